@@ -1,0 +1,1 @@
+"""Collectors: one file (or folder) a source, and the small frame that runs them."""

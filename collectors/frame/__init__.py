@@ -1,0 +1,17 @@
+"""The frame that runs collectors: registry, tiers, single flight, circuit breaker, bounds, and what it says about itself."""
+
+from collectors.frame.errors import AuthFailed, BadPayload, CollectError, NotSupported, Throttled, Unreachable
+from collectors.frame.source import Collected, Fetched, Source, Tier
+
+__all__ = [
+    "AuthFailed",
+    "BadPayload",
+    "CollectError",
+    "Collected",
+    "Fetched",
+    "NotSupported",
+    "Source",
+    "Throttled",
+    "Tier",
+    "Unreachable",
+]

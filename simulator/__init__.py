@@ -1,0 +1,1 @@
+"""A simulated hall behind the devices' own protocols."""

@@ -1,0 +1,3 @@
+from wattstat.cli import main
+
+main()

@@ -1,0 +1,33 @@
+"""Every metric that Wattstat exports, declared once: `gpu`, `node`, `own` (Wattstat about itself).
+
+A module of this package declares metrics as module constants; `ALL` finds them by name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from types import MappingProxyType, ModuleType
+
+from wattstat.catalogue import gpu, node, own
+from wattstat.catalogue.metric import PREFIX, Kind, Metric, Sample, Samples
+
+__all__ = ["ALL", "GROUPS", "PREFIX", "Kind", "Metric", "Sample", "Samples"]
+
+GROUPS: tuple[ModuleType, ...] = (gpu, node, own)
+
+
+def _declared() -> Iterator[Metric]:
+    for group in GROUPS:
+        yield from (value for value in vars(group).values() if isinstance(value, Metric))
+
+
+def _by_name() -> dict[str, Metric]:
+    found: dict[str, Metric] = {}
+    for metric in _declared():
+        if metric.name in found:
+            raise ValueError(f"metric {metric.name} is declared twice")
+        found[metric.name] = metric
+    return found
+
+
+ALL: MappingProxyType[str, Metric] = MappingProxyType(_by_name())

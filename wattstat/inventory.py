@@ -1,0 +1,95 @@
+"""What stands in the hall: racks, feeds, breakers, servers. Read from `inventory.yaml` (or http_sd)."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Watts = Annotated[float, Field(gt=0)]
+
+
+class Strict(BaseModel):
+    """A frozen value that refuses unknown keys."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Site(Strict):
+    """The whole installation. `budget_watts` is what the site may draw, if somebody set a limit."""
+
+    name: str = "site"
+    timezone: str = "UTC"
+    budget_watts: Watts | None = None
+
+
+class Breaker(Strict):
+    """A breaker. `limit_watts` is its rating at the site's voltage; `feed` is A or B (or any name)."""
+
+    name: str
+    limit_watts: Watts
+    feed: str = "A"
+
+
+class Rack(Strict):
+    """A rack. `units` is its height in U; `budget_watts` what may be drawn in it; `breakers` what it hangs on."""
+
+    name: str
+    row: str = ""
+    units: Annotated[int, Field(ge=1, le=60)] = 42
+    budget_watts: Watts | None = None
+    breakers: tuple[str, ...] = ()
+
+
+class Tls(Strict):
+    """How a device's certificate is checked: by `ca_file`, by pinned SHA-256 `fingerprint`, else by the system's authorities.
+
+    `verify: false` must be written down by a person; Wattstat then says so in a security finding.
+    """
+
+    verify: bool = True
+    ca_file: str | None = None
+    fingerprint: str | None = None
+
+
+class Bmc(Strict):
+    """A server's management controller. `credentials` names an entry of `credentials` in wattstat.yaml."""
+
+    url: str
+    credentials: str = "bmc"
+    tls: Tls = Tls()
+
+
+class Agent(Strict):
+    """The `wattstat agent` on a server. `credentials` names an entry whose password is the bearer token, if one is needed."""
+
+    url: str
+    credentials: str | None = None
+    tls: Tls = Tls()
+
+
+class Node(Strict):
+    """A server. `unit` is the lowest U that it fills, `height` how many; `gpus` how many GPUs should be there."""
+
+    name: str
+    model: str = ""
+    rack: str = ""
+    unit: Annotated[int, Field(ge=1)] | None = None
+    height: Annotated[int, Field(ge=1)] = 1
+    gpus: Annotated[int, Field(ge=0)] = 0
+    gpu_model: str = ""
+    bmc: Bmc | None = None
+    agent: Agent | None = None
+
+
+class Inventory(Strict):
+    """Everything that stands in the hall. Names are unique within their kind; what one entry names must exist."""
+
+    site: Site = Site()
+    breakers: tuple[Breaker, ...] = ()
+    racks: tuple[Rack, ...] = ()
+    nodes: tuple[Node, ...] = ()
+
+    def rack_of(self, node: str) -> str:
+        """The rack of a node, empty where it is not known."""
+        return next((entry.rack for entry in self.nodes if entry.name == node), "")

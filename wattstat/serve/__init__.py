@@ -1,0 +1,1 @@
+"""The processes: `core` talks to devices, `web` shows; `supervisor` keeps both alive."""
