@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, SecretStr
 
-from wattstat.inventory import Strict
+from wattstat.document import Strict
 
 Seconds = Annotated[float, Field(gt=0)]
 

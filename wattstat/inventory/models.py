@@ -1,18 +1,15 @@
-"""What stands in the hall: racks, feeds, breakers, servers. Read from `inventory.yaml` (or http_sd)."""
+"""What stands in the hall: racks, feeds, breakers, servers."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from wattstat.document import Strict
 
 Watts = Annotated[float, Field(gt=0)]
-
-
-class Strict(BaseModel):
-    """A frozen value that refuses unknown keys."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class Site(Strict):
@@ -48,7 +45,7 @@ class Tls(Strict):
     """
 
     verify: bool = True
-    ca_file: str | None = None
+    ca_file: Path | None = None
     fingerprint: str | None = None
 
 

@@ -1,0 +1,37 @@
+"""`wattstat.yaml`: every setting, typed, with its default. Secrets come from files or from the environment only."""
+
+from wattstat.config.load import load
+from wattstat.config.settings import (
+    Agent,
+    AgentReader,
+    Collectors,
+    Config,
+    Core,
+    Credentials,
+    EmbeddedStore,
+    Exporter,
+    InventorySource,
+    PrometheusStore,
+    Redfish,
+    Seconds,
+    Store,
+    Web,
+)
+
+__all__ = [
+    "Agent",
+    "AgentReader",
+    "Collectors",
+    "Config",
+    "Core",
+    "Credentials",
+    "EmbeddedStore",
+    "Exporter",
+    "InventorySource",
+    "PrometheusStore",
+    "Redfish",
+    "Seconds",
+    "Store",
+    "Web",
+    "load",
+]

@@ -1,0 +1,177 @@
+"""Models read from documents, with every refusal explained: where, what, what was expected, what to do."""
+
+from __future__ import annotations
+
+import difflib
+import types
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
+
+from pydantic import BaseModel, ValidationError
+
+from wattstat.document import Document, Loc, Problem, dotted
+
+AnyModel = TypeVar("AnyModel", bound=BaseModel)
+
+SECRET_KEYS = frozenset({"password", "passwd", "passphrase", "secret", "token", "api_key", "apikey", "bearer_token"})
+
+_EXPECTED = {
+    "missing": "a value",
+    "string_type": "text",
+    "bool_type": "true or false",
+    "bool_parsing": "true or false",
+    "int_type": "a whole number",
+    "int_parsing": "a whole number",
+    "int_from_float": "a whole number",
+    "float_type": "a number",
+    "float_parsing": "a number",
+    "path_type": "a path",
+    "tuple_type": "a list: [a, b] or lines that begin with a dash",
+    "list_type": "a list: [a, b] or lines that begin with a dash",
+    "dict_type": "`name: value` lines",
+    "model_type": "`name: value` lines",
+    "model_attributes_type": "`name: value` lines",
+}
+_BOUNDS = {
+    "greater_than": "more than",
+    "greater_than_equal": "at least",
+    "less_than": "less than",
+    "less_than_equal": "at most",
+}
+
+
+def model_of(kind: type[AnyModel], document: Document) -> tuple[AnyModel | None, list[Problem]]:
+    """Read `kind` from a document: the model, or None and why not."""
+    problems = list(document.problems)
+    try:
+        model = kind.model_validate(document.data)
+    except ValidationError as err:
+        details = err.errors(include_url=False, include_context=True)
+        return None, [*problems, *(_explained(kind, document, detail) for detail in details)]
+    return (None, problems) if problems else (model, problems)
+
+
+def resolve_paths(model: AnyModel, base: Path) -> AnyModel:
+    """The same model with relative paths made absolute, seen from `base`."""
+    changes = {name: new for name, value in model if (new := _resolved(value, base)) is not value}
+    return model.model_copy(update=changes) if changes else model
+
+
+def field_models(kind: type[BaseModel], loc: Loc) -> type[BaseModel] | None:
+    """The model whose fields are named at `loc` inside `kind`; None where names are free."""
+    annotation: Any = kind
+    for part in loc:
+        annotation = _step(annotation, part)
+    found = _bare(annotation)
+    return found if isinstance(found, type) and issubclass(found, BaseModel) else None
+
+
+def nearest(name: str, known: Iterable[str]) -> str | None:
+    """The known name that was probably meant."""
+    return next(iter(difflib.get_close_matches(name.lower().replace("-", "_"), list(known), n=1, cutoff=0.6)), None)
+
+
+def alternatives(names: Sequence[str]) -> str:
+    """`a, b or c`, shortened when there are many."""
+    shown = list(names[:12]) + (["…"] if len(names) > 12 else [])
+    return " or ".join([", ".join(shown[:-1]), shown[-1]] if len(shown) > 1 else shown)
+
+
+def _explained(kind: type[BaseModel], document: Document, detail: Mapping[str, Any]) -> Problem:
+    loc: Loc = tuple(part for part in detail["loc"] if part != "[key]")
+    place, setting, sort = document.place(loc), dotted(loc), str(detail["type"])
+    if sort == "extra_forbidden":
+        return _unknown_key(kind, document, loc)
+    context = detail.get("ctx", {})
+    if sort == "missing":
+        return Problem(place=place, setting=setting, what="is missing", expected="a value", advice=f"add a line `{loc[-1]}: …`")
+    if sort == "literal_error":
+        return Problem(place=place, setting=setting, what=f"is {_shown(loc, detail)}", expected=str(context["expected"]))
+    if sort in _BOUNDS:
+        bound = next(value for key, value in context.items() if key in {"gt", "ge", "lt", "le"})
+        return Problem(place=place, setting=setting, what=f"is {_shown(loc, detail)}", expected=f"{_BOUNDS[sort]} {bound:g}")
+    if sort == "value_error":
+        return Problem(place=place, setting=setting, what=str(context["error"]))
+    advice = ""
+    if sort == "string_type" and not isinstance(detail["input"], dict | list | types.NoneType):
+        advice = "write it in quotes: without them YAML reads a number, a date, or yes/no"
+    expected = _EXPECTED.get(sort, str(detail["msg"]))
+    return Problem(place=place, setting=setting, what=f"is {_shown(loc, detail)}", expected=expected, advice=advice)
+
+
+def _unknown_key(kind: type[BaseModel], document: Document, loc: Loc) -> Problem:
+    name = str(loc[-1])
+    place, setting = document.place(loc), dotted(loc)
+    model = field_models(kind, loc[:-1])
+    known = sorted(model.model_fields) if model else []
+    if name.lower() in SECRET_KEYS:
+        fitting = [f"{name}_file", f"{name}_env"]
+        allowed = [option for option in fitting if option in known] or ["password_file", "password_env"]
+        return Problem(
+            place=place,
+            setting=setting,
+            what="a secret never stands in the file, which gets copied, mailed and committed",
+            expected=alternatives(allowed),
+            advice="put it into a file that only Wattstat's user may read, or into an environment variable, and name that",
+        )
+    meant = nearest(name, known)
+    advice = f"did you mean `{meant}`?" if meant else "remove the line"
+    return Problem(place=place, setting=setting, what="no such setting", expected=alternatives(known), advice=advice)
+
+
+def _shown(loc: Loc, detail: Mapping[str, Any]) -> str:
+    """The refused value, unless it could be a secret."""
+    value = detail["input"]
+    if value is None:
+        return "empty"
+    if isinstance(value, dict):
+        return "a group of settings"
+    if isinstance(value, list):
+        return "a list"
+    if any(str(part).lower() in SECRET_KEYS for part in loc):
+        return "not usable"
+    text = str(value)
+    return repr(text if len(text) <= 60 else text[:57] + "…") if isinstance(value, str) else text.lower()
+
+
+def _resolved(value: Any, base: Path) -> Any:
+    if isinstance(value, Path):
+        return value if value.is_absolute() else base / value.expanduser()
+    if isinstance(value, BaseModel):
+        return resolve_paths(value, base)
+    if isinstance(value, tuple) and any(isinstance(item, Path | BaseModel) for item in value):
+        return tuple(_resolved(item, base) for item in value)
+    if isinstance(value, dict):
+        return {key: _resolved(item, base) for key, item in value.items()}
+    return value
+
+
+def _bare(annotation: Any) -> Any:
+    """An annotation without Annotated and without `| None`."""
+    while get_origin(annotation) is Annotated:
+        annotation = get_args(annotation)[0]
+    if get_origin(annotation) in {Union, types.UnionType}:
+        rest = [option for option in get_args(annotation) if option is not types.NoneType]
+        return _bare(rest[0]) if len(rest) == 1 else annotation
+    return annotation
+
+
+def _step(annotation: Any, part: str | int) -> Any:
+    """The annotation of what `part` names inside."""
+    bare = _bare(annotation)
+    if isinstance(bare, type) and issubclass(bare, BaseModel):
+        info = bare.model_fields.get(str(part))
+        return info.annotation if info else None
+    arguments = get_args(bare)
+    if get_origin(bare) in {tuple, list}:
+        return arguments[0]
+    return arguments[1] if get_origin(bare) is dict else None
+
+
+def collect(*groups: Iterable[Problem]) -> Iterator[Problem]:
+    """Problems in the order of their lines, each once."""
+    seen: dict[Problem, None] = {}
+    for group in groups:
+        seen.update(dict.fromkeys(group))
+    yield from sorted(seen, key=lambda problem: (problem.place.source, problem.place.line or 0, problem.place.column or 0))
