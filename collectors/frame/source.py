@@ -13,7 +13,9 @@ from wattstat.catalogue.metric import Samples
 
 Reading = TypeVar("Reading")
 
-_NONE: Mapping[str, CollectError] = MappingProxyType({})
+
+def _none() -> Mapping[str, CollectError]:
+    return MappingProxyType({})
 
 
 class Tier(NamedTuple):
@@ -29,7 +31,7 @@ class Fetched:
     """What a fetch brought: documents by resource, and the resources that failed with their reasons."""
 
     documents: Mapping[str, Any]
-    errors: Mapping[str, CollectError] = field(default=_NONE)
+    errors: Mapping[str, CollectError] = field(default_factory=_none)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +39,7 @@ class Collected:
     """What a collection brought: samples for the hall, and the resources that failed with their reasons."""
 
     samples: Samples
-    errors: Mapping[str, CollectError] = field(default=_NONE)
+    errors: Mapping[str, CollectError] = field(default_factory=_none)
 
 
 class Source(ABC, Generic[Reading]):
