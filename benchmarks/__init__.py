@@ -1,0 +1,1 @@
+"""What Wattstat costs and how it stands beside its peers."""

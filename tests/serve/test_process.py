@@ -1,0 +1,45 @@
+"""Addresses, and what is refused before a process starts."""
+
+import socket
+
+import pytest
+
+from wattstat.serve.process import Address, ListenError, parse_listen, require_free, require_loopback
+
+
+@pytest.mark.parametrize(
+    ("listen", "address"),
+    [("127.0.0.1:8050", ("127.0.0.1", 8050)), (":9838", ("0.0.0.0", 9838)), ("[::1]:80", ("[::1]", 80))],
+)
+def test_listen_is_host_and_port(listen, address):
+    assert parse_listen(listen) == address
+
+
+@pytest.mark.parametrize("listen", ["8050", "127.0.0.1", "host:http", "host:65536", ""])
+def test_what_is_no_address_is_refused_with_an_example(listen):
+    with pytest.raises(ListenError, match=r"127\.0\.0\.1:8050"):
+        parse_listen(listen)
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.3.2.1", "localhost", "[::1]"])
+def test_loopback_needs_no_login(host):
+    require_loopback(Address(host, 1), setting="web.listen", insecure=False)
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "192.0.2.1", "gpu01.example"])
+def test_beyond_loopback_is_refused_unless_somebody_says_so(host):
+    with pytest.raises(ListenError, match="insecure"):
+        require_loopback(Address(host, 1), setting="web.listen", insecure=False)
+    require_loopback(Address(host, 1), setting="web.listen", insecure=True)
+
+
+def test_a_taken_port_is_told_before_anything_starts():
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        with pytest.raises(ListenError, match=r"core\.listen.*running already"):
+            require_free(Address(*taken.getsockname()), setting="core.listen")
+
+
+def test_the_url_of_every_interface_is_one_that_a_client_can_use():
+    assert parse_listen(":8050").url == "http://127.0.0.1:8050"

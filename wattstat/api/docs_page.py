@@ -1,0 +1,52 @@
+"""The API's documentation as one plain page, made from the OpenAPI document; the usual pages load scripts from other hosts."""
+
+from __future__ import annotations
+
+from html import escape
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.responses import HTMLResponse
+
+_STYLE = """
+:root{color-scheme:light dark;font:16px/1.5 system-ui,sans-serif}
+body{max-width:60rem;margin:2rem auto;padding:0 1rem}
+h2{margin-top:2.5rem;border-bottom:1px solid color-mix(in srgb,currentColor 25%,transparent)}
+code{font-family:ui-monospace,monospace}
+.call{margin:1rem 0}.call>code{font-weight:600}
+table{border-collapse:collapse;margin:.3rem 0 0 1.5rem}td{padding:.1rem .8rem .1rem 0;vertical-align:top}
+"""
+
+
+def install(app: FastAPI) -> None:
+    """Serve the page at /api/docs."""
+
+    @app.get("/api/docs", include_in_schema=False)
+    async def docs() -> HTMLResponse:
+        return HTMLResponse(page(app.openapi()))
+
+
+def page(document: dict[str, Any]) -> str:
+    """The whole page for an OpenAPI document."""
+    groups: dict[str, list[str]] = {}
+    for path, calls in document["paths"].items():
+        for method, call in calls.items():
+            groups.setdefault(next(iter(call.get("tags", [])), "other"), []).append(_call(method, path, call))
+    body = "".join(f"<h2>{escape(tag)}</h2>{''.join(calls)}" for tag, calls in sorted(groups.items()))
+    title = escape(document["info"]["title"])
+    return (
+        f"<!doctype html><html lang=en><meta charset=utf-8><title>{title} API</title><style>{_STYLE}</style>"
+        f"<h1>{title} API</h1><p>{escape(document['info'].get('description', ''))}</p>"
+        f'<p>For programs: <a href="/api/openapi.json">openapi.json</a>. '
+        f"Errors are problem documents (RFC 9457).</p>{body}</html>"
+    )
+
+
+def _call(method: str, path: str, call: dict[str, Any]) -> str:
+    rows = "".join(
+        f"<tr><td><code>{escape(each['name'])}</code><td>{escape(each['in'])}{', required' if each.get('required') else ''}"
+        f"<td>{escape(each.get('description', ''))}"
+        for each in call.get("parameters", [])
+    )
+    table = f"<table>{rows}</table>" if rows else ""
+    return f"<div class=call><code>{method.upper()} {escape(path)}</code><br>{escape(call.get('summary', ''))}{table}</div>"
