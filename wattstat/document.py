@@ -23,7 +23,7 @@ _MOST_VALUES = 2_000_000  # aliases of aliases grow without bound; no inventory 
 class Strict(BaseModel):
     """A frozen value that refuses unknown keys."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
 
 class Place(NamedTuple):
@@ -120,9 +120,24 @@ def parse(text: str, *, source: str) -> Document:
     return Document(source=source, data=data, places=reader.places, problems=tuple(reader.problems))
 
 
-def dotted(loc: Loc) -> str:
-    """A location as people write it: `nodes[3].bmc.url`."""
-    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in loc).lstrip(".")
+def dotted(loc: Loc, data: Any = None) -> str:
+    """A location as people write it: `nodes[gpu001].bmc.url`, or `nodes[3]` where entry 3 of the data has no name."""
+    text = ""
+    for part in loc:
+        data = _inside(data, part)
+        if isinstance(part, int):
+            name = data.get("name") if isinstance(data, dict) else None
+            text += f"[{name if isinstance(name, str) else part}]"
+        else:
+            text += f".{part}"
+    return text.lstrip(".")
+
+
+def _inside(data: Any, part: str | int) -> Any:
+    try:
+        return data[part]
+    except (KeyError, IndexError, TypeError):
+        return None
 
 
 class _Reader:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import difflib
 import types
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
 
@@ -41,15 +44,17 @@ _BOUNDS = {
 }
 
 
-def model_of(kind: type[AnyModel], document: Document) -> tuple[AnyModel | None, list[Problem]]:
-    """Read `kind` from a document: the model, or None and why not."""
+def model_of(
+    kind: type[AnyModel], document: Document, *, schema: type[BaseModel] | None = None
+) -> tuple[AnyModel | None, list[Problem]]:
+    """Read `kind` from a document: the model, or None and why not. `schema` knows more names, where the file has more."""
     problems = list(document.problems)
     try:
         model = kind.model_validate(document.data)
     except ValidationError as err:
         details = err.errors(include_url=False, include_context=True)
-        return None, [*problems, *(_explained(kind, document, detail) for detail in details)]
-    return (None, problems) if problems else (model, problems)
+        return None, [*problems, *(_explained(schema or kind, document, detail) for detail in details)]
+    return (None if any(not problem.warning for problem in problems) else model), problems
 
 
 def resolve_paths(model: AnyModel, base: Path) -> AnyModel:
@@ -67,6 +72,15 @@ def field_models(kind: type[BaseModel], loc: Loc) -> type[BaseModel] | None:
     return found if isinstance(found, type) and issubclass(found, BaseModel) else None
 
 
+def is_structured(kind: type[BaseModel], loc: Loc) -> bool:
+    """Whether the setting at `loc` is a group, a list or a mapping rather than a single value."""
+    annotation: Any = kind
+    for part in loc:
+        annotation = _step(annotation, part)
+    bare = _bare(annotation)
+    return (isinstance(bare, type) and issubclass(bare, BaseModel)) or get_origin(bare) in {tuple, list, dict}
+
+
 def nearest(name: str, known: Iterable[str]) -> str | None:
     """The known name that was probably meant."""
     return next(iter(difflib.get_close_matches(name.lower().replace("-", "_"), list(known), n=1, cutoff=0.6)), None)
@@ -80,7 +94,7 @@ def alternatives(names: Sequence[str]) -> str:
 
 def _explained(kind: type[BaseModel], document: Document, detail: Mapping[str, Any]) -> Problem:
     loc: Loc = tuple(part for part in detail["loc"] if part != "[key]")
-    place, setting, sort = document.place(loc), dotted(loc), str(detail["type"])
+    place, setting, sort = document.place(loc), dotted(loc, document.data), str(detail["type"])
     if sort == "extra_forbidden":
         return _unknown_key(kind, document, loc)
     context = detail.get("ctx", {})
@@ -92,7 +106,9 @@ def _explained(kind: type[BaseModel], document: Document, detail: Mapping[str, A
         bound = next(value for key, value in context.items() if key in {"gt", "ge", "lt", "le"})
         return Problem(place=place, setting=setting, what=f"is {_shown(loc, detail)}", expected=f"{_BOUNDS[sort]} {bound:g}")
     if sort == "value_error":
-        return Problem(place=place, setting=setting, what=str(context["error"]))
+        what, _, rest = str(context["error"]).partition("; expected ")
+        expected, _, advice = rest.partition("; ")
+        return Problem(place=place, setting=setting, what=what, expected=expected, advice=advice)
     advice = ""
     if sort == "string_type" and not isinstance(detail["input"], dict | list | types.NoneType):
         advice = "write it in quotes: without them YAML reads a number, a date, or yes/no"
@@ -102,7 +118,7 @@ def _explained(kind: type[BaseModel], document: Document, detail: Mapping[str, A
 
 def _unknown_key(kind: type[BaseModel], document: Document, loc: Loc) -> Problem:
     name = str(loc[-1])
-    place, setting = document.place(loc), dotted(loc)
+    place, setting = document.place(loc), dotted(loc, document.data)
     model = field_models(kind, loc[:-1])
     known = sorted(model.model_fields) if model else []
     if name.lower() in SECRET_KEYS:
@@ -129,7 +145,7 @@ def _shown(loc: Loc, detail: Mapping[str, Any]) -> str:
         return "a group of settings"
     if isinstance(value, list):
         return "a list"
-    if any(str(part).lower() in SECRET_KEYS for part in loc):
+    if loc[:1] == ("credentials",) or any(str(part).lower() in SECRET_KEYS for part in loc):
         return "not usable"
     text = str(value)
     return repr(text if len(text) <= 60 else text[:57] + "…") if isinstance(value, str) else text.lower()
@@ -169,9 +185,16 @@ def _step(annotation: Any, part: str | int) -> Any:
     return arguments[1] if get_origin(bare) is dict else None
 
 
-def collect(*groups: Iterable[Problem]) -> Iterator[Problem]:
-    """Problems in the order of their lines, each once."""
-    seen: dict[Problem, None] = {}
-    for group in groups:
-        seen.update(dict.fromkeys(group))
-    yield from sorted(seen, key=lambda problem: (problem.place.source, problem.place.line or 0, problem.place.column or 0))
+def collect(*groups: Iterable[Problem]) -> list[Problem]:
+    """Problems in the order of their lines; what is said many times of one line (a pattern's) is said once."""
+    first: dict[tuple[object, ...], Problem] = {}
+    more: Counter[tuple[object, ...]] = Counter()
+    for problem in chain.from_iterable(groups):
+        key = (problem.place, problem.what, problem.expected, problem.advice)
+        if first.setdefault(key, problem) is not problem and first[key].setting != problem.setting:
+            more[key] += 1
+    told = (
+        replace(problem, setting=f"{problem.setting} and {more[key]} more") if more[key] else problem
+        for key, problem in first.items()
+    )
+    return sorted(told, key=lambda problem: (problem.place.source, problem.place.line or 0, problem.place.column or 0))

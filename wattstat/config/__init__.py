@@ -13,10 +13,10 @@ from wattstat.config.settings import (
     InventorySource,
     PrometheusStore,
     Redfish,
-    Seconds,
     Store,
     Web,
 )
+from wattstat.values import Seconds
 
 __all__ = [
     "Agent",

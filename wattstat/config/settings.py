@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, model_validator
 
 from wattstat.document import Strict
-
-Seconds = Annotated[float, Field(gt=0)]
+from wattstat.values import Listen, Seconds, Url, VariableName
 
 
 class Credentials(Strict):
@@ -18,39 +17,57 @@ class Credentials(Strict):
 
     username: str = ""
     password_file: Path | None = None
-    password_env: str | None = None
+    password_env: VariableName | None = None
+
+    @model_validator(mode="after")
+    def _one_place(self) -> Self:
+        if self.password_file is not None and self.password_env is not None:
+            raise ValueError("names both password_file and password_env; keep one of the two")
+        return self
 
     def password(self) -> SecretStr:
-        """The password. Raises `ValueError` saying which file or variable is missing."""
+        """The password. Raises `ValueError` saying which file or variable is missing and what to do."""
         if self.password_file is not None:
-            return SecretStr(self.password_file.read_text(encoding="utf-8").strip())
+            return _from_file(self.password_file)
         if self.password_env is not None:
             value = os.environ.get(self.password_env)
-            if value is None:
-                raise ValueError(f"the environment variable {self.password_env} is not set")
+            if not value:
+                raise ValueError(f"the environment variable {self.password_env} is not set; set it, or name a password_file")
             return SecretStr(value)
-        raise ValueError("neither password_file nor password_env is given")
+        raise ValueError("neither password_file nor password_env is given; name one of them")
+
+
+def _from_file(path: Path) -> SecretStr:
+    try:
+        text = path.read_text(encoding="utf-8").strip()
+    except OSError as err:
+        raise ValueError(f"the password file {path} cannot be read: {err.strerror}; check the path and its owner") from err
+    except UnicodeDecodeError:
+        raise ValueError(f"the password file {path} is not UTF-8 text; write the password into it as text") from None
+    if not text:
+        raise ValueError(f"the password file {path} is empty; write the password into it")
+    return SecretStr(text)
 
 
 class InventorySource(Strict):
     """Where the inventory comes from: a file, or an http_sd address that is asked again every `refresh_seconds`."""
 
     file: Path | None = Path("inventory.yaml")
-    http_sd: str | None = None
+    http_sd: Url | None = None
     refresh_seconds: Seconds = 60
 
 
 class Core(Strict):
     """The process that talks to devices."""
 
-    listen: str = "127.0.0.1:9838"
+    listen: Listen = "127.0.0.1:9838"
 
 
 class Web(Strict):
     """The process that shows. `insecure` allows to listen beyond loopback without authentication."""
 
-    listen: str = "127.0.0.1:8050"
-    core_url: str | None = None
+    listen: Listen = "127.0.0.1:8050"
+    core_url: Url | None = None
     insecure: bool = False
 
 
@@ -65,7 +82,7 @@ class EmbeddedStore(Strict):
 class PrometheusStore(Strict):
     """A Prometheus-compatible server (Prometheus, Thanos, Mimir, VictoriaMetrics) that scrapes core."""
 
-    url: str
+    url: Url
     credentials: str | None = None
     timeout_seconds: Seconds = 30
 
@@ -114,7 +131,7 @@ class Exporter(Strict):
 class Agent(Strict):
     """`wattstat agent` on a GPU node. `node` defaults to the host's name."""
 
-    listen: str = "127.0.0.1:9837"
+    listen: Listen = "127.0.0.1:9837"
     node: str | None = None
     every_seconds: Seconds = 1
     slow_every_seconds: Seconds = 60

@@ -2,6 +2,7 @@
 
 from wattstat.document import Strict
 from wattstat.inventory.load import load, loads
-from wattstat.inventory.models import Agent, Bmc, Breaker, Inventory, Node, Rack, Site, Tls, Watts
+from wattstat.inventory.models import Agent, Bmc, Breaker, Inventory, Node, Rack, Site, Tls
+from wattstat.values import Watts
 
 __all__ = ["Agent", "Bmc", "Breaker", "Inventory", "Node", "Rack", "Site", "Strict", "Tls", "Watts", "load", "loads"]

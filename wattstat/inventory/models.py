@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated
 
 from pydantic import Field
 
 from wattstat.document import Strict
-
-Watts = Annotated[float, Field(gt=0)]
+from wattstat.values import Fingerprint, Url, Watts
 
 
 class Site(Strict):
@@ -46,13 +46,13 @@ class Tls(Strict):
 
     verify: bool = True
     ca_file: Path | None = None
-    fingerprint: str | None = None
+    fingerprint: Fingerprint | None = None
 
 
 class Bmc(Strict):
     """A server's management controller. `credentials` names an entry of `credentials` in wattstat.yaml."""
 
-    url: str
+    url: Url
     credentials: str = "bmc"
     tls: Tls = Tls()
 
@@ -60,7 +60,7 @@ class Bmc(Strict):
 class Agent(Strict):
     """The `wattstat agent` on a server. `credentials` names an entry whose password is the bearer token, if one is needed."""
 
-    url: str
+    url: Url
     credentials: str | None = None
     tls: Tls = Tls()
 
@@ -89,4 +89,25 @@ class Inventory(Strict):
 
     def rack_of(self, node: str) -> str:
         """The rack of a node, empty where it is not known."""
-        return next((entry.rack for entry in self.nodes if entry.name == node), "")
+        return self._racks_by_node.get(node, "")
+
+    @cached_property
+    def _racks_by_node(self) -> dict[str, str]:
+        return {node.name: node.rack for node in self.nodes}
+
+
+class NodeEntry(Node):
+    """An entry of `nodes` in the file: a server, or with a pattern as its name (`gpu[001-128]`) many alike.
+
+    Names and URLs may hold `{name}`, `{n}` (the number as the name has it), `{i}` (the number without leading zeros) and
+    `{i+100}`. `racks` with `per_rack` fills racks in order, from `unit` upwards, `height` units each.
+    """
+
+    racks: str | tuple[str, ...] = ()
+    per_rack: Annotated[int, Field(ge=1)] | None = None
+
+
+class InventoryFile(Inventory):
+    """All of `inventory.yaml`. Names of breakers and racks may be patterns too."""
+
+    nodes: tuple[NodeEntry, ...] = ()

@@ -1,0 +1,103 @@
+"""Does a configuration hold together, by itself and with the machine that it is on?"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+from wattstat.config.settings import Config, Credentials
+from wattstat.document import Document, Loc, Problem, dotted
+from wattstat.explain import alternatives, nearest
+from wattstat.inventory.models import Inventory
+from wattstat.values import address, is_loopback
+
+
+def check(config: Config, document: Document) -> Iterator[Problem]:
+    """What no single setting can know to be wrong."""
+    for name, entry in config.credentials.items():
+        if entry.password_file is None and entry.password_env is None:
+            loc: Loc = ("credentials", name)
+            yield _problem(
+                document, loc, "has no password", expected="password_file or password_env", advice="add one of the two"
+            )
+    prometheus = config.store.prometheus
+    if prometheus is not None and prometheus.credentials not in {None, *config.credentials}:
+        yield _no_credentials(document, ("store", "prometheus", "credentials"), str(prometheus.credentials), config)
+    if config.inventory.file is None and config.inventory.http_sd is None:
+        yield _problem(document, ("inventory",), "has neither file nor http_sd", expected="one of the two")
+
+
+def check_secrets(config: Config, document: Document) -> Iterator[Problem]:
+    """Warnings about files with secrets that others may read."""
+    for loc, path in _secret_files(config):
+        try:
+            mode = path.stat().st_mode
+        except OSError:
+            continue  # whether it must be there is the affair of who needs it: an agent has no BMC's password
+        if mode & stat.S_IROTH:
+            what = f"everybody on this machine may read {path}"
+            yield _problem(document, loc, what, advice=f"chmod 600 {path}", warning=True)
+
+
+def check_machine(config: Config, document: Document) -> Iterator[Problem]:
+    """What this machine lacks: secrets, folders; and what it would show to the world."""
+    for name, entry in config.credentials.items():
+        yield from _usable(entry, ("credentials", name), document)
+    if (token := config.agent.token_file) is not None and not os.access(token, os.R_OK):
+        yield _problem(document, ("agent", "token_file"), f"{token} cannot be read", advice="check the path and its owner")
+    for group, listen, insecure in (("web", config.web.listen, config.web.insecure), ("core", config.core.listen, False)):
+        if not is_loopback(address(listen)[0]) and not insecure:
+            what = f"{listen} can be reached by others, without authentication"
+            advice = "listen on 127.0.0.1 behind a proxy that authenticates"
+            advice += ", or write `insecure: true` to take the risk" if group == "web" else ""
+            yield _problem(document, (group, "listen"), what, advice=advice, warning=True)
+    folder = config.data_dir
+    existing = next((path for path in (folder, *folder.parents) if path.exists()), folder)
+    if not existing.is_dir() or not os.access(existing, os.W_OK | os.X_OK):
+        yield _problem(
+            document, ("data_dir",), f"{existing} cannot be written", advice="choose another folder, or change its owner"
+        )
+
+
+def check_credentials(config: Config, inventory: Inventory, document: Document) -> Iterator[Problem]:
+    """Entries of the inventory (whose document this is) that name credentials which the configuration lacks."""
+    for position, node in enumerate(inventory.nodes):
+        for part, device in (("bmc", node.bmc), ("agent", node.agent)):
+            if device is not None and device.credentials is not None and device.credentials not in config.credentials:
+                yield _no_credentials(document, ("nodes", position, part, "credentials"), device.credentials, config)
+
+
+def _secret_files(config: Config) -> Iterator[tuple[Loc, Path]]:
+    for name, entry in config.credentials.items():
+        if entry.password_file is not None:
+            yield ("credentials", name, "password_file"), entry.password_file
+    if config.agent.token_file is not None:
+        yield ("agent", "token_file"), config.agent.token_file
+
+
+def _usable(entry: Credentials, loc: Loc, document: Document) -> Iterator[Problem]:
+    if entry.password_file is None and entry.password_env is None:
+        return  # said already
+    try:
+        entry.password()
+    except ValueError as err:
+        what, _, advice = str(err).partition("; ")
+        inner = "password_env" if entry.password_file is None else "password_file"
+        yield _problem(document, (*loc, inner), what, advice=advice)
+
+
+def _no_credentials(document: Document, loc: Loc, name: str, config: Config) -> Problem:
+    known = sorted(config.credentials)
+    meant = nearest(name, known)
+    advice = f"did you mean {meant}?" if meant else f"add `{name}:` to `credentials` in wattstat.yaml"
+    expected = alternatives(known) or "an entry of `credentials` in wattstat.yaml"
+    return _problem(document, loc, f"there are no credentials {name!r}", expected=expected, advice=advice)
+
+
+def _problem(
+    document: Document, loc: Loc, what: str, *, expected: str = "", advice: str = "", warning: bool = False
+) -> Problem:
+    setting = dotted(loc, document.data)
+    return Problem(place=document.place(loc), setting=setting, what=what, expected=expected, advice=advice, warning=warning)

@@ -1,0 +1,113 @@
+"""Does an inventory hold together? Names, references, places in racks."""
+
+from __future__ import annotations
+
+import zoneinfo
+from collections.abc import Callable, Iterator
+
+from wattstat.document import Document, Loc, Problem, dotted
+from wattstat.explain import alternatives, nearest
+from wattstat.inventory.models import Inventory, Node
+
+_Report = Callable[..., Problem]
+
+
+def check(inventory: Inventory, document: Document) -> Iterator[Problem]:
+    """Everything that no single entry can know to be wrong."""
+
+    def report(loc: Loc, what: str, *, expected: str = "", advice: str = "") -> Problem:
+        setting = dotted(loc, document.data)
+        return Problem(place=document.place(loc), setting=setting, what=what, expected=expected, advice=advice)
+
+    yield from _site(inventory, report)
+    for kind, names in (
+        ("breakers", [breaker.name for breaker in inventory.breakers]),
+        ("racks", [rack.name for rack in inventory.racks]),
+        ("nodes", [node.name for node in inventory.nodes]),
+    ):
+        yield from _unique(kind, ("name",), names, document, report)
+    yield from _references(inventory, report)
+    yield from _unique(
+        "nodes", ("bmc", "url"), [node.bmc.url if node.bmc else "" for node in inventory.nodes], document, report
+    )
+    yield from _unique(
+        "nodes", ("agent", "url"), [node.agent.url if node.agent else "" for node in inventory.nodes], document, report
+    )
+    yield from _places(inventory, report)
+
+
+def _site(inventory: Inventory, report: _Report) -> Iterator[Problem]:
+    known = zoneinfo.available_timezones()
+    # A slim machine without any time zone data cannot tell, and refuses nothing.
+    if known and inventory.site.timezone not in known:
+        yield report(
+            ("site", "timezone"),
+            f"{inventory.site.timezone!r} is no time zone",
+            expected="a name such as Europe/Berlin or UTC",
+        )
+
+
+def _unique(kind: str, rest: Loc, values: list[str], document: Document, report: _Report) -> Iterator[Problem]:
+    first: dict[str, int] = {}
+    for position, value in enumerate(values):
+        loc: Loc = (kind, position, *rest)
+        if not value and rest != ("name",):
+            continue
+        if not value:
+            yield report(loc, "is empty", expected="a name")
+            continue
+        earlier = first.setdefault(value, position)
+        if earlier != position:
+            where = document.place((kind, earlier, *rest))
+            line = f" (line {where.line})" if where.line else ""
+            owner = dotted((kind, earlier), document.data)
+            yield report(loc, f"{value} already belongs to {owner}{line}", expected=f"each {rest[-1]} once")
+
+
+def _references(inventory: Inventory, report: _Report) -> Iterator[Problem]:
+    racks, breakers = {rack.name for rack in inventory.racks}, {breaker.name for breaker in inventory.breakers}
+    for position, rack in enumerate(inventory.racks):
+        for order, name in enumerate(rack.breakers):
+            if name not in breakers:
+                yield _missing(report, ("racks", position, "breakers", order), "breaker", name, breakers)
+    for position, node in enumerate(inventory.nodes):
+        if node.rack and node.rack not in racks:
+            yield _missing(report, ("nodes", position, "rack"), "rack", node.rack, racks)
+
+
+def _missing(report: _Report, loc: Loc, kind: str, name: str, known: set[str]) -> Problem:
+    meant = nearest(name, known)
+    return report(
+        loc,
+        f"there is no {kind} {name!r}",
+        expected=alternatives(sorted(known)) or f"an entry of `{kind}s` with this name",
+        advice=f"did you mean {meant}?" if meant else f"add it to `{kind}s`",
+    )
+
+
+def _places(inventory: Inventory, report: _Report) -> Iterator[Problem]:
+    units = {rack.name: rack.units for rack in inventory.racks}
+    taken: dict[tuple[str, int], Node] = {}
+    for position, node in enumerate(inventory.nodes):
+        if node.unit is None:
+            continue
+        loc: Loc = ("nodes", position, "unit")
+        if not node.rack:
+            yield report(loc, f"{node.name} has a unit but no rack", advice="add its rack, or leave the unit out")
+            continue
+        top = node.unit + node.height - 1
+        if top > units.get(node.rack, top):
+            what = f"{node.name} fills U{node.unit} to U{top}, rack {node.rack} ends at U{units[node.rack]}"
+            yield report(loc, what, expected=f"a unit of at most {units[node.rack] - node.height + 1}")
+        filled = range(node.unit, min(top, 1000) + 1)
+        others = {id(other): other for unit in filled if (other := taken.get((node.rack, unit)))}
+        for other in others.values():
+            yield report(
+                loc, f"{_span(node)} overlaps {_span(other)} in rack {node.rack}", advice="correct unit or height of one"
+            )
+        taken.update({(node.rack, unit): node for unit in filled})
+
+
+def _span(node: Node) -> str:
+    lowest = node.unit or 0
+    return f"{node.name} (U{lowest}-U{lowest + node.height - 1})" if node.height > 1 else f"{node.name} (U{lowest})"

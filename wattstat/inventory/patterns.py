@@ -1,0 +1,145 @@
+"""Entries that stand for many: `gpu[001-128]` in a name, `{name}`, `{n}` and `{i}` in the rest, racks filled in order."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import product
+from typing import Any, NamedTuple
+
+from wattstat.document import Document, Loc, Place, Problem
+
+_GROUP = re.compile(r"\[([^\]]*)\]")
+_RANGE = re.compile(r"(\d+)(?:-(\d+))?")
+_TEMPLATE = re.compile(r"\{(name|n|i)([+-]\d+)?\}")
+_MOST = 100_000  # entries of one pattern: more is a slip of the pen
+
+
+class Named(NamedTuple):
+    """A name that a pattern makes, and its (last) number as written, empty where it has none."""
+
+    name: str
+    number: str
+
+
+def expand(pattern: str) -> list[Named]:
+    """The names of a pattern: `r[01-02]` is r01, r02; `[1-3,7]` lists; several groups make all combinations.
+
+    Raises `ValueError` saying what the pattern lacks.
+    """
+    pieces = _GROUP.split(pattern)
+    texts, groups = pieces[0::2], [_numbers(group, pattern) for group in pieces[1::2]]
+    if any("[" in text or "]" in text for text in texts):
+        raise ValueError(f"{pattern!r} has a bracket without its partner; expected a pattern such as gpu[001-128]")
+    total = 1
+    for group in groups:
+        total *= len(group)
+    if total > _MOST:
+        raise ValueError(f"{pattern!r} stands for {total} names; expected at most {_MOST}")
+    return [Named(_joined(texts, numbers), numbers[-1] if numbers else "") for numbers in product(*groups)]
+
+
+def write_out(document: Document) -> Document:
+    """The document with every pattern replaced by the entries that it stands for. Entries keep the lines of their pattern."""
+    for kind in ("breakers", "racks", "nodes"):
+        if isinstance(document.data.get(kind), list):  # else absent, or refused later with the right words
+            document = _written_out(document, kind)
+    return document
+
+
+def _written_out(document: Document, kind: str) -> Document:
+    places = {loc: place for loc, place in document.places.items() if loc[0:1] != (kind,) or len(loc) == 1}
+    inside: dict[int, list[tuple[Loc, Place]]] = {}
+    for loc, place in document.places.items():
+        if loc[0:1] == (kind,) and len(loc) > 1:
+            inside.setdefault(int(loc[1]), []).append((loc[2:], place))
+    written: list[Any] = []
+    problems: list[Problem] = []
+    for position, entry in enumerate(document.data[kind]):
+        try:
+            made = list(_entries(entry))
+        except ValueError as err:
+            what, _, expected = str(err).partition("; expected ")
+            where = document.place((kind, position, "name"))
+            problems.append(Problem(place=where, setting=f"{kind}[{position}]", what=what, expected=expected))
+            continue
+        for rest, place in inside.get(position, ()):
+            places.update({(kind, len(written) + offset, *rest): place for offset in range(len(made))})
+        written += made
+    data = {**document.data, kind: written}
+    return replace(document, data=data, places=places, problems=(*document.problems, *problems))
+
+
+def _entries(entry: Any) -> Iterator[Any]:
+    if not isinstance(entry, dict) or not isinstance(entry.get("name"), str):
+        yield entry
+        return
+    names = expand(entry["name"])
+    common = {key: value for key, value in entry.items() if key not in {"name", "racks", "per_rack"}}
+    spots = list(_spots(entry, len(names)))
+    for position, named in enumerate(names):
+        yield {**_filled(common, named), "name": named.name, **(spots[position] if spots else {})}
+
+
+def _spots(entry: dict[str, Any], count: int) -> Iterator[dict[str, Any]]:
+    """Rack and lowest unit of each server of a pattern that fills racks."""
+    if "racks" not in entry and "per_rack" not in entry:
+        return
+    if "rack" in entry:
+        raise ValueError("both rack and racks are given; expected one of the two")
+    patterns = entry.get("racks") or ()
+    racks = [
+        named.name for pattern in ([patterns] if isinstance(patterns, str) else patterns) for named in expand(str(pattern))
+    ]
+    per_rack, unit, height = entry.get("per_rack"), entry.get("unit"), entry.get("height", 1)
+    if not racks or not isinstance(per_rack, int) or per_rack < 1:
+        raise ValueError("racks and per_rack belong together; expected such as `racks: r[01-16]` and `per_rack: 8`")
+    if len(racks) * per_rack < count:
+        raise ValueError(
+            f"{count} servers do not fit {len(racks)} racks of {per_rack}; expected more racks or a larger per_rack"
+        )
+    for position in range(count):
+        shelf = position % per_rack
+        # Values of a wrong type are left as they are, for validation to refuse them with their line.
+        fits = isinstance(unit, int) and isinstance(height, int)
+        lowest = {"unit": unit + shelf * height} if fits and unit is not None else {}
+        yield {"rack": racks[position // per_rack], **lowest}
+
+
+def _filled(value: Any, named: Named) -> Any:
+    if isinstance(value, str):
+        return _TEMPLATE.sub(lambda found: _substitute(found, named), value) if "{" in value else value
+    if isinstance(value, list):
+        return [_filled(item, named) for item in value]
+    if isinstance(value, dict):
+        return {key: _filled(item, named) for key, item in value.items()}
+    return value
+
+
+def _substitute(found: re.Match[str], named: Named) -> str:
+    what, offset = found.groups()
+    if what == "name":
+        return named.name
+    if not named.number:
+        raise ValueError(f"{found.group()} needs a number in the name; expected a name such as gpu[001-128]")
+    return named.number if what == "n" else str(int(named.number) + int(offset or 0))
+
+
+def _numbers(group: str, pattern: str) -> list[str]:
+    found: list[str] = []
+    for part in group.split(","):
+        match = _RANGE.fullmatch(part.strip())
+        if match is None:
+            raise ValueError(f"{pattern!r} has [{group}]; expected numbers and ranges such as [001-128] or [1-4,7]")
+        first, last = match.group(1), match.group(2) or match.group(1)
+        if int(last) < int(first):
+            raise ValueError(f"{pattern!r} counts down from {first} to {last}; expected the smaller number first")
+        if int(last) - int(first) >= _MOST:
+            raise ValueError(f"{pattern!r} stands for too many names; expected at most {_MOST}")
+        found += [str(number).zfill(len(first)) for number in range(int(first), int(last) + 1)]
+    return found
+
+
+def _joined(texts: list[str], numbers: tuple[str, ...]) -> str:
+    return texts[0] + "".join(number + text for number, text in zip(numbers, texts[1:], strict=True))

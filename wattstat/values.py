@@ -1,0 +1,92 @@
+"""Kinds of values that settings and inventories share: addresses, URLs, quantities."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from typing import Annotated
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, Field
+
+_HOST = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_.])?")
+
+Seconds = Annotated[float, Field(gt=0)]
+Watts = Annotated[float, Field(gt=0)]
+
+
+def address(listen: str) -> tuple[str, int]:
+    """Host and port of `host:port`; brackets round an IPv6 host are taken off. Raises `ValueError`."""
+    host, colon, port = listen.rpartition(":")
+    bare = host[1:-1] if host.startswith("[") and host.endswith("]") else host
+    if not colon or not port.isdecimal() or int(port) > 65535 or not _is_host(bare) or (":" in bare and bare == host):
+        raise ValueError(f"{listen!r} is no address; expected host:port, such as 127.0.0.1:8050 or [::1]:8050")
+    return bare, int(port)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach `host`."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _listen(value: str) -> str:
+    address(value)
+    return value
+
+
+def _url(value: str) -> str:
+    try:
+        parts = urlsplit(value)
+        port_is_good = parts.port is None or parts.port > 0
+    except ValueError:
+        raise ValueError(
+            f"{value!r} is no URL; expected http://host or https://host, with :port if it is not the usual one"
+        ) from None
+    if parts.username is not None or parts.password is not None:
+        # The value itself is not repeated: it holds the secret.
+        raise ValueError(
+            "the URL carries a user or password; expected the URL without them; name an entry of `credentials` instead"
+        )
+    if parts.scheme not in {"http", "https"} or not port_is_good or not _is_host(parts.hostname or ""):
+        raise ValueError(f"{value!r} is no URL; expected http://host or https://host, with :port if it is not the usual one")
+    return value.rstrip("/")
+
+
+def _is_host(host: str) -> bool:
+    if ":" in host:
+        try:
+            ipaddress.IPv6Address(host.partition("%")[0])
+        except ValueError:
+            return False
+        return True
+    return _HOST.fullmatch(host) is not None
+
+
+def _fingerprint(value: str) -> str:
+    digits = value.replace(":", "").replace(" ", "").lower()
+    if not re.fullmatch(r"[0-9a-f]{64}", digits):
+        raise ValueError(
+            f"{value!r} is no SHA-256 fingerprint; expected 64 hexadecimal digits, as printed by "
+            "`openssl x509 -noout -fingerprint -sha256`"
+        )
+    return digits
+
+
+def _variable_name(value: str) -> str:
+    if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", value):
+        # Not repeated: it may be the password itself.
+        raise ValueError(
+            "is no name of an environment variable; expected letters, digits and underscores, such as BMC_PASSWORD"
+        )
+    return value
+
+
+Listen = Annotated[str, AfterValidator(_listen)]
+Url = Annotated[str, AfterValidator(_url)]
+VariableName = Annotated[str, AfterValidator(_variable_name)]
+Fingerprint = Annotated[str, AfterValidator(_fingerprint)]
