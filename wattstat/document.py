@@ -23,7 +23,7 @@ _MOST_VALUES = 2_000_000  # aliases of aliases grow without bound; no inventory 
 class Strict(BaseModel):
     """A frozen value that refuses unknown keys."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True, use_attribute_docstrings=True)
 
 
 class Place(NamedTuple):

@@ -19,9 +19,17 @@ def address(listen: str) -> tuple[str, int]:
     """Host and port of `host:port`; brackets round an IPv6 host are taken off. Raises `ValueError`."""
     host, colon, port = listen.rpartition(":")
     bare = host[1:-1] if host.startswith("[") and host.endswith("]") else host
-    if not colon or not port.isdecimal() or int(port) > 65535 or not _is_host(bare) or (":" in bare and bare == host):
+    is_good = not bare or (_is_host(bare) and (":" not in bare or bare != host))  # an empty host is every interface
+    if not colon or not port.isdecimal() or int(port) > 65535 or not is_good:
         raise ValueError(f"{listen!r} is no address; expected host:port, such as 127.0.0.1:8050 or [::1]:8050")
     return bare, int(port)
+
+
+def local_url(listen: str) -> str:
+    """The URL under which this machine reaches what listens at `host:port`."""
+    host, port = address(listen)
+    reached = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - read, not bound
+    return f"http://[{reached}]:{port}" if ":" in reached else f"http://{reached}:{port}"
 
 
 def is_loopback(host: str) -> bool:
@@ -86,7 +94,18 @@ def _variable_name(value: str) -> str:
     return value
 
 
-Listen = Annotated[str, AfterValidator(_listen)]
-Url = Annotated[str, AfterValidator(_url)]
-VariableName = Annotated[str, AfterValidator(_variable_name)]
-Fingerprint = Annotated[str, AfterValidator(_fingerprint)]
+_LISTEN, _URL = AfterValidator(_listen), AfterValidator(_url)
+_VARIABLE, _FINGERPRINT = AfterValidator(_variable_name), AfterValidator(_fingerprint)
+
+Listen = Annotated[str, _LISTEN]
+Url = Annotated[str, _URL]
+VariableName = Annotated[str, _VARIABLE]
+Fingerprint = Annotated[str, _FINGERPRINT]
+
+# What the reference calls them.
+KINDS: dict[object, str] = {
+    _LISTEN: "host:port",
+    _URL: "http or https URL",
+    _VARIABLE: "name of an environment variable",
+    _FINGERPRINT: "SHA-256 fingerprint",
+}

@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
+import sys
+
 import typer
+
+from wattstat.cli.check_config import check_config
+from wattstat.cli.init import init
+from wattstat.cli.metrics import metrics
+from wattstat.cli.output import FAILED
+from wattstat.cli.targets import targets
+from wattstat.document import InvalidDocument
 
 app = typer.Typer(
     name="wattstat",
@@ -18,6 +27,16 @@ def root() -> None:
     """Every watt and joule of a GPU cluster."""
 
 
+app.command()(init)
+app.command()(check_config)
+app.command()(metrics)
+app.command()(targets)
+
+
 def main() -> None:
-    """Entry point of the `wattstat` command."""
-    app()
+    """Entry point of the `wattstat` command. A configuration that cannot be used is explained, not thrown."""
+    try:
+        app()
+    except InvalidDocument as err:
+        typer.echo(str(err), err=True)
+        sys.exit(FAILED)

@@ -1,6 +1,6 @@
 """`wattstat.yaml`: every setting, typed, with its default. Secrets come from files or from the environment only."""
 
-from wattstat.config.load import load
+from wattstat.config.reader import load
 from wattstat.config.settings import (
     Agent,
     AgentReader,

@@ -1,4 +1,7 @@
-"""`wattstat.yaml`: every setting, typed, with its default. Secrets come from files or from the environment only."""
+"""Every setting, typed, with its default and what it means.
+
+The sentence under a setting is its documentation: `wattstat init` and the configuration reference are made of them.
+"""
 
 from __future__ import annotations
 
@@ -16,13 +19,16 @@ class Credentials(Strict):
     """A user and where the password is. The password itself never stands in the configuration."""
 
     username: str = ""
+    """The user. Empty where the password is a bearer token."""
     password_file: Path | None = None
+    """File that holds the password and nothing else; only Wattstat's user should be able to read it."""
     password_env: VariableName | None = None
+    """Name of the environment variable that holds the password."""
 
     @model_validator(mode="after")
     def _one_place(self) -> Self:
         if self.password_file is not None and self.password_env is not None:
-            raise ValueError("names both password_file and password_env; keep one of the two")
+            raise ValueError("names both password_file and password_env; expected one of the two")
         return self
 
     def password(self) -> SecretStr:
@@ -50,105 +56,152 @@ def _from_file(path: Path) -> SecretStr:
 
 
 class InventorySource(Strict):
-    """Where the inventory comes from: a file, or an http_sd address that is asked again every `refresh_seconds`."""
+    """Where the inventory comes from: a file, an http_sd address, or both: the address then adds servers to the file's."""
 
     file: Path | None = Path("inventory.yaml")
+    """The inventory file. May be absent where `http_sd` is given."""
     http_sd: Url | None = None
+    """Address that lists servers in the format of Prometheus' http_sd."""
     refresh_seconds: Seconds = 60
+    """How often file and address are looked at again."""
 
 
 class Core(Strict):
     """The process that talks to devices."""
 
     listen: Listen = "127.0.0.1:9838"
+    """Where it serves machines: `/metrics`, `/probe`, `/sd`, health and the live calls."""
 
 
 class Web(Strict):
-    """The process that shows. `insecure` allows to listen beyond loopback without authentication."""
+    """The process that shows."""
 
     listen: Listen = "127.0.0.1:8050"
+    """Where it serves people and scripts: the dashboard, the API, and what core serves, forwarded."""
     core_url: Url | None = None
+    """Address of core, where it runs on another machine or was started by itself."""
     insecure: bool = False
+    """Allows to listen beyond this machine without authentication."""
 
 
 class EmbeddedStore(Strict):
     """The history in one DuckDB file, filled by scraping core."""
 
     path: Path | None = None
+    """The file; `history.duckdb` in `data_dir` unless given."""
     scrape_seconds: Seconds = 10
+    """How often core is scraped."""
     retention_days: Annotated[float, Field(gt=0)] = 30
+    """How long samples are kept."""
 
 
 class PrometheusStore(Strict):
     """A Prometheus-compatible server (Prometheus, Thanos, Mimir, VictoriaMetrics) that scrapes core."""
 
     url: Url
+    """Its address, with the path before `/api/v1` if it has one."""
     credentials: str | None = None
+    """Name of an entry of `credentials`, if it wants a login: basic where it has a user, else a bearer token."""
     timeout_seconds: Seconds = 30
+    """How long a query may take."""
 
 
 class Store(Strict):
     """The history: embedded unless `prometheus` names a server."""
 
     embedded: EmbeddedStore = EmbeddedStore()
-    prometheus: PrometheusStore | None = None
+    """The embedded store."""
+    prometheus: PrometheusStore | None = Field(default=None, examples=[{"url": "http://127.0.0.1:9090"}])
+    """A server to ask instead."""
 
 
 class Redfish(Strict):
     """How servers' BMCs are read."""
 
     fast_seconds: Seconds = 10
+    """How often power is read."""
     medium_seconds: Seconds = 60
+    """How often temperatures, fans, supplies and health are read."""
     slow_seconds: Seconds = 900
+    """How often identity, firmware, memory, drives and security are read."""
     timeout_seconds: Seconds = 20
+    """How long one request may take."""
     requests_per_bmc: Annotated[int, Field(ge=1, le=8)] = 2
+    """Requests that one BMC gets at a time."""
     metric_reports: bool = True
+    """Read many values at once from metric reports where a BMC has them and its licence allows."""
     streaming: bool = False
+    """Let BMCs that can push their metric reports (server-sent events)."""
 
 
 class AgentReader(Strict):
     """How core reads the agents."""
 
     every_seconds: Seconds = 5
+    """How often an agent's readings are fetched."""
     timeout_seconds: Seconds = 4
+    """How long a fetch may take."""
 
 
 class Collectors(Strict):
     """The collectors and their bounds."""
 
     concurrency: Annotated[int, Field(ge=1)] = 128
+    """Collections under way at a time, over all targets."""
     redfish: Redfish = Redfish()
+    """Servers' BMCs."""
     agent: AgentReader = AgentReader()
+    """Agents on the GPU nodes."""
 
 
 class Exporter(Strict):
     """What `/metrics` shows besides Wattstat's own names."""
 
     dcgm_names: bool = False
+    """Also show the `DCGM_FI_…` names that dashboards and rules made for dcgm-exporter use."""
     dcgm_hostname_label: Literal["Hostname", "hostname", "both"] = "both"
+    """How those spell the label with the node's name: dcgm-exporter changed it."""
 
 
 class Agent(Strict):
-    """`wattstat agent` on a GPU node. `node` defaults to the host's name."""
+    """`wattstat agent` on a GPU node."""
 
     listen: Listen = "127.0.0.1:9837"
+    """Where it serves `/metrics` and core's `/readings`."""
     node: str | None = None
+    """Name of the node in the inventory; the host's name unless given."""
     every_seconds: Seconds = 1
+    """How often power, utilization, clocks and temperatures are read."""
     slow_every_seconds: Seconds = 60
+    """How often what hardly changes is read: identity, limits, ECC, links."""
     sysfs: Path = Path("/sys")
+    """Where the kernel's files are mounted; another place inside a container."""
     token_file: Path | None = None
+    """File with the bearer token that readers must send."""
     insecure: bool = False
+    """Allows to listen beyond this machine without a token."""
 
 
 class Config(Strict):
-    """All of `wattstat.yaml`."""
+    """All of `wattstat.yaml`. Relative paths are seen from the folder of the file."""
 
     data_dir: Path = Path("wattstat-data")
+    """Folder for what Wattstat keeps: the history and its own state."""
     inventory: InventorySource = InventorySource()
-    credentials: dict[str, Credentials] = Field(default_factory=dict)
+    """Where the inventory comes from."""
+    credentials: dict[str, Credentials] = Field(
+        default_factory=dict, examples=[{"bmc": {"username": "root", "password_file": "bmc-password"}}]
+    )
+    """Users under names of your choice, to which the inventory's `bmc` and `agent` entries refer."""
     core: Core = Core()
+    """The process that talks to devices."""
     web: Web = Web()
+    """The process that shows."""
     store: Store = Store()
+    """The history."""
     collectors: Collectors = Collectors()
+    """The collectors and their bounds."""
     exporter: Exporter = Exporter()
+    """What `/metrics` shows besides Wattstat's own names."""
     agent: Agent = Agent()
+    """The agent on a GPU node."""

@@ -1,0 +1,101 @@
+"""`wattstat check-config`: everything that is wrong with a configuration and its inventory, with what to do about it."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from wattstat.cli.options import DEFAULT_CONFIG, JsonOption
+from wattstat.cli.output import FAILED, WRONG_USE, fail, print_json
+
+if TYPE_CHECKING:
+    from wattstat.config import Config
+    from wattstat.document import Document, Problem
+    from wattstat.inventory import Inventory
+
+
+def check_config(
+    file: Annotated[Path, typer.Argument(metavar="[FILE]", help="The configuration.")] = DEFAULT_CONFIG,
+    *,
+    as_json: JsonOption = False,
+) -> None:
+    """Explain everything that is wrong with a configuration, its inventory and its secrets.
+
+    Exit code 0: good (there may be warnings), 1: problems, 2: no such file.
+    """
+    if not file.is_file():
+        fail(f"{file}: no such file; `wattstat init` writes samples", WRONG_USE)
+    config, inventory, problems = examine(file)
+    errors = sum(not problem.warning for problem in problems)
+    if as_json:
+        print_json(
+            {
+                "ok": not errors,
+                "nodes": len(inventory.nodes) if inventory else None,
+                "problems": [_as_item(problem) for problem in problems],
+            }
+        )
+    else:
+        for problem in problems:
+            typer.echo(f"{'warning' if problem.warning else 'error'}: {problem}")
+        if not errors:
+            typer.echo(f"{file} is good: {_summary(config, inventory)}")
+        else:
+            typer.echo(f"{errors} {'problem' if errors == 1 else 'problems'}")
+    if errors:
+        raise typer.Exit(FAILED)
+
+
+def examine(file: Path) -> tuple[Config | None, Inventory | None, list[Problem]]:
+    """Read a configuration and the inventory that it names; everything that is wrong with them and with this machine."""
+    from wattstat import explain
+    from wattstat.config import check, reader
+
+    document, base = reader.source(file)
+    config, problems = reader.examine(document, base)
+    if config is None:
+        return None, None, problems
+    inventory, more = _inventory(config, document)
+    return config, inventory, explain.collect(problems, check.check_machine(config, document), more)
+
+
+def _inventory(config: Config, document: Document) -> tuple[Inventory | None, list[Problem]]:
+    from wattstat.config import check
+    from wattstat.document import Problem, read
+    from wattstat.inventory import reader
+    from wattstat.inventory.patterns import write_out
+
+    path = config.inventory.file
+    if path is None:
+        return None, []
+    loc = ("inventory", "file")
+    if not path.exists():
+        named = loc in document.places
+        advice = "write it (`wattstat init` has a sample)" + ("" if named else "; an agent alone needs none")
+        optional = config.inventory.http_sd is not None or not named
+        place = document.place(loc)
+        what = f"there is no {path}"
+        return None, [Problem(place=place, setting="inventory.file", what=what, advice=advice, warning=optional)]
+    found = write_out(read(path))
+    inventory, problems = reader.examine(found, path.parent)
+    if inventory is not None:
+        problems += check.check_credentials(config, inventory, found)
+    return inventory, problems
+
+
+def _summary(config: Config | None, inventory: Inventory | None) -> str:
+    if inventory is None:
+        return "no inventory file"
+    bmcs = sum(node.bmc is not None for node in inventory.nodes)
+    agents = sum(node.agent is not None for node in inventory.nodes)
+    text = f"{len(inventory.nodes)} nodes ({bmcs} with a BMC, {agents} with an agent) in {len(inventory.racks)} racks"
+    return text + (f", and those of {config.inventory.http_sd}" if config and config.inventory.http_sd else "")
+
+
+def _as_item(problem: Problem) -> dict[str, Any]:
+    item = asdict(problem)
+    place = item.pop("place")
+    return {"file": place[0], "line": place[1], "column": place[2], **item}
