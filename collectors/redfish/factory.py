@@ -1,0 +1,60 @@
+"""Makes sources of the inventory's servers, and one for an address that somebody asks about."""
+
+from __future__ import annotations
+
+from collectors.frame import Tier
+from collectors.redfish.reader import Bmc, Choices
+from collectors.redfish.session import Access, Session
+from collectors.redfish.source import RedfishSource
+from collectors.redfish.tls import Contexts
+from wattstat import inventory as stock
+from wattstat.config import Config, Redfish
+from wattstat.inventory import Inventory, Tls
+
+
+def sources(config: Config, inventory: Inventory) -> list[RedfishSource]:
+    """One source for each server that has a BMC.
+
+    Raises `ValueError` naming the server whose credentials or TLS settings cannot be used.
+    """
+    contexts, choices = Contexts(), Choices()
+    return [
+        _source(config, node.name, node.bmc, contexts=contexts, choices=choices)
+        for node in inventory.nodes
+        if node.bmc is not None
+    ]
+
+
+def probe_source(config: Config, *, target: str, credentials: str, tls: Tls | None = None) -> RedfishSource:
+    """A source for `/probe?target=https://…&module=…`: the address is the node's name, `credentials` names an entry.
+
+    An address of the inventory is checked as the inventory says. Raises `ValueError` for an unknown entry.
+    """
+    bmc = stock.Bmc(url=target, credentials=credentials, tls=tls or Tls())
+    return _source(config, target, bmc, contexts=Contexts(), choices=Choices())
+
+
+def tiers(settings: Redfish) -> tuple[Tier, ...]:
+    """Fast: power. Medium: thermals, supplies, GPUs, health, caps. Slow: inventory, security, logs; it also discovers anew."""
+    return (
+        Tier("fast", settings.fast_seconds, settings.timeout_seconds + 5),
+        Tier("medium", settings.medium_seconds, max(settings.medium_seconds, settings.timeout_seconds + 5)),
+        Tier("slow", settings.slow_seconds, max(240.0, settings.timeout_seconds + 5)),
+    )
+
+
+def _source(config: Config, name: str, bmc: stock.Bmc, *, contexts: Contexts, choices: Choices) -> RedfishSource:
+    settings = config.collectors.redfish
+    credentials = config.credentials.get(bmc.credentials)
+    if credentials is None:
+        raise ValueError(f"node {name}: no credentials named {bmc.credentials!r} in wattstat.yaml")
+    try:
+        trust = contexts.of(bmc.tls)
+    except (ValueError, OSError) as err:
+        raise ValueError(f"node {name}: tls: {err}") from err
+    session = Session(
+        access=Access(url=bmc.url, credentials=credentials, trust=trust),
+        timeout_seconds=settings.timeout_seconds,
+        requests=settings.requests_per_bmc,
+    )
+    return RedfishSource(node=name, bmc=Bmc(session=session, choices=choices), tiers=tiers(settings))

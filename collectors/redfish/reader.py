@@ -1,0 +1,175 @@
+"""Reads resources of one BMC for one collection, and remembers what it learnt for the next ones."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from yarl import URL
+
+from collectors.frame import BadPayload, CollectError, NotSupported, Throttled, Unreachable
+from collectors.redfish.session import Session
+from collectors.redfish.values import Body, link, links, member, objects
+
+# What a BMC said it does not have is asked again after this time: a firmware update may bring it.
+FORGET_MISSING_SECONDS = 6 * 3600.0
+PAGES = 20
+# When the first so many members are not there, the collection is a list of nothing and the rest is not asked.
+DEAD_MEMBERS = 3
+# After so many time-outs in a row the BMC is away, and the rest of the collection is not asked.
+TIMEOUTS = 2
+
+Found = TypeVar("Found")
+
+
+@dataclass(frozen=True, slots=True)
+class Features:
+    """Query options that the service root announces (`ProtocolFeaturesSupported`)."""
+
+    expand: str = ""
+    select: bool = False
+    filter: bool = False
+
+
+def features_of(root: Body) -> Features:
+    found = member(root, "ProtocolFeaturesSupported")
+    expand = member(found, "ExpandQuery")
+    everything = member(expand, "ExpandAll") is True
+    levels = "($levels=1)" if member(expand, "Levels") is True else ""
+    return Features(
+        expand=("*" if everything else ".") + levels if everything or member(expand, "NoLinks") is True else "",
+        select=member(found, "SelectQuery") is True,
+        filter=member(found, "FilterQuery") is True,
+    )
+
+
+@dataclass(kw_only=True, eq=False)
+class Choices:
+    """Which of several ways to a quantity worked, by model and firmware: shared by all BMCs of one process.
+
+    Firmware 7.30.10.50 of an iDRAC9 answers /Thermal on some machines and not on others of the same kind, so a choice says only
+    what to try first.
+    """
+
+    _worked: dict[tuple[str, ...], str] = field(default_factory=dict)
+
+    def order(self, key: tuple[str, ...], names: Iterable[str]) -> list[str]:
+        best = self._worked.get(key)
+        return sorted(names, key=lambda name: name != best)
+
+    def worked(self, key: tuple[str, ...], name: str) -> None:
+        self._worked[key] = name
+
+
+@dataclass(kw_only=True, eq=False)
+class Bmc:
+    """What is known about one BMC between its collections."""
+
+    session: Session
+    choices: Choices
+    monotonic: Callable[[], float] = time.monotonic
+    kind: tuple[str, ...] = ("", "")  # model, firmware
+    missing: dict[str, float] = field(default_factory=dict)
+    found: dict[str, str | None] = field(default_factory=dict)  # addresses that were looked for among members
+
+
+@dataclass(kw_only=True, eq=False)
+class Reader:
+    """One collection's reading. A resource that fails costs itself: its reason is in `errors`, its document is None."""
+
+    bmc: Bmc
+    errors: dict[str, CollectError] = field(default_factory=dict)
+    timeouts: int = 0
+
+    async def get(self, uri: str | None, query: str = "") -> Body | None:
+        """A resource's document. None when there is no link to it, when the BMC does not have it, or when it failed.
+
+        Raises `Throttled` when the BMC asks for patience and `Unreachable` when it no longer answers: then no more is asked.
+        """
+        if uri is None:
+            return None
+        address = f"{uri}?{query}" if query else uri
+        if self._known_missing(address):
+            return None
+        try:
+            body = await self.bmc.session.get(URL(address, encoded=True) if query else uri)
+        except NotSupported:
+            self._remember_missing(address)
+            return None
+        except Throttled:
+            raise
+        except Unreachable as err:
+            self.timeouts += 1
+            self.errors[uri] = err
+            if self.timeouts >= TIMEOUTS:
+                raise
+            return None
+        except CollectError as err:
+            self.errors[uri] = err
+            return None
+        self.timeouts = 0
+        return body
+
+    async def collection(self, uri: str | None) -> list[Body]:
+        """The documents of a collection's members: by `$expand` where announced, one by one where that brings links only."""
+        if uri is None:
+            return []
+        page = await self._expanded(uri)
+        found: list[Body] = []
+        dead = 0
+        for _ in range(PAGES):
+            for each in objects(member(page, "Members")):
+                if set(each) - {"@odata.id", "@odata.type"}:
+                    found.append(each)
+                elif found or dead < DEAD_MEMBERS:
+                    body = await self.get(link(each))
+                    dead += body is None
+                    found.extend([body] if body else [])
+            following = member(page, "Members@odata.nextLink") or member(page, "@odata.nextLink")
+            if not isinstance(following, str) or not following.startswith("/"):
+                break
+            path, _, query = following.partition("?")
+            page = await self.get(path, query.replace(" ", "%20"))
+        return found
+
+    async def members(self, uri: str | None) -> tuple[str, ...]:
+        """The links to a collection's members."""
+        return links(member(await self.get(uri), "Members"))
+
+    async def first(
+        self, quantity: str, ways: Mapping[str, Callable[[], Awaitable[Found | None]]], good: Callable[[Found], bool]
+    ) -> Found | None:
+        """What the first way brings that `good` recognises; the way is remembered for this model and firmware."""
+        key = (*self.bmc.kind, quantity)
+        for name in self.bmc.choices.order(key, ways):
+            found = await ways[name]()
+            if found is not None and good(found):
+                self.bmc.choices.worked(key, name)
+                return found
+        return None
+
+    async def _expanded(self, uri: str) -> Body | None:
+        expand = features_of(self.bmc.session.root).expand
+        if expand:
+            query = f"$expand={expand}"
+            body = await self.get(uri, query)
+            if body is not None:
+                return body
+            if isinstance(self.errors.get(uri), BadPayload):
+                del self.errors[uri]  # announced and not honoured for this collection: the plain request will do
+                self._remember_missing(f"{uri}?{query}")
+        return await self.get(uri)
+
+    def _remember_missing(self, address: str) -> None:
+        self.bmc.missing[address] = self.bmc.monotonic() + FORGET_MISSING_SECONDS
+
+    def _known_missing(self, address: str) -> bool:
+        until = self.bmc.missing.get(address)
+        if until is None:
+            return False
+        if self.bmc.monotonic() < until:
+            return True
+        del self.bmc.missing[address]
+        return False

@@ -1,0 +1,100 @@
+"""One server behind its BMC: discovers, reads the topics of a tier, integrates power where the BMC counts no energy."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from collectors.frame import BadPayload, CollectError, Fetched, Source, Tier
+from collectors.redfish import power
+from collectors.redfish.meter import Meter
+from collectors.redfish.reader import Bmc, Reader
+from collectors.redfish.topic import Topic
+from collectors.redfish.tree import Tree, discover
+from wattstat.catalogue import node as catalogue
+from wattstat.catalogue.metric import Samples
+
+TOPICS: tuple[Topic[Any], ...] = (power.POWER,)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Readings:
+    """What each topic read, and the energy that we integrated; `joules` is None where the BMC counts itself."""
+
+    topics: tuple[tuple[Topic[Any], Any], ...]
+    joules: float | None = None
+
+
+class RedfishSource(Source[Readings]):
+    """A node read through its BMC. `target` is the node's name in the inventory."""
+
+    collector = "redfish"
+
+    def __init__(
+        self, *, node: str, bmc: Bmc, tiers: tuple[Tier, ...], monotonic: Callable[[], float] = time.monotonic
+    ) -> None:
+        self.target = node
+        self.tiers = tiers
+        self._bmc = bmc
+        self._monotonic = monotonic
+        self._tree: Tree | None = None
+        self._discovery = asyncio.Lock()
+        self._discovered_at = 0.0
+        self._rediscover_seconds = max((tier.every_seconds for tier in tiers), default=900.0) / 2
+        fastest = min((tier.every_seconds for tier in tiers), default=10.0)
+        self._meter = Meter(longest_gap_seconds=3 * fastest)
+
+    async def close(self) -> None:
+        await self._bmc.session.close()
+
+    async def fetch(self, tier: str) -> Fetched:
+        reader = Reader(bmc=self._bmc)
+        tree = await self._discovered(reader, anew=tier == self.tiers[-1].name)
+        documents: dict[str, Any] = {}
+        try:
+            for topic in TOPICS:
+                if topic.tier == tier:
+                    documents[topic.name] = await topic.fetch(reader, tree)
+        except CollectError as err:
+            if not any(documents.values()):
+                raise
+            reader.errors[f"{tier} tier"] = err
+        if "power" in documents:
+            documents["joules"] = self._meter.read(power.parse(tree, documents["power"]).system_watts, self._monotonic())
+        return Fetched(documents=documents, errors=reader.errors)
+
+    def parse(self, tier: str, documents: Mapping[str, Any]) -> Readings:
+        tree = self._tree or Tree()
+        return Readings(
+            topics=tuple(
+                (topic, topic.parse(tree, documents[topic.name]))
+                for topic in TOPICS
+                if topic.tier == tier and topic.name in documents
+            ),
+            joules=documents.get("joules"),
+        )
+
+    def samples(self, reading: Readings) -> Samples:
+        out = Samples()
+        for topic, read in reading.topics:
+            out.extend(topic.samples(self.target, read))
+        out.add(catalogue.NODE_ENERGY_JOULES_TOTAL, reading.joules, self.target, "integrated")
+        return out
+
+    async def _discovered(self, reader: Reader, *, anew: bool) -> Tree:
+        async with self._discovery:
+            old = self._monotonic() - self._discovered_at > self._rediscover_seconds
+            if self._tree is None or not self._tree.complete or (anew and old):
+                tree = await discover(reader)
+                if not (tree.systems or tree.chassis or tree.managers):
+                    why = "; ".join(map(str, reader.errors.values())) or "it lists no system, chassis or manager"
+                    raise BadPayload(f"nothing to read at {self._bmc.session.access.url}: {why}")
+                if tree.kind != self._bmc.kind:
+                    self._bmc.missing.clear()
+                self._bmc.kind = tree.kind
+                self._bmc.found.clear()
+                self._tree, self._discovered_at = tree, self._monotonic()
+            return self._tree
