@@ -1,0 +1,157 @@
+"""The Dash app inside the web process: header, routing, services."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from urllib.parse import unquote
+
+import dash_mantine_components as dmc
+from dash import ClientsideFunction, Dash, Input, Output, State, dcc, html
+from dash.development.base_component import Component
+from fastapi import FastAPI
+
+from dashboard.components import frame
+from dashboard.pages import overview
+from dashboard.services import Services
+from dashboard.timerange import parse
+from wattstat.api.live import Live
+from wattstat.store.protocol import Store
+
+RANGES = {
+    "now-15m": "Last 15 minutes", "now-1h": "Last hour", "now-3h": "Last 3 hours", "now-6h": "Last 6 hours",
+    "now-12h": "Last 12 hours", "now-24h": "Last 24 hours", "now-2d": "Last 2 days", "now-7d": "Last 7 days",
+    "now-30d": "Last 30 days",
+}  # fmt: skip
+# Mantine's dark greys in the bluish tone of the stylesheet, lightest first.
+_DARK = ["#e8edf3", "#b0bac6", "#919dab", "#5c6775", "#3b4654", "#262f3a", "#151b23", "#11161d", "#0d1117", "#090c11"]
+REFRESHES = {"off": "Off", "2s": "2 s", "5s": "5 s", "10s": "10 s", "30s": "30 s", "1m": "1 min"}
+
+# The colour scheme is set before the first paint, from ?theme=, the last choice or the system: no white flash at night.
+_INDEX = """<!DOCTYPE html>
+<html lang="en">
+<head>
+{%metas%}
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="dark light">
+<title>{%title%}</title>
+<script>
+(function () {
+  var key = "mantine-color-scheme-value", given = new URLSearchParams(location.search).get("theme"), stored = null;
+  try {
+    if (given === "dark" || given === "light") localStorage.setItem(key, given);
+    stored = localStorage.getItem(key);
+  } catch (blocked) { stored = given; }
+  var dark = stored === "dark" || (stored !== "light" && matchMedia("(prefers-color-scheme: dark)").matches);
+  document.documentElement.setAttribute("data-mantine-color-scheme", dark ? "dark" : "light");
+})();
+</script>
+{%favicon%}
+{%css%}
+</head>
+<body>
+{%app_entry%}
+<footer>
+{%config%}
+{%scripts%}
+{%renderer%}
+</footer>
+</body>
+</html>"""
+
+
+def create(server: FastAPI, store: Store, live: Live, *, clock: Callable[[], float] = time.time) -> Dash:
+    """Mount the dashboard in the web process. Call it after every other route: it answers all paths that nobody else does."""
+    app = Dash(
+        __name__,
+        server=server,  # type: ignore[arg-type]  # Dash annotates what Flask is
+        backend="fastapi",
+        title="Wattstat",
+        update_title="",
+        index_string=_INDEX,
+        assets_folder=str(Path(__file__).parent / "assets"),
+        suppress_callback_exceptions=True,  # pages bring their own components
+        serve_locally=True,
+        enable_mcp=False,
+    )
+    services = Services(store, live, clock)
+    app.layout = shell()
+    _register(app, services)
+    overview.register(app, services)
+    return app
+
+
+def shell() -> Component:
+    """What stands on every page."""
+    provider: Component = dmc.MantineProvider(
+        [
+            dcc.Location(id="url", refresh="callback-nav"),
+            dcc.Store(id="visible", data=True),
+            html.A("Skip to content", href="#page", className="skip"),
+            header(),
+            html.Main(id="page", tabIndex=-1),
+            html.Div(id="tip", className="tip", role="tooltip"),
+        ],
+        defaultColorScheme="auto",
+        theme={
+            "primaryColor": "blue",
+            "fontFamily": "Inter, system-ui, sans-serif",
+            "defaultRadius": "sm",
+            "colors": {"dark": _DARK},
+        },
+    )
+    return provider
+
+
+def header() -> Component:
+    """Name, pages, time range, refresh, colour scheme."""
+    return html.Header(
+        [
+            dcc.Link([html.Span(className="logo"), "Wattstat"], href="/", className="brand", id="home"),
+            html.Nav(id="crumbs", className="crumbs", **frame.aria(label="Breadcrumb")),
+            html.Div(className="spring"),
+            dmc.Select(
+                id="range", value="now-6h", data=[{"value": value, "label": label} for value, label in RANGES.items()],
+                allowDeselect=False, size="sm", w="11rem", persistence=False, comboboxProps={"shadow": "md"},
+                **frame.aria(label="Time range"),
+            ),
+            dmc.Select(
+                id="refresh", value="10s", data=[{"value": value, "label": label} for value, label in REFRESHES.items()],
+                allowDeselect=False, size="sm", w="6rem", persistence=False, **frame.aria(label="Refresh every"),
+            ),
+            dmc.ColorSchemeToggle(
+                id="scheme", lightIcon=html.Span(className="icon sun"), darkIcon=html.Span(className="icon moon"),
+                variant="default", size="lg", **frame.aria(label="Dark or light"),
+            ),
+        ],
+        className="top",
+    )  # fmt: skip
+
+
+def _register(app: Dash, services: Services) -> None:
+    @app.callback(Output("page", "children"), Input("url", "pathname"), State("url", "search"))
+    def route(pathname: str | None, search: str | None) -> Component:
+        view = parse(search or "", services.clock())
+        parts = [unquote(part) for part in (pathname or "/").split("/") if part]
+        if not parts:
+            return overview.layout(view)
+        return _nothing_here(pathname or "")
+
+    for function, outputs, inputs in (
+        ("controls", [Output("range", "value"), Output("range", "data"), Output("refresh", "value")],
+         [Input("url", "search"), Input("range", "value"), Input("refresh", "value"), State("range", "data")]),
+        ("crumbs", [Output("crumbs", "children"), Output("home", "href")], [Input("url", "pathname"), Input("url", "search")]),
+        ("tick", [Output("overview-tick", "interval"), Output("overview-tick", "disabled")],
+         [Input("visible", "data"), Input("url", "search")]),
+        ("map", [Output("map-legend", "children")], [Input("map-data", "data"), Input("map-metric", "value")]),
+    ):  # fmt: skip
+        app.clientside_callback(ClientsideFunction("wattstat", function), *outputs, *inputs)  # type: ignore[no-untyped-call]
+
+
+def _nothing_here(pathname: str) -> Component:
+    return html.Div(
+        [html.H1("There is no such page"), html.P([html.Code(pathname), " is none of Wattstat's pages."]),
+         dcc.Link("To the overview", href="/")],
+        className="page lost",
+    )  # fmt: skip

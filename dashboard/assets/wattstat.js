@@ -1,0 +1,111 @@
+// What the browser does by itself: the address, ages, refreshing, and in-page links. No request is made from here.
+(function () {
+  "use strict";
+  const clientside = (window.dash_clientside = window.dash_clientside || {});
+  const own = (clientside.wattstat = clientside.wattstat || {});
+  const html = (type, props) => ({ namespace: "dash_html_components", type, props });
+  const link = (href, children, className) => ({
+    namespace: "dash_core_components", type: "Link", props: { href, children, className },
+  });
+
+  const SECONDS = { s: 1, m: 60, h: 3600 };
+  function refreshSeconds(search) {
+    const found = /^(\d{1,4})([smh])$/.exec(new URLSearchParams(search).get("refresh") || "10s");
+    return found ? Math.max(1, found[1] * SECONDS[found[2]]) : 0;
+  }
+
+  // Put a parameter into the address; every part of the page that depends on it follows.
+  own.setParameters = function (changes) {
+    const query = new URLSearchParams(location.search);
+    for (const [name, value] of Object.entries(changes)) value === null ? query.delete(name) : query.set(name, value);
+    const text = query.toString();
+    clientside.set_props("url", { search: text ? "?" + text : "" });
+  };
+
+  // Time range and refresh: the address leads; a choice in a control goes into the address.
+  own.controls = function (search, range, refresh, options) {
+    const query = new URLSearchParams(search || "");
+    const from = query.get("from") || "now-6h", to = query.get("to") || "now";
+    const every = query.get("refresh") || "10s";
+    const chosen = clientside.callback_context.triggered_id;
+    if (chosen === "range" && range && !range.includes("|")) {
+      if (range !== from || to !== "now") own.setParameters({ from: range, to: "now" });
+      return [range, options.filter((option) => !option.value.includes("|")), clientside.no_update];
+    }
+    if (chosen === "refresh" && refresh) {
+      if (refresh !== every) own.setParameters({ refresh });
+      return [clientside.no_update, clientside.no_update, refresh];
+    }
+    const listed = options.filter((option) => !option.value.includes("|"));
+    if (to === "now" && listed.some((option) => option.value === from)) return [from, listed, every];
+    const value = from + "|" + to;
+    return [value, [...listed, { value, label: describe(from) + " – " + describe(to) }], every];
+  };
+
+  function describe(text) {
+    if (!/^\d{9,14}$/.test(text)) return text;
+    return new Date(+text).toLocaleString("en-GB", { day: "2-digit", month: "short", hour: "2-digit", minute: "2-digit" });
+  }
+
+  own.crumbs = function (pathname, search) {
+    const query = search || "";
+    const parts = (pathname || "/").split("/").filter(Boolean).map(decodeURIComponent);
+    const kiosk = new URLSearchParams(query).get("kiosk");
+    document.documentElement.toggleAttribute("data-kiosk", kiosk === "1" || kiosk === "true" || kiosk === "tv");
+    const here = (text) => html("Span", { children: text, "aria-current": "page" });
+    const between = html("Span", { children: "/", className: "slash", "aria-hidden": "true" });
+    document.title = (parts[1] || (parts[0] === "nodes" ? "Servers" : "Overview")) + " · Wattstat";
+    const trail = parts.length ? [link("/" + query, "Overview")] : [here("Overview")];
+    if (!parts.length) trail.push(link("/nodes" + query, "Servers", "sibling"));
+    if (parts[0] === "nodes") trail.push(between, here("Servers"));
+    if (parts[0] === "node") trail.push(between, link("/nodes" + query, "Servers"), between, here(parts[1] || ""));
+    return [trail, "/" + query];
+  };
+
+  own.tick = function (visible, search) {
+    const seconds = refreshSeconds(search || "");
+    return [(seconds || 10) * 1000, !visible || !seconds];
+  };
+
+  // A hidden tab asks for nothing.
+  document.addEventListener("visibilitychange", () => {
+    if (clientside.set_props) clientside.set_props("visible", { data: !document.hidden });
+  });
+
+  // Links drawn by our own scripts move within the page, as Dash's own links do.
+  own.follow = function (event, href) {
+    if (event.metaKey || event.ctrlKey || event.shiftKey || event.button > 0) return;
+    event.preventDefault();
+    const target = new URL(href, location.href);
+    clientside.set_props("url", { pathname: target.pathname, search: target.search });
+  };
+
+  const THIN = "\u202f";
+  function duration(seconds) {
+    if (seconds < 100) return Math.floor(seconds) + THIN + "s";
+    if (seconds < 6000) return Math.floor(seconds / 60) + THIN + "min";
+    return Math.floor(seconds / 3600) + THIN + "h";
+  }
+
+  // Ages count on between answers, by the browser's monotonic clock; so a page whose server is gone says so too.
+  const seen = new WeakMap();
+  function countAges() {
+    for (const element of document.querySelectorAll(".age[data-age]")) {
+      const key = element.dataset.stamp + " " + element.dataset.age;
+      let known = seen.get(element);
+      if (!known || known.key !== key) seen.set(element, (known = { key, at: performance.now() }));
+      const age = +element.dataset.age + (performance.now() - known.at) / 1000;
+      const text = duration(age) + " ago";
+      if (element.textContent !== text) element.textContent = text;
+      const late = age > +element.dataset.late;
+      element.classList.toggle("late", late);
+      const panel = element.closest(".panel, .page-head");
+      if (panel) panel.classList.toggle("stale", late);
+      if (element.closest("#map-panel")) {
+        const figures = document.getElementById("figures");
+        if (figures) figures.classList.toggle("stale", late);
+      }
+    }
+  }
+  setInterval(countAges, 1000);
+})();

@@ -1,0 +1,1 @@
+"""Parts that pages share. Builders are pure: values in, components or figures out."""

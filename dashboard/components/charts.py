@@ -1,0 +1,177 @@
+"""Figures as plain dictionaries for Plotly.
+
+Colours of text, grid and paper come from the stylesheet, so a change between dark and light needs no new figure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, tzinfo
+from typing import Any
+
+from dashboard.timerange import Span
+from wattstat.store.protocol import Series
+
+Figure = dict[str, Any]
+
+# Legible on dark and on light paper (at least 3:1), distinguishable with deuteranopia by hue and by lightness.
+BLUE, TEAL, GREY, AMBER, MAGENTA = "#3d86d6", "#1c9a94", "#7d8794", "#c77e0a", "#d1478f"
+LINES = (BLUE, AMBER, TEAL, "#8f6fd1", "#5aa2c9", MAGENTA, "#8a8f2e", GREY)
+
+MOST_LINES = 64
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """One series to draw. `fill` shades down to zero; `dash` is Plotly's (solid, dot, dash)."""
+
+    series: Series
+    name: str
+    colour: str
+    width: float = 2
+    fill: bool = False
+    dash: str = "solid"
+    shape: str = "linear"
+
+
+def figure(
+    lines: Sequence[Line], span: Span, *, unit: str, zone: tzinfo = UTC, revision: str = "", zero: bool = True
+) -> Figure:
+    """Lines over time. `unit` stands behind each number (`W`, `°C`, `%`); `zero` begins the axis at zero."""
+    traces = [_trace(line, span, unit, zone) for line in lines]
+    layout: Figure = {
+        "uirevision": revision,
+        "margin": {"l": 8, "r": 12, "t": 8, "b": 4, "pad": 4},
+        "paper_bgcolor": "rgba(0,0,0,0)",
+        "plot_bgcolor": "rgba(0,0,0,0)",
+        "font": {"family": "Inter, system-ui, sans-serif", "size": 14},
+        "hovermode": "x unified",
+        "hoverlabel": {"align": "left", "font": {"size": 14}},
+        "showlegend": len(lines) > 1,
+        "legend": {"orientation": "h", "x": 0, "xanchor": "left", "y": 1.0, "yanchor": "bottom", "itemwidth": 30},
+        "xaxis": {
+            "type": "date",
+            "range": [_axis_time(span.start, zone), _axis_time(span.end, zone)],
+            "showgrid": False,
+            "automargin": True,
+            "nticks": 7,
+            "tickformatstops": _TICKS,
+            "ticks": "",
+            "showspikes": False,
+            "hoverformat": "%d %b %H:%M:%S",
+        },
+        "yaxis": {
+            "rangemode": "tozero" if zero else "normal",
+            "automargin": True,
+            "nticks": 5,
+            "zeroline": False,
+            **_axis_unit(unit),
+        },
+    }
+    return {"data": traces, "layout": layout}
+
+
+_TICKS = [
+    {"dtickrange": [None, 60_000], "value": "%H:%M:%S"},
+    {"dtickrange": [60_000, 43_200_000], "value": "%H:%M"},
+    {"dtickrange": [43_200_000, None], "value": "%d %b"},
+]
+
+
+def message(text: str, span: Span, zone: tzinfo = UTC) -> Figure:
+    """An empty figure that says why it is empty."""
+    empty = figure([], span, unit="", zone=zone)
+    empty["layout"]["yaxis"]["visible"] = False
+    empty["layout"]["annotations"] = [
+        {"text": text, "xref": "paper", "yref": "paper", "x": 0.5, "y": 0.5, "showarrow": False, "font": {"size": 15}}
+    ]
+    return empty
+
+
+def with_limit(drawn: Figure, watts: float, text: str) -> Figure:
+    """The figure with a level line and its name: a budget, a limit."""
+    layout = drawn["layout"]
+    line = {"color": GREY, "width": 1.5, "dash": "dash"}
+    layout["shapes"] = [*layout.get("shapes", []), _level(watts, line)]
+    layout["annotations"] = [
+        *layout.get("annotations", []),
+        {"text": text, "xref": "paper", "x": 1, "xanchor": "right", "y": watts, "yanchor": "bottom", "showarrow": False},
+    ]
+    # a level above all the data would else be cut off
+    layout["yaxis"]["range"] = [0, max(watts, _highest(drawn)) * 1.12]
+    layout["yaxis"].pop("rangemode", None)
+    return drawn
+
+
+def _level(value: float, line: Figure) -> Figure:
+    return {"type": "line", "xref": "paper", "x0": 0, "x1": 1, "y0": value, "y1": value, "line": line, "layer": "below"}
+
+
+def _highest(drawn: Figure) -> float:
+    return max((value for trace in drawn["data"] for value in trace["y"] if value is not None), default=0.0)
+
+
+def _axis_unit(unit: str) -> Figure:
+    if unit == "%":
+        return {"tickformat": ".0%", "range": [0, 1.02]}
+    if unit in {"W", "J", "B"}:
+        return {"tickformat": "~s", "ticksuffix": unit}
+    return {"ticksuffix": f" {unit}"}
+
+
+def _trace(line: Line, span: Span, unit: str, zone: tzinfo) -> Figure:
+    times, values = with_gaps(line.series.times, line.series.values, span.step)
+    hover = {"%": "%{y:.0%}", "W": "%{y:.4~s}W"}.get(unit, "%{y:.1f} " + unit)
+    trace: Figure = {
+        "type": "scatter",
+        "mode": "lines",
+        "name": line.name,
+        "x": [None if at is None else _axis_time(at, zone) for at in times],
+        "y": values,
+        "line": {"color": line.colour, "width": line.width, "dash": line.dash, "shape": line.shape},
+        "connectgaps": False,
+        "hovertemplate": f"{hover}<extra>{line.name}</extra>",
+    }
+    if line.fill:
+        trace |= {"fill": "tozeroy", "fillcolor": line.colour + "24"}
+    return trace
+
+
+def with_gaps(times: Sequence[float], values: Sequence[float], step: float) -> tuple[list[float | None], list[float | None]]:
+    """Times and values with a None wherever points are missing, so that no line is drawn through what was not measured."""
+    spaced_times: list[float | None] = []
+    spaced_values: list[float | None] = []
+    before: float | None = None
+    for at, value in zip(times, values, strict=True):
+        if before is not None and at - before > 1.5 * step:
+            spaced_times.append(before + step)
+            spaced_values.append(None)
+        spaced_times.append(at)
+        spaced_values.append(value)
+        before = at
+    return spaced_times, spaced_values
+
+
+def _axis_time(at: float, zone: tzinfo) -> float:
+    """Milliseconds that Plotly, which knows only UTC, shows as the site's own time."""
+    offset = datetime.fromtimestamp(at, zone).utcoffset()
+    return (at + (offset.total_seconds() if offset else 0)) * 1000
+
+
+def band(series: Iterable[Series]) -> dict[str, Series]:
+    """Lowest, median, 95th percentile and highest over many series: what is drawn instead of more than 64 lines."""
+    by_time: dict[float, list[float]] = {}
+    for one in series:
+        for at, value in zip(one.times, one.values, strict=True):
+            by_time.setdefault(at, []).append(value)
+    times = sorted(by_time)
+    ranked = [sorted(by_time[at]) for at in times]
+    return {
+        name: Series(labels={}, times=times, values=[values[_rank(quantile, len(values))] for values in ranked])
+        for name, quantile in (("p5", 0.05), ("median", 0.5), ("p95", 0.95), ("max", 1.0))
+    }
+
+
+def _rank(quantile: float, count: int) -> int:
+    return min(count - 1, round(quantile * (count - 1)))

@@ -1,0 +1,177 @@
+"""What is wrong, worst first: one line for one cause. Pure."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from enum import IntEnum
+
+from dashboard import words
+from dashboard.state import GpuState, HallState, NodeState, is_failing, is_late
+from wattstat.api.live import CollectorState
+
+# Degrees to the device's own limit. Limits come from the devices; how near is near is the one thing said here.
+NEAR_CELSIUS = 10.0
+CLOSE_CELSIUS = 5.0
+NEAR_BUDGET = 0.95
+
+_RECOVERY = {1: "reset the GPU", 2: "reboot the server", 3: "drain peer-to-peer", 4: "drain and reset", 5: "IMEX recovery",
+             6: "reset the bus", 7: "reboot the system"}  # fmt: skip
+_HEALTH = {1: "Warning", 2: "Critical"}
+
+
+class Level(IntEnum):
+    """How bad. The number sorts, the name is the word shown."""
+
+    OK = 0
+    WARNING = 1
+    CRITICAL = 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Problem:
+    """One line of the list. `kind` names the history query that knows since when; `since` is Unix seconds, None while unknown.
+
+    `at_least` says that it began before the history that was asked.
+    """
+
+    level: Level
+    kind: str
+    what: str
+    node: str = ""
+    gpu: str = ""
+    since: float | None = None
+    at_least: bool = False
+
+    @property
+    def where(self) -> str:
+        return f"{self.node} · GPU {self.gpu}" if self.gpu else self.node or "site"
+
+
+def problems(hall: HallState) -> list[Problem]:
+    """All of them, worst first, then the oldest."""
+    found = [*_of_budget(hall), *_of_collectors(hall)]
+    blind = {problem.node for problem in found if problem.kind == "collector"}
+    for server in hall.nodes:
+        found += _of_node(server, is_blind=server.name in blind)
+    return in_order(found)
+
+
+def in_order(found: Iterable[Problem]) -> list[Problem]:
+    """Worst first; of equals the one that lasts longest."""
+    return sorted(found, key=lambda p: (-p.level, p.since if p.since is not None else float("inf"), p.node, p.gpu))
+
+
+def _of_budget(hall: HallState) -> Iterator[Problem]:
+    budget, power = hall.inventory.site.budget_watts, hall.power_watts
+    if budget and power is not None and power > NEAR_BUDGET * budget:
+        over = power > budget
+        difference = words.watts(abs(power - budget))
+        what = f"Power {difference} over the budget" if over else f"Power only {difference} under the budget"
+        yield Problem(level=Level.CRITICAL if over else Level.WARNING, kind="budget", what=what)
+    by_rack: dict[str, float] = defaultdict(float)
+    for server in hall.nodes:
+        by_rack[server.entry.rack] += server.power_watts or 0
+    for rack in hall.inventory.racks:
+        if rack.budget_watts and by_rack[rack.name] > rack.budget_watts:
+            what = f"Rack {rack.name} {words.watts(by_rack[rack.name] - rack.budget_watts)} over its budget"
+            yield Problem(level=Level.CRITICAL, kind="rack_budget", what=what)
+
+
+def _of_collectors(hall: HallState) -> Iterator[Problem]:
+    """One line a target, however many of its tiers fail."""
+    failing: dict[tuple[str, str], list[CollectorState]] = defaultdict(list)
+    for collector in hall.collectors:
+        if is_failing(collector) or is_late(collector, hall.taken_at):
+            failing[collector.collector, collector.target].append(collector)
+    known = {server.name: server for server in hall.nodes}
+    for (name, target), tiers in failing.items():
+        error = next((tier.error for tier in tiers if tier.error), "readings are late")
+        unseen = known[target].entry.gpus if name == "agent" and target in known else 0
+        consequence = f"; {words.plural(unseen, 'GPU')} unseen" if unseen else ""
+        sinces = [tier.failing_since for tier in tiers if tier.failing_since is not None]
+        is_late_only = not any(is_failing(tier) for tier in tiers)
+        yield Problem(
+            level=Level.WARNING if is_late_only else Level.CRITICAL,
+            kind="collector" if name == "agent" else "collector_bmc",
+            node=target,
+            what=f"{name} does not answer: {error}{consequence}" if not is_late_only else f"{name}: {error}{consequence}",
+            since=min(sinces, default=None),
+        )
+
+
+def _of_node(server: NodeState, *, is_blind: bool) -> Iterator[Problem]:
+    name = server.name
+    if server.is_on is False:
+        yield Problem(level=Level.CRITICAL, kind="power_off", node=name, what="Server is switched off")
+        return
+    if server.health:
+        parts = f" ({', '.join(server.ill_components)})" if server.ill_components else ""
+        faults = "; ".join(message for _, message in server.faults) or f"BMC reports {_HEALTH[int(server.health)]}"
+        yield Problem(level=Level(int(server.health)), kind="health", node=name, what=f"{faults}{parts}")
+    elif server.faults:
+        yield Problem(level=Level.WARNING, kind="health", node=name, what="; ".join(message for _, message in server.faults))
+    if server.redundancy_lost:
+        which = f" ({', '.join(server.ill_psus)})" if server.ill_psus else ""
+        yield Problem(level=Level.WARNING, kind="redundancy", node=name, what=f"Power supplies not redundant{which}")
+    heat = server.hottest_sensor
+    if heat and heat.margin_celsius <= 0:
+        what = f"{heat.sensor} {words.celsius(heat.celsius)}, {heat.kind} limit {words.celsius(heat.limit_celsius)}"
+        yield Problem(level=Level.CRITICAL if heat.kind == "critical" else Level.WARNING, kind="heat", node=name, what=what)
+    missing = server.entry.gpus - len(server.gpus)
+    if missing > 0 and not is_blind:
+        what = f"{words.plural(missing, 'GPU')} of {server.entry.gpus} not seen"
+        yield Problem(level=Level.CRITICAL, kind="missing", node=name, what=what)
+    for entry in server.gpus:
+        problem = _of_gpu(entry)
+        if problem:
+            yield replace(problem, node=name, gpu=entry.index)
+
+
+def _of_gpu(entry: GpuState) -> Problem | None:
+    """The worst thing about a GPU: one line a GPU is enough to go and look."""
+    return next(_gpu_findings(entry), None)
+
+
+def _gpu_findings(entry: GpuState) -> Iterator[Problem]:
+    if entry.is_lost:
+        yield Problem(level=Level.CRITICAL, kind="lost", what="GPU lost: it no longer answers")
+    if entry.remap_failed:
+        yield Problem(level=Level.CRITICAL, kind="remap_failed", what="Row remapping failed: replace the GPU")
+    if entry.recovery_action:
+        action = _RECOVERY.get(int(entry.recovery_action), f"recovery action {entry.recovery_action:.0f}")
+        yield Problem(level=Level.CRITICAL, kind="recovery", what=f"Driver asks: {action}{_xids(entry)}")
+    if entry.health:
+        yield Problem(level=Level(int(entry.health)), kind="gpu_health", what=f"BMC reports {_HEALTH[int(entry.health)]}")
+    if entry.margin_celsius is not None and entry.margin_celsius <= CLOSE_CELSIUS:
+        what = f"{words.celsius(max(0.0, entry.margin_celsius))} to slowdown at {words.celsius(entry.temperature_celsius)}"
+        yield Problem(level=Level.CRITICAL if entry.margin_celsius <= 0 else Level.WARNING, kind="margin", what=what)
+    if reasons := [reason for reason in entry.throttles if is_harmful(reason)]:
+        what = f"Slowed down: {', '.join(reason.replace('_', ' ') for reason in reasons)}"
+        yield Problem(level=Level.WARNING, kind="throttle", what=what)
+    if entry.remap_pending:
+        yield Problem(level=Level.WARNING, kind="remap_pending", what="Row remapping waits for a reset")
+
+
+def _xids(entry: GpuState) -> str:
+    return f" (XID {', '.join(entry.xids)})" if entry.xids else ""
+
+
+def is_harmful(reason: str) -> bool:
+    """Hardware or heat holds the clock down. A software power cap is what a cap is for."""
+    return reason.startswith("hw") or "thermal" in reason or "brake" in reason
+
+
+def gpu_level(entry: GpuState) -> Level:
+    """How a GPU's cell is marked."""
+    problem = _of_gpu(entry)
+    return problem.level if problem else Level.OK
+
+
+def by_node(found: Iterable[Problem]) -> dict[str, Level]:
+    """The worst level of each server."""
+    worst: dict[str, Level] = {}
+    for problem in found:
+        worst[problem.node] = max(worst.get(problem.node, Level.OK), problem.level)
+    return worst

@@ -1,0 +1,144 @@
+"""What the pages ask: the hall now, and history.
+
+Answers are shared between viewers for a moment, so that ten wall screens cost as much as one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Hashable, Iterable
+from dataclasses import replace
+from typing import Any, TypeVar
+from zoneinfo import ZoneInfo
+
+from dashboard import queries
+from dashboard.problems import Problem, in_order
+from dashboard.state import OVERVIEW, HallState, hall_state
+from dashboard.timerange import Span
+from wattstat.api.live import Live, LiveSnapshot
+from wattstat.inventory import Inventory
+from wattstat.store.protocol import Answer, QueryError, Series, Store
+
+LIVE_SECONDS = 1.0
+INVENTORY_SECONDS = 30.0
+SINCE_SPAN_SECONDS = 6 * 3600
+_SINCE_STEP = 60
+_MOST_KEPT = 256
+
+T = TypeVar("T")
+
+
+class Shared:
+    """Keeps answers for their time to live; whoever asks while the same question is under way waits for that answer."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._kept: dict[Hashable, tuple[float, asyncio.Future[Any]]] = {}
+
+    async def get(self, key: Hashable, seconds: float, ask: Callable[[], Awaitable[T]]) -> T:
+        """The kept answer, or a new one. Failures are passed on to all who wait, and not kept."""
+        now = self._clock()
+        kept = self._kept.get(key)
+        if kept is None or kept[0] < now or kept[1].get_loop() is not asyncio.get_running_loop():
+            self._make_room(now)
+            kept = (now + seconds, asyncio.ensure_future(ask()))
+            self._kept[key] = kept
+        try:
+            # shielded: one viewer who leaves must not cancel the answer for the others
+            answer: T = await asyncio.shield(kept[1])
+        except BaseException:
+            if self._kept.get(key) is kept and kept[1].done():
+                del self._kept[key]
+            raise
+        return answer
+
+    def _make_room(self, now: float) -> None:
+        if len(self._kept) >= _MOST_KEPT:
+            self._kept = {key: kept for key, kept in self._kept.items() if kept[0] >= now or not kept[1].done()}
+        if len(self._kept) >= _MOST_KEPT:
+            del self._kept[next(iter(self._kept))]
+
+
+class Services:
+    """Store and core as the pages use them."""
+
+    def __init__(self, store: Store, live: Live, clock: Callable[[], float]) -> None:
+        self.clock = clock
+        self._store = store
+        self._live = live
+        self._shared = Shared(clock)
+
+    async def inventory(self) -> Inventory:
+        """Raises `CoreUnavailable`."""
+        return await self._shared.get("inventory", INVENTORY_SECONDS, self._read_inventory)
+
+    async def hall(self) -> HallState:
+        """The whole hall now. Raises `CoreUnavailable`."""
+        return await self._shared.get("hall", LIVE_SECONDS, self._read_hall)
+
+    async def everything_of(self, name: str) -> LiveSnapshot:
+        """All readings of one server. Raises `CoreUnavailable`."""
+        return await self._shared.get(("node", name), LIVE_SECONDS, lambda: self._live.hall(node=name))
+
+    async def zone(self) -> ZoneInfo:
+        """The site's time zone. Raises `CoreUnavailable`."""
+        return ZoneInfo((await self.inventory()).site.timezone)
+
+    async def range(self, expression: str, span: Span) -> Answer:
+        """A range query. Raises `QueryError`."""
+        key = (expression, span.start, span.end, span.step)
+        return await self._shared.get(
+            key, max(5.0, span.step / 2), lambda: self._store.query_range(expression, span.start, span.end, span.step)
+        )
+
+    async def value(self, expression: str, seconds: float) -> float | None:
+        """The value of a query for one number now, kept for some seconds; None without data. Raises `QueryError`."""
+        answer = await self._shared.get(expression, seconds, lambda: self._store.query(expression))
+        return answer.series[0].values[-1] if answer.series and answer.series[0].values else None
+
+    async def dated(self, found: Iterable[Problem]) -> list[Problem]:
+        """The problems with since when each holds, as far as history knows."""
+        listed = list(found)
+        kinds = sorted({p.kind for p in listed if p.since is None and p.kind in queries.SINCE})
+        end = self.clock() // _SINCE_STEP * _SINCE_STEP
+        span = Span(start=end - SINCE_SPAN_SECONDS, end=end, step=_SINCE_STEP)
+        answers = await asyncio.gather(*(self._runs(kind, span) for kind in kinds))
+        runs = dict(zip(kinds, answers, strict=True))
+        return in_order(_dated(problem, runs.get(problem.kind, ()), span) for problem in listed)
+
+    async def _runs(self, kind: str, span: Span) -> tuple[Series, ...]:
+        try:
+            return (await self.range(queries.SINCE[kind], span)).series
+        except QueryError:
+            return ()  # the list is worth more than its dates
+
+    async def _read_inventory(self) -> Inventory:
+        return Inventory.model_validate(await self._live.inventory())
+
+    async def _read_hall(self) -> HallState:
+        snapshot, collectors, inventory = await asyncio.gather(
+            self._live.hall(OVERVIEW), self._live.collectors(), self.inventory()
+        )
+        return hall_state(snapshot, inventory, collectors)
+
+
+def _dated(problem: Problem, runs: Iterable[Series], span: Span) -> Problem:
+    if problem.since is not None:
+        return problem
+    for series in runs:
+        same_gpu = not problem.gpu or series.labels.get("gpu") == problem.gpu
+        if series.labels.get("node") == problem.node and same_gpu:
+            began = run_began(series, span)
+            return problem if began is None else replace(problem, since=began, at_least=began <= span.start)
+    return problem
+
+
+def run_began(series: Series, span: Span) -> float | None:
+    """When the unbroken run of points that lasts until the end of the span began; None where there is no such run."""
+    began: float | None = None
+    expected = span.end
+    for at in reversed(series.times):
+        if expected - at > 2 * span.step:  # one missing point is a late scrape, not a recovery
+            break
+        began = expected = at
+    return began

@@ -1,0 +1,78 @@
+"""How numbers are written: units always, three digits that matter, thin spaces."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, tzinfo
+
+THIN = "\u202f"
+NOTHING = "\N{EN DASH}"
+
+
+def watts(value: float | None) -> str:
+    """`612 W`, `48.2 kW`, `1.93 MW`."""
+    return scaled(value, "W")
+
+
+def scaled(value: float | None, unit: str) -> str:
+    """A value with k or M before its unit, three digits that matter."""
+    number, full_unit = split(value, unit)
+    return f"{number}{THIN}{full_unit}" if full_unit else number
+
+
+def split(value: float | None, unit: str) -> tuple[str, str]:
+    """Number and unit apart, for numbers set large."""
+    if value is None:
+        return NOTHING, ""
+    for factor, prefix in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        # 999.6 would be written as 1000 in the smaller unit
+        if abs(value) >= factor * 0.9995:
+            return _three(value / factor), prefix + unit
+    return f"{value:.0f}", unit
+
+
+def _three(value: float) -> str:
+    size = abs(value)
+    return f"{value:.2f}" if size < 9.995 else f"{value:.1f}" if size < 99.95 else f"{value:,.0f}"
+
+
+def percent(ratio: float | None) -> str:
+    return NOTHING if ratio is None else f"{ratio * 100:.0f}{THIN}%"
+
+
+def celsius(value: float | None) -> str:
+    return NOTHING if value is None else f"{value:.0f}{THIN}°C"
+
+
+def gigabytes(value: float | None) -> str:
+    """GiB, the unit in which GPU memory is sold."""
+    return NOTHING if value is None else f"{value / 2**30:.0f}{THIN}GiB"
+
+
+def megahertz(value: float | None) -> str:
+    return NOTHING if value is None else f"{value / 1e6:.0f}{THIN}MHz"
+
+
+def duration(seconds: float) -> str:
+    """`12 s`, `4 min`, `3 h 20 min`, `2 d 4 h`."""
+    whole = max(0, int(seconds))
+    if whole < 100:
+        return f"{whole}{THIN}s"
+    minutes = whole // 60
+    if minutes < 100:
+        return f"{minutes}{THIN}min"
+    hours, minutes = divmod(minutes, 60)
+    if hours < 24:
+        return f"{hours}{THIN}h{THIN}{minutes}{THIN}min" if minutes else f"{hours}{THIN}h"
+    days, hours = divmod(hours, 24)
+    return f"{days}{THIN}d{THIN}{hours}{THIN}h" if hours else f"{days}{THIN}d"
+
+
+def clock(at: float, now: float, zone: tzinfo = UTC) -> str:
+    """The time of day at the site; with the date when it was not today."""
+    when, today = datetime.fromtimestamp(at, zone), datetime.fromtimestamp(now, zone)
+    return when.strftime("%H:%M" if when.date() == today.date() else "%d %b %H:%M")
+
+
+def plural(count: int, one: str, many: str | None = None) -> str:
+    """`1 GPU`, `3 GPUs`."""
+    return f"{count:,} {one if count == 1 else many or one + 's'}"
