@@ -192,6 +192,9 @@ class _Reader:
                 self._problem(key, (*loc, key.value), what, advice="keep one of the two")
 
     def _scalar(self, loader: Any, node: yaml.ScalarNode, loc: Loc) -> Any:
+        if "\0" in node.value:
+            self._problem(node, loc, "holds a NUL character", advice="remove it")
+            return None
         try:
             return loader.construct_object(node)
         except yaml.constructor.ConstructorError as err:

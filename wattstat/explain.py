@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 import types
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -82,8 +83,17 @@ def is_structured(kind: type[BaseModel], loc: Loc) -> bool:
 
 
 def nearest(name: str, known: Iterable[str]) -> str | None:
-    """The known name that was probably meant."""
-    return next(iter(difflib.get_close_matches(name.lower().replace("-", "_"), list(known), n=1, cutoff=0.6)), None)
+    """The known name that was probably meant. `r3` is not meant by `r1`: names that differ in their numbers are others."""
+    letters, numbers = _parts(name)
+    possible = [each for each in known if _parts(each)[0] != letters or _parts(each)[1] == numbers]
+    spellings = (name.lower(), name.lower().replace("-", "_"))
+    return next((match for text in spellings for match in difflib.get_close_matches(text, possible, n=1, cutoff=0.6)), None)
+
+
+def _parts(name: str) -> tuple[list[str], list[int]]:
+    """`r01-a` as its letters and its numbers."""
+    pieces = re.split(r"(\d+)", name.lower())
+    return pieces[0::2], [int(piece) for piece in pieces[1::2]]
 
 
 def alternatives(names: Sequence[str]) -> str:
