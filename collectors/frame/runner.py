@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from random import Random
 from types import MappingProxyType
+from typing import Any
 
 import structlog
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
@@ -32,7 +33,7 @@ log = structlog.get_logger(__name__)
 class Watched:
     """A source under the frame's care."""
 
-    source: Source[object]
+    source: Source[Any]
     breaker: Breaker
     tiers: dict[str, TierStatus]
     flights: dict[str, asyncio.Task[None]] = field(default_factory=dict)
@@ -77,7 +78,7 @@ class Runner:
         """Begin to collect. Needs a running event loop."""
         self._scheduler.start()
 
-    async def add(self, source: Source[object]) -> None:
+    async def add(self, source: Source[Any]) -> None:
         """Watch a source from now on; its first collections are spread over (at most) ten seconds of the interval.
 
         Raises `ValueError` when the target is already watched by the same collector.
@@ -253,7 +254,7 @@ class Runner:
         return self._clock() + watched.breaker.open_until - self._monotonic()
 
 
-async def reconcile(runner: Runner, wanted: Iterable[Source[object]], *, changed: frozenset[tuple[str, str]]) -> None:
+async def reconcile(runner: Runner, wanted: Iterable[Source[Any]], *, changed: frozenset[tuple[str, str]]) -> None:
     """Make the runner watch exactly `wanted`; targets in `changed` are watched anew with their new settings."""
     sources = {(source.collector, source.target): source for source in wanted}
     for key in runner.targets:

@@ -10,8 +10,10 @@ from wattstat.cli.check_config import check_config
 from wattstat.cli.init import init
 from wattstat.cli.metrics import metrics
 from wattstat.cli.output import FAILED
+from wattstat.cli.serve import core, serve
 from wattstat.cli.targets import targets
 from wattstat.document import InvalidDocument
+from wattstat.serve.process import ListenError
 
 app = typer.Typer(
     name="wattstat",
@@ -27,6 +29,8 @@ def root() -> None:
     """Every watt and joule of a GPU cluster."""
 
 
+app.command()(serve)
+app.command(hidden=True)(core)
 app.command()(init)
 app.command()(check_config)
 app.command()(metrics)
@@ -37,6 +41,6 @@ def main() -> None:
     """Entry point of the `wattstat` command. A configuration that cannot be used is explained, not thrown."""
     try:
         app()
-    except InvalidDocument as err:
+    except (InvalidDocument, ListenError) as err:
         typer.echo(str(err), err=True)
         sys.exit(FAILED)

@@ -1,0 +1,106 @@
+"""The core process: collectors into the hall, the hall to `/metrics` and to the live calls."""
+
+from __future__ import annotations
+
+import asyncio
+import platform
+import time
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import structlog
+from aiohttp import web
+
+import wattstat
+from collectors import redfish
+from collectors.frame.runner import Runner, reconcile
+from collectors.frame.source import Source
+from wattstat.catalogue import own
+from wattstat.catalogue.metric import Samples
+from wattstat.config import Config
+from wattstat.exposition import Exposition
+from wattstat.hall import Block, BlockKey, Hall
+from wattstat.inventory import Inventory
+from wattstat.serve.process import parse_listen
+
+log = structlog.get_logger(__name__)
+
+SELF = BlockKey("wattstat", "core", "self")
+
+
+def all_sources(config: Config, inventory: Inventory) -> list[Source[Any]]:
+    """Every source that the inventory asks for. A further collector is one more line here."""
+    return [*redfish.sources(config, inventory)]
+
+
+@dataclass(kw_only=True)
+class Core:
+    """What the core process holds, and what its HTTP calls read."""
+
+    config: Config
+    hall: Hall
+    runner: Runner
+    inventory: Inventory = field(default_factory=Inventory)
+    clock: Callable[[], float] = time.time
+    exposition: Exposition = field(default_factory=Exposition)
+
+    @classmethod
+    def build(cls, config: Config) -> Core:
+        hall = Hall(clock=time.time)
+        bounds = config.collectors
+        return cls(
+            config=config,
+            hall=hall,
+            runner=Runner(hall, concurrency=bounds.concurrency, per_host=bounds.redfish.requests_per_bmc),
+        )
+
+    async def watch(self, inventory: Inventory) -> None:
+        """Watch what the inventory lists; targets of nodes that changed are watched anew."""
+        before = {node.name: node for node in self.inventory.nodes}
+        changed_nodes = {node.name for node in inventory.nodes if before.get(node.name) != node}
+        wanted = all_sources(self.config, inventory)
+        changed = frozenset((each.collector, each.target) for each in wanted if each.target in changed_nodes)
+        self.inventory = inventory
+        await reconcile(self.runner, wanted, changed=changed)
+        log.info("watching", nodes=len(inventory.nodes), targets=len(self.runner.targets))
+
+    def metrics(self) -> bytes:
+        """The exposition of this moment, Wattstat's own metrics included."""
+        out = Samples()
+        out.add(own.BUILD_INFO, 1, wattstat.__version__, platform.python_version(), "core")
+        out.add(own.HALL_SERIES, len(self.hall.snapshot()))
+        out.extend(self.runner.own_samples())
+        self.hall.post(Block(key=SELF, samples=tuple(out), taken_at=self.clock(), interval_seconds=60))
+        return self.exposition.render(self.hall.snapshot())
+
+
+async def run(config: Config, inventories: AsyncIterator[Inventory], stop: asyncio.Event) -> None:
+    """Watch each inventory as it comes, until `stop` is set; then give back every session."""
+    from wattstat.serve.core_http import application  # noqa: PLC0415 - the HTTP side knows Core, so Core cannot import it above
+
+    core = Core.build(config)
+    server = web.AppRunner(application(core), access_log=None, shutdown_timeout=2)
+    await server.setup()
+    address = parse_listen(config.core.listen)
+    await web.TCPSite(server, address.host, address.port).start()
+    core.runner.start()
+    watching = asyncio.ensure_future(_follow(core, inventories))
+    stopping = asyncio.ensure_future(stop.wait())
+    try:
+        # An error while following (a bug) must end the process for the supervisor to see, not freeze the inventory unseen.
+        await asyncio.wait({watching, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        if not stopping.done():
+            watching.result()
+            await stopping
+    finally:
+        watching.cancel()
+        stopping.cancel()
+        await core.runner.stop()
+        await server.cleanup()
+        log.info("core stopped")
+
+
+async def _follow(core: Core, inventories: AsyncIterator[Inventory]) -> None:
+    async for inventory in inventories:
+        await core.watch(inventory)
