@@ -13,7 +13,7 @@ from dash.development.base_component import Component
 from fastapi import FastAPI
 
 from dashboard.components import frame
-from dashboard.pages import overview
+from dashboard.pages import node, overview
 from dashboard.services import Services
 from dashboard.timerange import parse
 from wattstat.api.live import Live
@@ -79,6 +79,7 @@ def create(server: FastAPI, store: Store, live: Live, *, clock: Callable[[], flo
     app.layout = shell()
     _register(app, services)
     overview.register(app, services)
+    node.register(app, services)
     return app
 
 
@@ -136,6 +137,8 @@ def _register(app: Dash, services: Services) -> None:
         parts = [unquote(part) for part in (pathname or "/").split("/") if part]
         if not parts:
             return overview.layout(view)
+        if parts[0] == "node" and len(parts) == 2:
+            return node.layout(parts[1])
         return _nothing_here(pathname or "")
 
     for function, outputs, inputs in (
@@ -143,6 +146,8 @@ def _register(app: Dash, services: Services) -> None:
          [Input("url", "search"), Input("range", "value"), Input("refresh", "value"), State("range", "data")]),
         ("crumbs", [Output("crumbs", "children"), Output("home", "href")], [Input("url", "pathname"), Input("url", "search")]),
         ("tick", [Output("overview-tick", "interval"), Output("overview-tick", "disabled")],
+         [Input("visible", "data"), Input("url", "search")]),
+        ("tick", [Output("node-tick", "interval"), Output("node-tick", "disabled")],
          [Input("visible", "data"), Input("url", "search")]),
         ("map", [Output("map-legend", "children")], [Input("map-data", "data"), Input("map-metric", "value")]),
     ):  # fmt: skip

@@ -48,6 +48,11 @@ class Problem:
     def where(self) -> str:
         return f"{self.node} · GPU {self.gpu}" if self.gpu else self.node or "site"
 
+    @property
+    def part(self) -> str:
+        """Which part of its server."""
+        return f"GPU {self.gpu}" if self.gpu else "Server"
+
 
 def problems(hall: HallState) -> list[Problem]:
     """All of them, worst first, then the oldest."""

@@ -154,8 +154,14 @@ class Index:
         sample = self.first(metric, server, **labels)
         return None if sample is None else sample.value
 
-    def servers(self) -> set[str]:
-        return {server for by_node in self._found.values() for server in by_node if server}
+    def of_gpu_power(self, server: str) -> list[LiveSample]:
+        """One power reading a GPU: the average over a second where there is one, never a mixture."""
+        averages = self.of(gpu.GPU_POWER_WATTS, server, window="1s", scope="gpu")
+        return averages or self.of(gpu.GPU_POWER_WATTS, server, window="instant", scope="gpu")
+
+    def age(self, metrics: Iterable[Metric], server: str) -> float | None:
+        """Age of the newest reading among the metrics."""
+        return min((sample.age_seconds for metric in metrics for sample in self.of(metric, server)[:1]), default=None)
 
     def youngest(self, server: str) -> float | None:
         ages = [samples[0].age_seconds for by_node in self._found.values() if (samples := by_node.get(server))]

@@ -175,3 +175,23 @@ def band(series: Iterable[Series]) -> dict[str, Series]:
 
 def _rank(quantile: float, count: int) -> int:
     return min(count - 1, round(quantile * (count - 1)))
+
+
+def lines_or_band(series: Sequence[Series], label: str = "gpu", prefix: str = "GPU ") -> list[Line]:
+    """A line for each series; above 64 of them lowest to highest as bands, because nobody can follow so many lines."""
+    if len(series) > MOST_LINES:
+        styles = {
+            "p5": (GREY, 1.25, "dot"),
+            "median": (BLUE, 2.5, "solid"),
+            "p95": (GREY, 1.25, "dash"),
+            "max": (AMBER, 1.5, "solid"),
+        }
+        return [
+            Line(series=one, name=name, colour=styles[name][0], width=styles[name][1], dash=styles[name][2])
+            for name, one in band(series).items()
+        ]
+    ordered = sorted(series, key=lambda one: (len(one.labels.get(label, "")), one.labels.get(label, "")))
+    return [
+        Line(series=one, name=f"{prefix}{one.labels.get(label, '')}", colour=LINES[number % len(LINES)], width=1.5)
+        for number, one in enumerate(ordered)
+    ]

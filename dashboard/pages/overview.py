@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import tzinfo
 from typing import Any
+from urllib.parse import quote
 
 import dash_mantine_components as dmc
 from dash import Dash, Input, Output, State, dcc, html, no_update
@@ -244,8 +245,8 @@ def _freshness(hall: HallState) -> Component:
     return frame.key_figure("Collectors", (f"{good:,}", f"of {len(every):,}"), note, level=level, extra=extra)
 
 
-def problem_list(found: Sequence[Problem], now: float, zone: tzinfo, search: str) -> Component:
-    """Worst first; each line leads to its server."""
+def problem_list(found: Sequence[Problem], now: float, zone: tzinfo, search: str | None = None) -> Component:
+    """Worst first. With the address's query each line names its server and leads there; without, all are of one server."""
     if not found:
         return html.Div(
             [frame.shape(Level.OK), html.Span("Nothing. All that was asked is as it should be.")], className="all-well"
@@ -256,14 +257,15 @@ def problem_list(found: Sequence[Problem], now: float, zone: tzinfo, search: str
     return html.Ul(rows)
 
 
-def _problem(problem: Problem, now: float, zone: tzinfo, search: str) -> Component:
+def _problem(problem: Problem, now: float, zone: tzinfo, search: str | None) -> Component:
     body = [
         frame.shape(problem.level),
-        html.Span(problem.where, className="where"),
+        html.Span(problem.where if search is not None else problem.part, className="where"),
         html.Span(since(problem, now, zone), className="since"),
         html.Span(problem.what, className="what"),
     ]
-    row = dcc.Link(body, href=f"/node/{problem.node}{search}") if problem.node else html.Div(body)
+    is_link = search is not None and problem.node
+    row = dcc.Link(body, href=f"/node/{quote(problem.node)}{search}") if is_link else html.Div(body)
     return html.Li(row, className=problem.level.name.lower())
 
 
