@@ -1,0 +1,191 @@
+"""The sensors of a chassis: what each is called, where it sits and what it reads."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from simulator.models import ServerModel
+
+if TYPE_CHECKING:
+    from simulator.bmc.controller import Controller
+
+Read = Callable[["Controller"], float | None]
+# The slot of a PCIe card in these chassis, by its number.
+SLOTS = (2, 4, 5, 7, 31, 33, 36, 38)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sensor:
+    """A sensor. `caution` and `critical` are its upper thresholds, where it has them."""
+
+    id: str
+    name: str
+    kind: str
+    unit: str
+    context: str
+    read: Read
+    caution: float | None = None
+    critical: float | None = None
+
+    def document(self, controller: Controller, path: str) -> dict[str, Any]:
+        """The resource at `path`."""
+        reading = controller.reading(self.id, self.read(controller), self.kind)
+        state = "Enabled" if reading is not None else "UnavailableOffline"
+        return {
+            "@odata.context": "/redfish/v1/$metadata#Sensor.Sensor",
+            "@odata.id": path,
+            "@odata.type": "#Sensor.v1_6_0.Sensor",
+            "Id": self.id,
+            "Name": self.name,
+            "Description": "Instance of Sensor Id",
+            "PhysicalContext": self.context,
+            "Reading": reading,
+            "ReadingType": self.kind,
+            "ReadingUnits": self.unit,
+            "Status": {"Health": "OK", "State": state},
+            "Thresholds": {
+                "UpperCaution": {"Reading": self.caution},
+                "UpperCritical": {"Reading": self.critical},
+                "LowerCaution": {"Reading": None},
+                "LowerCritical": {"Reading": None},
+            },
+        }
+
+
+@cache
+def sensors_of(model_key: str) -> dict[str, Sensor]:
+    """The sensors of a server model, by id."""
+    from simulator.models import MIX  # noqa: PLC0415 - a table made once
+
+    model = next(model for model, _ in MIX if model.key == model_key)
+    found = [*_power(model), *_temperatures(model), *_fans(model), *_usage(model)]
+    return {sensor.id: sensor for sensor in found}
+
+
+def fan_name(model: ServerModel, number: int) -> str:
+    """The id of a fan: rotor A and B of a position on iDRAC9, numbered on iDRAC10."""
+    if model.idrac == 10:
+        return f"Fan{number // 2 + 1}_{number % 2 + 1}"
+    return f"Fan.Embedded.{number // 2 + 1}{'AB'[number % 2]}"
+
+
+def inlet_id(model: ServerModel) -> str:
+    """The id of the inlet sensor."""
+    return "InletTemp" if model.idrac == 10 else "SystemBoardInletTemp"
+
+
+def exhaust_id(model: ServerModel) -> str:
+    """The id of the exhaust sensor."""
+    return "ExhaustTemp" if model.idrac == 10 else "SystemBoardExhaustTemp"
+
+
+def cpu_id(model: ServerModel, socket: int) -> str:
+    """The id of a processor's sensor: counted from zero on iDRAC10."""
+    return f"CPU{socket if model.idrac == 10 else socket + 1}Temp"
+
+
+def _power(model: ServerModel) -> Iterator[Sensor]:
+    yield Sensor(
+        id="SystemBoardPwrConsumption",
+        name="System Board Pwr Consumption",
+        kind="Power",
+        unit="W",
+        context="SystemBoard",
+        read=lambda bmc: round(bmc.node("node_watts")),
+        caution=model.cap_max_watts * 1.1,
+        critical=model.cap_max_watts * 1.2,
+    )
+    for slot in range(model.psus):
+        psu = f"PSU.Slot.{slot + 1}"
+        yield Sensor(
+            id=f"{psu}_InputPower",
+            name=f"PS{slot + 1} Input Power",
+            kind="Power",
+            unit="W",
+            context="PowerSupply",
+            read=lambda bmc, slot=slot: bmc.psu_input(slot),
+        )
+        yield Sensor(
+            id=f"{psu}_OutputPower",
+            name=f"PS{slot + 1} Output Power",
+            kind="Power",
+            unit="W",
+            context="PowerSupply",
+            read=lambda bmc, slot=slot: bmc.psu_output(slot),
+        )
+        yield Sensor(
+            id=f"PS{slot + 1}Voltage{'' if model.idrac == 9 else '1'}",
+            name=f"PS{slot + 1} Voltage {slot + 1}",
+            kind="Voltage",
+            unit="V",
+            context="PowerSupply",
+            read=lambda bmc, slot=slot: bmc.psu_volts(slot),
+        )
+        yield Sensor(
+            id=f"PS{slot + 1}Current{slot + 1}",
+            name=f"PS{slot + 1} Current {slot + 1}",
+            kind="Current",
+            unit="A",
+            context="PowerSupply",
+            read=lambda bmc, slot=slot: bmc.psu_amperes(slot),
+        )
+
+
+def _temperatures(model: ServerModel) -> Iterator[Sensor]:
+    def temperature(id_: str, name: str, context: str, read: Read, caution: float, critical: float) -> Sensor:
+        return Sensor(
+            id=id_, name=name, kind="Temperature", unit="Cel", context=context, read=read, caution=caution, critical=critical
+        )
+
+    # Inlet and exhaust say SystemBoard on these machines: only the name tells them.
+    intake = "Intake" if model.idrac == 10 else "SystemBoard"
+    outlet = "Exhaust" if model.idrac == 10 else "SystemBoard"
+    yield temperature(inlet_id(model), "System Board Inlet Temp", intake, lambda bmc: round(bmc.node("inlet_celsius")), 38, 42)
+    yield temperature(exhaust_id(model), "System Board Exhaust Temp", outlet, lambda bmc: round(bmc.node("exhaust_celsius")), 75, 80)
+    for socket in range(2):
+        name = cpu_id(model, socket)
+        yield temperature(
+            name, f"CPU{name[3]} Temp", "CPU", lambda bmc, socket=socket: round(bmc.socket("cpu_celsius", socket)), 93, 98
+        )
+    yield temperature(
+        "Temperature.DIMM_MAX", "DIMM Max Temp", "Memory", lambda bmc: round(bmc.node("inlet_celsius") + 14 * bmc.load + 9), 85, 95
+    )
+    if model.gpu and not model.hgx:
+        for number in range(model.gpus):
+            yield temperature(
+                f"SystemBoardGPU{SLOTS[number]}Temp" if model.idrac == 9 else f"GPU{number}Temp",
+                f"System Board GPU{SLOTS[number]} Temp",
+                "GPU",
+                lambda bmc, number=number: bmc.gpu_celsius(number),
+                model.gpu.slowdown_celsius,
+                model.gpu.slowdown_celsius + 3,
+            )
+
+
+def _fans(model: ServerModel) -> Iterator[Sensor]:
+    for number in range(model.fans):
+        yield Sensor(
+            id=fan_name(model, number),
+            name=f"System Board Fan{number // 2 + 1}{'AB'[number % 2]}",
+            kind="Rotational",
+            unit="RPM",
+            context="SystemBoard" if model.idrac == 9 else "Fan",
+            read=lambda bmc, number=number: bmc.fan_rpm(number),
+        )
+
+
+def _usage(model: ServerModel) -> Iterator[Sensor]:
+    if model.idrac == 10:
+        return  # users miss these on the new generation
+    for name, share in (("CPU", 1.0), ("MEM", 0.6), ("IO", 0.15), ("SYS", 0.9)):
+        yield Sensor(
+            id=f"SystemBoard{name}Usage",
+            name=f"System Board {name} Usage",
+            kind="Percent",
+            unit="%",
+            context="SystemBoard",
+            read=lambda bmc, share=share: round(100 * bmc.load * share),
+        )

@@ -1,0 +1,195 @@
+"""Applying faults to the hall, and the control API that switches them on: `/faults`, `/jobs`, `/truth`, `/hall`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+from aiohttp import web
+
+from simulator.bmc.controller import Controller
+from simulator.bmc.server import Bmcs
+from simulator.faults import KINDS, Fault, Faults, UnknownFault
+from simulator.site import FEEDS, Server
+from simulator.world import World
+
+Apply = Callable[[Fault, bool], Awaitable[None]]
+
+
+class Control:
+    """Switches faults on and off. What they do while they last stands where it happens; this does what happens at their edges."""
+
+    def __init__(self, world: World, faults: Faults, bmcs: Bmcs, events: Mapping[str, Any] | None = None) -> None:
+        """`events` are the NVML state files by node, where there are any."""
+        self.world = world
+        self.faults = faults
+        self._bmcs = bmcs
+        self._states = events or {}
+        self._controllers = {controller.server.name: controller for controller in bmcs.controllers.values()}
+        self._edges: dict[str, Apply] = {
+            "bmc_refuse": self._refuse,
+            "psu_failed": self._psu,
+            "feed_lost": self._feed,
+            "gpu_off_bus": self._off_bus,
+            "gpu_xid": self._xid,
+            "gpu_ecc": self._ecc,
+            "gpu_hot": self._hot,
+            "counter_reset": self._reset,
+        }
+
+    async def switch_on(self, body: Mapping[str, Any]) -> Fault:
+        """Switch on what a request asks for. Raises `UnknownFault` with what was expected."""
+        options = dict(body)
+        target, kind, seconds = options.pop("target", None), options.pop("kind", None), options.pop("for_seconds", None)
+        if not isinstance(target, str) or not isinstance(kind, str):
+            raise UnknownFault('a fault needs a target and a kind: {"target": "xe9680-01", "kind": "bmc_slow"}')
+        racks = self.world.hall.racks
+        if self.world.hall.by_name(target) is None and not (kind == "feed_lost" and target in racks):
+            raise UnknownFault(f"nothing is called {target!r} here; there are: {', '.join([*self._controllers, *racks])}")
+        if seconds is not None and (isinstance(seconds, bool) or not isinstance(seconds, int | float) or seconds <= 0):
+            raise UnknownFault(f"for_seconds must be a number above 0, not {seconds!r}")
+        fault = self.faults.add(target, kind, options, self.world.now, seconds)
+        try:
+            await self._edge(fault, True)
+        except UnknownFault:
+            self.faults.remove(fault.id)
+            raise
+        return fault
+
+    async def switch_off(self, number: int) -> Fault | None:
+        """Switch a fault off; None where there is none."""
+        fault = self.faults.remove(number)
+        if fault is not None:
+            await self._edge(fault, False)
+        return fault
+
+    async def expire(self) -> None:
+        """Switch off what has had its time."""
+        for fault in self.faults.expired(self.world.now):
+            await self.switch_off(fault.id)
+
+    async def _edge(self, fault: Fault, on: bool) -> None:
+        apply = self._edges.get(fault.kind)
+        if apply is not None:
+            await apply(fault, on)
+
+    def _server(self, fault: Fault) -> Server:
+        server = self.world.hall.by_name(fault.target)
+        if server is None:
+            raise UnknownFault(f"{fault.kind} needs a server, not {fault.target!r}")
+        return server
+
+    def _row(self, fault: Fault) -> int:
+        server = self._server(fault)
+        number = int(fault.number("gpu", 0))
+        if not 0 <= number < server.model.gpus:
+            raise UnknownFault(f"{server.name} has GPUs 0 to {server.model.gpus - 1}, not {number}")
+        return server.first_gpu + number
+
+    async def _refuse(self, fault: Fault, on: bool) -> None:
+        address = self._server(fault).bmc_address
+        await (self._bmcs.refuse(address) if on else self._bmcs.listen(address))
+
+    async def _psu(self, fault: Fault, on: bool) -> None:
+        server = self._server(fault)
+        slot = int(fault.number("psu", 1)) - 1
+        if not 0 <= slot < server.model.psus:
+            raise UnknownFault(f"{server.name} has power supplies 1 to {server.model.psus}, not {slot + 1}")
+        self.world.physics.supplies.healthy[server.index, slot] = not on
+        if on:
+            self._controllers[server.name].note("Critical", "PSU0001", f"Power supply {slot + 1} failed.")
+
+    async def _feed(self, fault: Fault, on: bool) -> None:
+        feed = fault.text("feed", "A").upper()
+        if feed not in FEEDS:
+            raise UnknownFault(f"feed must be A or B, not {feed!r}")
+        server = self.world.hall.by_name(fault.target)
+        rack = fault.target if server is None else server.rack
+        self.world.physics.breakers.set_closed(rack, feed, closed=not on)
+
+    async def _off_bus(self, fault: Fault, on: bool) -> None:
+        row = self._row(fault)
+        self.world.physics.present[row] = not on
+        if on:
+            self._event(fault, row, 79)
+
+    async def _xid(self, fault: Fault, on: bool) -> None:
+        if on:
+            self._event(fault, self._row(fault), int(fault.number("xid", 48)))
+
+    def _event(self, fault: Fault, row: int, xid: int) -> None:
+        server = self._server(fault)
+        if (state := self._states.get(server.name)) is not None:
+            state.push_event(row - server.first_gpu, xid)
+        self._controllers[server.name].note("Critical", "HWC9052", f"GPU {row - server.first_gpu} reports XID {xid}.")
+
+    async def _ecc(self, fault: Fault, on: bool) -> None:
+        row = self._row(fault)
+        corrected, uncorrected = int(fault.number("count", 10)), int(fault.number("uncorrected", 0))
+        state = self._states.get(fault.target)
+        if not on or state is None:
+            return
+        number = row - self._server(fault).first_gpu
+        with state.update():
+            for kind, count in (("corrected", corrected), ("uncorrected", uncorrected)):
+                state.columns[f"ecc_{kind}_dram"][number] += count
+                state.columns[f"ecc_{kind}_aggregate"][number] += count
+
+    async def _hot(self, fault: Fault, on: bool) -> None:
+        factor = fault.number("factor", 3)
+        self.world.physics.resistance[self._row(fault)] *= factor if on else 1 / factor
+
+    async def _reset(self, fault: Fault, on: bool) -> None:
+        server = self._server(fault)
+        if on:
+            physics = self.world.physics
+            rows = slice(server.first_gpu, server.first_gpu + server.model.gpus)
+            physics.counter_base_joules[rows] = physics.gpu_joules[rows]
+            if (state := self._states.get(server.name)) is not None:
+                state.reload_driver()
+
+    def application(self, truth: Callable[[], Mapping[str, Any]]) -> web.Application:
+        """The HTTP API."""
+
+        async def show(_: web.Request) -> web.Response:
+            return web.json_response({"items": [fault.document() for fault in self.faults], "kinds": KINDS})
+
+        async def create(request: web.Request) -> web.Response:
+            try:
+                body = json.loads(await request.text())
+                fault = await self.switch_on(body if isinstance(body, dict) else {})
+            except UnknownFault as err:
+                return web.json_response({"error": str(err)}, status=400)
+            except ValueError as err:
+                return web.json_response({"error": f"the body is no JSON: {err}"}, status=400)
+            return web.json_response(fault.document(), status=201)
+
+        async def remove(request: web.Request) -> web.Response:
+            number = request.match_info.get("number")
+            chosen = [fault.id for fault in self.faults] if number is None else [int(number)]
+            gone = [fault.document() for number in chosen if (fault := await self.switch_off(number)) is not None]
+            return web.json_response({"items": gone}, status=200 if gone or number is None else 404)
+
+        async def tell(_: web.Request) -> web.Response:
+            return web.json_response(truth())
+
+        application = web.Application()
+        application.add_routes(
+            [
+                web.get("/faults", show),
+                web.post("/faults", create),
+                web.delete("/faults", remove),
+                web.delete(r"/faults/{number:\d+}", remove),
+                web.get("/truth", tell),
+            ]
+        )
+        return application
+
+
+def controllers_of(world: World, faults: Faults, credentials: tuple[str, str]) -> dict[str, Controller]:
+    """A controller for every server, by address."""
+    return {
+        server.bmc_address: Controller(server=server, world=world, faults=faults, credentials=credentials)
+        for server in world.hall.servers
+    }

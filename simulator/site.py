@@ -1,0 +1,165 @@
+"""Where everything stands: servers in racks with U positions, two feeds and a breaker of each to every rack."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import uuid
+from dataclasses import dataclass
+from fractions import Fraction
+
+from simulator.models import MIX, ServerModel
+from wattstat.inventory import Agent, Bmc, Breaker, Inventory, Node, Rack, Site, Tls
+
+NODES_PER_RACK = 4
+RACK_UNITS = 42
+# 50 A, three phases, 400 V; the budget keeps the usual 80 % and a little more.
+BREAKER_WATTS = 34_600.0
+RACK_BUDGET_WATTS = 26_000.0
+FEEDS = ("A", "B")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Server:
+    """One server of the hall. `index` is its row in every array of nodes, `first_gpu` its first row in those of GPUs."""
+
+    index: int
+    first_gpu: int
+    name: str
+    model: ServerModel
+    rack: str
+    unit: int
+    service_tag: str
+    bmc_address: str
+    host_address: str
+
+    @property
+    def gpu_rows(self) -> range:
+        """The rows of its GPUs in every array of GPUs."""
+        return range(self.first_gpu, self.first_gpu + self.model.gpus)
+
+    def gpu_uuid(self, index: int) -> str:
+        """The UUID of a GPU as NVML writes it."""
+        return f"GPU-{uuid.uuid5(uuid.NAMESPACE_DNS, f'{self.service_tag}.gpu{index}.wattstat')}"
+
+    def gpu_serial(self, index: int) -> str:
+        """The serial number of a GPU, thirteen digits as the recordings have it."""
+        return f"165{_digest(f'{self.service_tag}/{index}') % 10**10:010d}"
+
+    def pci_bus(self, index: int) -> int:
+        """The PCI bus number of a GPU: spread over the sockets as on the real boards."""
+        return 0x19 + 0x1B * index if self.model.gpus <= 8 else index
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """All servers, in the order of their rows, and the racks they stand in."""
+
+    servers: tuple[Server, ...]
+    racks: tuple[str, ...]
+
+    @property
+    def gpus(self) -> int:
+        """The number of GPUs in the hall."""
+        return sum(server.model.gpus for server in self.servers)
+
+    def by_name(self, name: str) -> Server | None:
+        """The server of that name, if there is one."""
+        return next((server for server in self.servers if server.name == name), None)
+
+
+def layout(nodes: int = 16, seed: int = 1) -> Layout:
+    """Place `nodes` servers in the proportions of the reference mix, heavy ones spread evenly over the racks."""
+    if nodes < 1:
+        raise ValueError(f"a hall needs at least 1 node, not {nodes}")
+    rack_count = -(-nodes // NODES_PER_RACK)
+    width = max(2, len(str(nodes)))
+    racks = tuple(f"rack-{number:0{max(2, len(str(rack_count)))}d}" for number in range(1, rack_count + 1))
+    counters = {model.key: itertools.count(1) for model, _ in MIX}
+    next_unit = dict.fromkeys(racks, 2)
+    servers: list[Server] = []
+    first_gpu = 0
+    for index, model in enumerate(_models(nodes)):
+        rack = racks[index % rack_count]
+        name = f"{model.key}-{next(counters[model.key]):0{width}d}"
+        servers.append(
+            Server(
+                index=index,
+                first_gpu=first_gpu,
+                name=name,
+                model=model,
+                rack=rack,
+                unit=next_unit[rack],
+                service_tag=_service_tag(f"{seed}/{name}"),
+                bmc_address=f"127.83.{index // 250}.{index % 250 + 1}",
+                host_address=f"127.84.{index // 250}.{index % 250 + 1}",
+            )
+        )
+        next_unit[rack] += model.height + 1
+        first_gpu += model.gpus
+    return Layout(tuple(servers), racks)
+
+
+def inventory(hall: Layout, *, bmc_port: int, agent_port: int | None, ca_file: str, credentials: str = "bmc") -> Inventory:
+    """The hall as `inventory.yaml` describes it. Without `agent_port` no server has an agent."""
+    breakers = tuple(Breaker(name=breaker_name(rack, feed), limit_watts=BREAKER_WATTS, feed=feed) for rack in hall.racks for feed in FEEDS)
+    racks = tuple(
+        Rack(name=rack, row=f"row-{number // 10 + 1}", units=RACK_UNITS, budget_watts=RACK_BUDGET_WATTS, breakers=rack_breakers(rack))
+        for number, rack in enumerate(hall.racks)
+    )
+    nodes = tuple(
+        Node(
+            name=server.name,
+            model=server.model.name,
+            rack=server.rack,
+            unit=server.unit,
+            height=server.model.height,
+            gpus=server.model.gpus,
+            gpu_model=server.model.gpu.name if server.model.gpu else "",
+            bmc=Bmc(url=f"https://{server.bmc_address}:{bmc_port}", credentials=credentials, tls=Tls(ca_file=ca_file)),
+            agent=Agent(url=f"http://{server.host_address}:{agent_port}") if agent_port else None,
+        )
+        for server in hall.servers
+    )
+    return Inventory(
+        site=Site(name="simulated hall", timezone="UTC", budget_watts=site_budget_watts(hall)),
+        breakers=breakers,
+        racks=racks,
+        nodes=nodes,
+    )
+
+
+def breaker_name(rack: str, feed: str) -> str:
+    """The name of the breaker between a feed and a rack."""
+    return f"{rack}-{feed.lower()}"
+
+
+def rack_breakers(rack: str) -> tuple[str, ...]:
+    """The breakers that a rack hangs on, one of each feed."""
+    return tuple(breaker_name(rack, feed) for feed in FEEDS)
+
+
+def site_budget_watts(hall: Layout) -> float:
+    """What the site may draw: less than all servers could, so that a budget has something to decide."""
+    return max(1000.0, round(sum(server.model.cap_max_watts for server in hall.servers) * 0.88, -3))
+
+
+def _models(nodes: int) -> list[ServerModel]:
+    """The mix scaled to `nodes` by largest remainder."""
+    total = sum(count for _, count in MIX)
+    shares = [(model, Fraction(nodes * count, total)) for model, count in MIX]
+    counts = {model.key: int(share) for model, share in shares}
+    missing = nodes - sum(counts.values())
+    for model, _ in sorted(shares, key=lambda entry: entry[1] - int(entry[1]), reverse=True)[:missing]:
+        counts[model.key] += 1
+    return [model for model, _ in MIX for _ in range(counts[model.key])]
+
+
+def _digest(text: str) -> int:
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8])
+
+
+def _service_tag(text: str) -> str:
+    letters = "BCDFGHJKLMNPQRSTVWXYZ0123456789"
+    value = _digest(text)
+    return "".join(letters[(value >> (5 * place)) % len(letters)] for place in range(7))
