@@ -18,7 +18,7 @@ Apply = Callable[[Fault, bool], Awaitable[None]]
 
 
 class Control:
-    """Switches faults on and off. What they do while they last stands where it happens; this does what happens at their edges."""
+    """Switches faults on and off and does what happens at those moments; what lasts stands where it happens."""
 
     def __init__(self, world: World, faults: Faults, bmcs: Bmcs, events: Mapping[str, Any] | None = None) -> None:
         """`events` are the NVML state files by node, where there are any."""
@@ -145,7 +145,7 @@ class Control:
         if on:
             physics = self.world.physics
             rows = slice(server.first_gpu, server.first_gpu + server.model.gpus)
-            physics.counter_base_joules[rows] = physics.gpu_joules[rows]
+            physics.counter_start_joules[rows] = -physics.gpu_joules[rows]
             if (state := self._states.get(server.name)) is not None:
                 state.reload_driver()
 

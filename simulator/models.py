@@ -10,7 +10,7 @@ MIB = 1 << 20
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GpuModel:
-    """A GPU. `peak_watts` is what it would draw at full load without a limit; the thermal resistance holds at 60 % fan speed."""
+    """A GPU. `peak_watts` is its draw at full load without a limit; the thermal resistance holds at 60 % fan speed."""
 
     key: str
     name: str

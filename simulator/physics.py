@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from simulator.models import GpuModel
 from simulator.power_path import Breakers, PowerSupplies
 from simulator.site import Layout
-from simulator.workload import Activity, Patterns, daylight
+from simulator.workload import DAY, Activity, Patterns, daylight
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -33,7 +33,7 @@ REASONS = ("idle", "sw_power_cap", "hw_power_brake", "sw_thermal")
 class Physics:
     """The state of the hall at `now`; `step` moves it."""
 
-    def __init__(self, hall: Layout, patterns: Patterns, seed: int, now: float) -> None:
+    def __init__(self, hall: Layout, patterns: Patterns, seed: int, now: float) -> None:  # noqa: PLR0915 - one array a line
         """Everything idle and settled at `now`."""
         self.hall = hall
         self.now = now
@@ -56,6 +56,7 @@ class Physics:
         self.resistance = of_gpu("thermal_resistance") * rng.uniform(0.9, 1.12, gpus)
         self.slowdown_celsius = of_gpu("slowdown_celsius")
         self.memory_share = of_gpu("memory_share")
+        self.memory_clock_mhz = of_gpu("memory_clock_mhz")
         self.clock_max_mhz = of_gpu("clock_max_mhz")
         self.clock_idle_mhz = of_gpu("clock_idle_mhz")
         self.nvlink_peak = of_gpu("nvlink_bytes_per_second")
@@ -71,8 +72,8 @@ class Physics:
         self.gpu_watts = self.idle_watts.copy()
         self.gpu_mean_watts = self.idle_watts.copy()
         self.gpu_joules = np.zeros(gpus)
-        # What the truth had counted when a GPU's own counter last began at zero.
-        self.counter_base_joules = np.zeros(gpus)
+        # What a GPU's own counter shows beyond the truth: what it drew before the simulation, less what it forgot at a reset.
+        self.counter_start_joules = self.idle_watts * DAY * rng.uniform(20, 40, gpus).round()
         self.gpu_celsius = np.full(gpus, 30.0)
         self.memory_celsius = np.full(gpus, 34.0)
         self.clock_mhz = self.clock_idle_mhz.copy()
@@ -112,7 +113,7 @@ class Physics:
         self.node_joules = np.zeros(count)
         self.node_peak_watts = np.zeros(count)
         self.hgx_joules = np.zeros(count)
-        self.powered = np.ones(count, bool)
+        self.powered: Bools = np.ones(count, bool)
         self.inlet_celsius = np.full(count, 23.0)
         self.exhaust_celsius = np.full(count, 30.0)
 
@@ -175,12 +176,14 @@ class Physics:
         self.cpu_watts, mean = _lag(self.cpu_watts, target * skew, seconds, CPU_LAG_SECONDS)
         self.cpu_joules += mean * seconds
         self._cpu_mean = mean
-        self.dram_watts = (self.dram_idle_watts + (self.dram_peak_watts - self.dram_idle_watts) * self.cpu_load) * 2 * self.powered
+        self.dram_watts = (
+            (self.dram_idle_watts + (self.dram_peak_watts - self.dram_idle_watts) * self.cpu_load) * 2 * self.powered
+        )
         self.dram_joules += self.dram_watts / 2 * seconds
 
     def _nodes(self, seconds: float) -> None:
         count = len(self.hall.servers)
-        self.node_gpu_watts = np.bincount(self.node_of, weights=self.gpu_mean_watts, minlength=count)
+        self.node_gpu_watts = np.bincount(self.node_of, weights=self.gpu_mean_watts, minlength=count).astype(float)
         level = np.bincount(self.node_of, weights=self.activity.level, minlength=count) / np.maximum(self.node_gpus, 1)
         self.board_watts = (self.board_idle_watts + (self.board_peak_watts - self.board_idle_watts) * level) * self.powered
         fans = self.fan_max_watts * self.fan_ratio**2.6 * self.powered
@@ -193,7 +196,7 @@ class Physics:
         self._brake(other, seconds)
         self.tripped += self.breakers.carry(self.supplies, seconds)
         self.breakers.energise(self.supplies)
-        self.powered = self.supplies.alive.any(axis=1)
+        self.powered = np.asarray(self.supplies.alive.any(axis=1))
 
     def _brake(self, other: Floats, seconds: float) -> None:
         """A server's controller leaves its GPUs what its cap and its living supplies allow beside everything else."""
@@ -226,7 +229,9 @@ class Physics:
         self.exhaust_celsius = self.inlet_celsius + 3 + 1.76 * self.load_watts / np.maximum(airflow, 20)
 
     def _links(self, seconds: float) -> None:
-        talking = np.where(self.patterns.tensor > 0.4, (1 - self.activity.busy) * 0.75 + 0.12, 0.0) * (self.activity.level > 0.02)
+        talking = np.where(self.patterns.tensor > 0.4, (1 - self.activity.busy) * 0.75 + 0.12, 0.0) * (
+            self.activity.level > 0.02
+        )
         self.nvlink_bytes += self.nvlink_peak * talking * seconds
         loading = 0.02 * self.activity.level + 0.35 * self.activity.checkpoint
         self.pcie_bytes += self.pcie_peak * np.stack([loading, 0.6 * loading]) * seconds
@@ -240,7 +245,6 @@ class Physics:
         """Put every meter to zero and the clock to `now`; temperatures, fans and powers stay as they are."""
         self.now = now
         self.gpu_joules = np.zeros_like(self.gpu_joules)
-        self.counter_base_joules[:] = 0
         for meter in (self.cpu_joules, self.dram_joules, self.node_joules, self.hgx_joules, self.node_peak_watts):
             meter[:] = 0
         for counters in (self.throttle_seconds, self.nvlink_bytes, self.pcie_bytes):
@@ -254,6 +258,16 @@ class Physics:
         if self.now - then <= 0:
             return self.gpu_mean_watts
         return (self.gpu_joules - joules) / (self.now - then)
+
+    @property
+    def counter_joules(self) -> Floats:
+        """What the GPUs' own energy counters show."""
+        return self.gpu_joules + self.counter_start_joules
+
+    @property
+    def memory_watts(self) -> Floats:
+        """The memory's part of the last second's power."""
+        return 0.46 * self.idle_watts + self.memory_share * np.maximum(self.gpu_second_watts - self.idle_watts, 0)
 
     @property
     def sm_active(self) -> Floats:

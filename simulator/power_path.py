@@ -41,7 +41,8 @@ class PowerSupplies:
     @property
     def alive(self) -> Bools:
         """Supplies that deliver: present, healthy, and their feed live."""
-        return self.healthy & np.take_along_axis(self.fed, self.feed, axis=1)
+        alive: Bools = self.healthy & np.take_along_axis(self.fed, self.feed, axis=1)
+        return alive
 
     @property
     def capacity_watts(self) -> Floats:

@@ -102,9 +102,17 @@ def layout(nodes: int = 16, seed: int = 1) -> Layout:
 
 def inventory(hall: Layout, *, bmc_port: int, agent_port: int | None, ca_file: str, credentials: str = "bmc") -> Inventory:
     """The hall as `inventory.yaml` describes it. Without `agent_port` no server has an agent."""
-    breakers = tuple(Breaker(name=breaker_name(rack, feed), limit_watts=BREAKER_WATTS, feed=feed) for rack in hall.racks for feed in FEEDS)
+    breakers = tuple(
+        Breaker(name=breaker_name(rack, feed), limit_watts=BREAKER_WATTS, feed=feed) for rack in hall.racks for feed in FEEDS
+    )
     racks = tuple(
-        Rack(name=rack, row=f"row-{number // 10 + 1}", units=RACK_UNITS, budget_watts=RACK_BUDGET_WATTS, breakers=rack_breakers(rack))
+        Rack(
+            name=rack,
+            row=f"row-{number // 10 + 1}",
+            units=RACK_UNITS,
+            budget_watts=RACK_BUDGET_WATTS,
+            breakers=rack_breakers(rack),
+        )
         for number, rack in enumerate(hall.racks)
     )
     nodes = tuple(

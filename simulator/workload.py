@@ -1,7 +1,7 @@
 """What the GPUs are asked to do: jobs that come, run and end, each with the pattern of its kind.
 
-A pattern is periodic in work done, not in time: a GPU whose cap slows it down takes longer for the same iteration. Averages over
-any interval come from a closed form, so that a step of 0.25 s and one of 60 s speak of the same job.
+A pattern is periodic in work done, not in time: a GPU whose cap slows it down takes longer for the same iteration. Averages
+over any interval come from a closed form, so that a step of 0.25 s and one of 60 s speak of the same job.
 """
 
 from __future__ import annotations
@@ -191,7 +191,16 @@ class Patterns:
 
     def finish(self, job: Job) -> None:
         """Let a job's GPUs be idle again."""
-        for values in (self.busy, self.high, self.low, self.diurnal, self.memory, self.tensor, self.cpu, self.checkpoint_seconds):
+        for values in (
+            self.busy,
+            self.high,
+            self.low,
+            self.diurnal,
+            self.memory,
+            self.tensor,
+            self.cpu,
+            self.checkpoint_seconds,
+        ):
             values[job.rows] = 0.0
         self.running[job.rows] = False
 
@@ -203,10 +212,14 @@ class Patterns:
         # A checkpoint ends its interval: nobody writes one before there is something to write.
         gap = self.checkpoint_every - self.checkpoint_seconds
         checkpoint = 1.0 - _overlap(before, self.work, self.checkpoint_every, gap)
-        load = 1.0 - self.diurnal * (1.0 - daylight(start + seconds / 2)) + self.diurnal * 0.35 * self._noise(start + seconds / 2)
+        load = (
+            1.0 - self.diurnal * (1.0 - daylight(start + seconds / 2)) + self.diurnal * 0.35 * self._noise(start + seconds / 2)
+        )
         level = (self.high * busy + self.low * (1.0 - busy)) * (1.0 - checkpoint) + 0.08 * checkpoint
         level = np.where(self.running, np.clip(level * np.clip(load, 0.03, 1.0), 0.0, 1.0), 0.0)
-        return Activity(level, np.where(self.running, busy, 0.0), np.where(self.running, checkpoint, 0.0), np.clip(load, 0.0, 1.0))
+        return Activity(
+            level, np.where(self.running, busy, 0.0), np.where(self.running, checkpoint, 0.0), np.clip(load, 0.0, 1.0)
+        )
 
     def _noise(self, at: float) -> Floats:
         values: Floats = np.sin(2 * np.pi * at / self._noise_period + self._noise_phase).mean(axis=0)
@@ -305,12 +318,16 @@ class Scheduler:
         if gpus >= per_server:
             whole = np.nonzero(count == per_server)[0]
             wanted = min(gpus // per_server, servers)
-            return pool[whole[:wanted]].ravel() if len(whole) >= wanted else None
+            if len(whole) < wanted:
+                return None
+            rows: Ints = pool[whole[:wanted]].ravel()
+            return rows
         room = np.nonzero(count >= gpus)[0]
         if not len(room):
             return None
         server = room[np.argmin(count[room])]
-        return pool[server][free[server]][:gpus]
+        chosen: Ints = pool[server][free[server]][:gpus]
+        return chosen
 
     def _submit(self, key: str, now: float) -> Job:
         rng = self._rng
@@ -334,4 +351,3 @@ class Scheduler:
             seconds=float(np.exp(rng.uniform(low, high)) * 3600),
             seed=int(rng.integers(2**31)),
         )
-

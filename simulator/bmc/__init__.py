@@ -1,1 +1,1 @@
-"""Management controllers: iDRAC9- and iDRAC10-shaped Redfish services, with an NVIDIA HGX baseboard behind those that have one."""
+"""Management controllers: iDRAC9- and iDRAC10-shaped Redfish services, some with an NVIDIA HGX baseboard behind them."""

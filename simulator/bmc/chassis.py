@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from simulator.bmc.controller import Controller
 from simulator.bmc.routes import ROOT, Document, Routes, Write, health, link
 from simulator.bmc.sensors import cpu_id, exhaust_id, fan_name, inlet_id, sensors_of
 from simulator.models import ServerModel
-
-if TYPE_CHECKING:
-    from simulator.bmc.controller import Controller
 
 CHASSIS = f"{ROOT}/Chassis/System.Embedded.1"
 SENSORS = f"{CHASSIS}/Sensors"
@@ -152,7 +150,13 @@ def _supply_identity(bmc: Controller, slot: int) -> Document:
 
 
 def _supply_view(bmc: Controller, slot: int) -> Document:
-    detail = "Presence Detected" if bmc.psu_alive(slot) else "Failure Detected" if bmc.psu_broken(slot) else "Power Supply Input Lost"
+    detail = (
+        "Presence Detected"
+        if bmc.psu_alive(slot)
+        else "Failure Detected"
+        if bmc.psu_broken(slot)
+        else "Power Supply Input Lost"
+    )
     whole = all(bmc.psu_alive(other) for other in range(bmc.model.psus))
     return {
         "DellPowerSupplyView": {
@@ -281,7 +285,9 @@ def _fan(bmc: Controller, *, number: int) -> Document:
         "HotPluggable": True,
         "PhysicalContext": "SystemBoard",
         "SpeedPercent": speed,
-        "Location": {"PartLocation": {"LocationType": "Bay", "ServiceLabel": f"System Board Fan{number // 2 + 1}{'AB'[number % 2]}"}},
+        "Location": {
+            "PartLocation": {"LocationType": "Bay", "ServiceLabel": f"System Board Fan{number // 2 + 1}{'AB'[number % 2]}"}
+        },
         "Oem": {"Dell": {"FanPWM": round(100 * bmc.node("fan_ratio"))}},
         "Status": {"Health": "OK", "State": "Enabled"},
     }

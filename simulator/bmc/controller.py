@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -55,6 +55,7 @@ class Controller:
     attributes: dict[str, str | int] = field(default_factory=dict)
     log: list[LogEntry] = field(default_factory=list)
     frozen: dict[str, float | None] = field(default_factory=dict)
+    since: dict[str, float] = field(default_factory=dict)
     certificate: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -148,12 +149,14 @@ class Controller:
             return None
         if self.fault("telemetry_frozen"):
             return self.frozen.setdefault(sensor, value)
-        if value is not None and kind == "Power":
-            if lie := self.fault("bmc_lying"):
-                return round(value * lie.number("factor", 0.5), 1)
-            if (spike := self.fault("telemetry_spike")) and secrets.randbelow(100) < spike.number("percent", 20):
-                return round(value * spike.number("factor", 50))
-        return value
+        return value if value is None or kind != "Power" else self._bent(value)
+
+    def _bent(self, watts: float) -> float:
+        if lie := self.fault("bmc_lying"):
+            return round(watts * lie.number("factor", 0.5), 1)
+        if (spike := self.fault("telemetry_spike")) and secrets.randbelow(100) < spike.number("percent", 20):
+            return round(watts * spike.number("factor", 50))
+        return watts
 
     @property
     def accumulated_watt_hours(self) -> int:
@@ -182,20 +185,25 @@ class Controller:
 
     @property
     def current_faults(self) -> list[LogEntry]:
-        """What is wrong now, as the list of current faults has it."""
-        now = self.world.now
-        found: list[LogEntry] = []
+        """What is wrong now, as the list of current faults has it, each with the time when it was first seen."""
+        wrong = list(self._wrong())
+        self.since = {message: self.since.get(message, self.world.now) for _, _, message in wrong}
+        return [
+            LogEntry(number=number, created=self.since[message], severity=severity, message_id=message_id, message=message)
+            for number, (severity, message_id, message) in enumerate(wrong, 1)
+        ]
+
+    def _wrong(self) -> Iterator[tuple[str, str, str]]:
         for slot in range(self.model.psus):
             if self.psu_broken(slot):
-                found.append(_entry(found, now, "Critical", "PSU0001", f"Power supply {slot + 1} failed."))
+                yield "Critical", "PSU0001", f"Power supply {slot + 1} failed."
             elif not self.psu_alive(slot):
-                found.append(_entry(found, now, "Critical", "PSU0003", f"The power input for power supply {slot + 1} is lost."))
+                yield "Critical", "PSU0003", f"The power input for power supply {slot + 1} is lost."
         for number in range(self.model.gpus):
             if self.on and not self.gpu_there(number):
-                found.append(_entry(found, now, "Critical", "HWC9052", f"The GPU {number + 1} is not responding."))
+                yield "Critical", "HWC9052", f"GPU {number + 1} does not respond."
         if self.fault("gpu_ecc"):
-            found.append(_entry(found, now, "Warning", "HWC9051", "A GPU is degraded because of memory bit errors."))
-        return found
+            yield "Warning", "HWC9051", "A GPU is degraded because of memory bit errors."
 
     @property
     def health(self) -> str:
@@ -206,7 +214,9 @@ class Controller:
     def note(self, severity: str, message_id: str, message: str) -> None:
         """Write an entry to the SEL; it wraps at 1024."""
         self.log.append(
-            LogEntry(number=len(self.log) + 1, created=self.world.now, severity=severity, message_id=message_id, message=message)
+            LogEntry(
+                number=len(self.log) + 1, created=self.world.now, severity=severity, message_id=message_id, message=message
+            )
         )
         del self.log[:-1024]
 
@@ -255,7 +265,3 @@ def entry_document(entry: LogEntry, path: str) -> dict[str, Any]:
         "MessageId": entry.message_id,
         "Severity": entry.severity,
     }
-
-
-def _entry(found: list[LogEntry], now: float, severity: str, message_id: str, message: str) -> LogEntry:
-    return LogEntry(number=len(found) + 1, created=now, severity=severity, message_id=message_id, message=message)

@@ -20,7 +20,8 @@ class Message:
 
 BAD_LOGIN = Message(
     "SYS415",
-    "Unable to complete the operation because an invalid username and/or password is entered, and therefore authentication failed.",
+    "Unable to complete the operation because an invalid username and/or password is entered,"
+    " and therefore authentication failed.",
     resolution="Enter valid user name and password and retry the operation.",
 )
 SESSIONS_FULL = Message(

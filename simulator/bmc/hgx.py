@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING
 
+from simulator.bmc.controller import Controller
 from simulator.bmc.routes import ROOT, Document, Routes, gpu_numbers, health, link
 from simulator.bmc.service import HGX_REPORT
 from simulator.models import ServerModel
-
-if TYPE_CHECKING:
-    from simulator.bmc.controller import Controller
 
 BASEBOARD = f"{ROOT}/Systems/HGX_Baseboard_0"
 BOARD_CHASSIS = f"{ROOT}/Chassis/HGX_Chassis_0"
@@ -25,7 +22,9 @@ def register(routes: Routes, model: ServerModel) -> None:
     numbers = gpu_numbers(model)
     routes.add(BASEBOARD, "ComputerSystem.v1_17_0.ComputerSystem", _baseboard)
     routes.add(f"{ROOT}/Managers/HGX_BMC_0", "Manager.v1_14_0.Manager", _manager)
-    routes.collection(f"{BASEBOARD}/Processors", "ProcessorCollection", (f"{BASEBOARD}/Processors/GPU_SXM_{n}" for n in numbers))
+    routes.collection(
+        f"{BASEBOARD}/Processors", "ProcessorCollection", (f"{BASEBOARD}/Processors/GPU_SXM_{n}" for n in numbers)
+    )
     routes.collection(f"{BASEBOARD}/Memory", "MemoryCollection", (f"{BASEBOARD}/Memory/GPU_SXM_{n}_DRAM_0" for n in numbers))
     routes.add(BOARD_CHASSIS, "Chassis.v1_17_0.Chassis", _chassis)
     routes.add(f"{BOARD_CHASSIS}/EnvironmentMetrics", "EnvironmentMetrics.v1_3_0.EnvironmentMetrics", _environment)
@@ -44,7 +43,9 @@ def _register_gpu(routes: Routes, number: int) -> None:
     gpu = f"GPU_SXM_{number}"
     path, chassis = f"{BASEBOARD}/Processors/{gpu}", f"{ROOT}/Chassis/HGX_{gpu}"
     routes.add(path, "Processor.v1_13_0.Processor", partial(_processor, number=number))
-    routes.add(f"{path}/EnvironmentMetrics", "EnvironmentMetrics.v1_3_0.EnvironmentMetrics", partial(_gpu_environment, number=number))
+    routes.add(
+        f"{path}/EnvironmentMetrics", "EnvironmentMetrics.v1_3_0.EnvironmentMetrics", partial(_gpu_environment, number=number)
+    )
     routes.add(f"{path}/ProcessorMetrics", "ProcessorMetrics.v1_4_0.ProcessorMetrics", partial(_gpu_metrics, number=number))
     routes.add(f"{path}/MemorySummary/MemoryMetrics", "MemoryMetrics.v1_4_1.MemoryMetrics", _memory_metrics)
     routes.add(f"{BASEBOARD}/Memory/{gpu}_DRAM_0", "Memory.v1_11_0.Memory", partial(_memory, number=number))
@@ -52,7 +53,9 @@ def _register_gpu(routes: Routes, number: int) -> None:
     names = ("TEMP_0", "TEMP_1", "DRAM_0_Temp_0", "DRAM_0_Power_0", "Power_0", "Energy_0")
     routes.collection(f"{chassis}/Sensors", "SensorCollection", (f"{chassis}/Sensors/HGX_{gpu}_{name}" for name in names))
     for name in names:
-        routes.add(f"{chassis}/Sensors/HGX_{gpu}_{name}", "Sensor.v1_2_0.Sensor", partial(_gpu_sensor, number=number, name=name))
+        routes.add(
+            f"{chassis}/Sensors/HGX_{gpu}_{name}", "Sensor.v1_2_0.Sensor", partial(_gpu_sensor, number=number, name=name)
+        )
 
 
 def _value(bmc: Controller, number: int, name: str) -> float | None:
@@ -68,7 +71,7 @@ def _value(bmc: Controller, number: int, name: str) -> float | None:
         case "DRAM_0_Temp_0":
             value = float(round(bmc.gpu("memory_celsius", row)))
         case "DRAM_0_Power_0":
-            value = round(_memory_watts(bmc, row), 3)
+            value = round(bmc.gpu("memory_watts", row), 3)
         case "Power_0":
             value = round(bmc.gpu("gpu_second_watts", row), 3)
         case _:
@@ -80,10 +83,6 @@ def _value(bmc: Controller, number: int, name: str) -> float | None:
 def gpu_energy_joules(bmc: Controller, row: int) -> float:
     """The baseboard's counter of a GPU: it began when the baseboard started, before the simulation."""
     return bmc.energy_base_joules * 0.05 + bmc.gpu("gpu_joules", row)
-
-
-def _memory_watts(bmc: Controller, row: int) -> float:
-    return 33 + bmc.gpu("memory_share", row) * (bmc.gpu("gpu_second_watts", row) - 70)
 
 
 def _board_value(bmc: Controller, name: str) -> float | None:
@@ -165,7 +164,7 @@ def _chassis(bmc: Controller) -> Document:
     }
 
 
-def _limit(bmc: Controller, set_point: float, scale: int) -> Document:
+def _limit(set_point: float, scale: int) -> Document:
     return {
         "AllowableMin": 200 * scale,
         "AllowableMax": 700 * scale,
@@ -185,8 +184,11 @@ def _environment(bmc: Controller) -> Document:
     return {
         "Name": "Chassis Environment Metrics",
         "FanSpeedsPercent": [],
-        "PowerLimitWatts": {**_limit(bmc, total_set_point(bmc), bmc.model.gpus), "Reading": total},
-        "PowerWatts": {"DataSourceUri": f"{BOARD_SENSORS}/HGX_Chassis_0_TotalHSC_Power_0", "Reading": _board_value(bmc, "TotalHSC_Power_0")},
+        "PowerLimitWatts": {**_limit(total_set_point(bmc), bmc.model.gpus), "Reading": total},
+        "PowerWatts": {
+            "DataSourceUri": f"{BOARD_SENSORS}/HGX_Chassis_0_TotalHSC_Power_0",
+            "Reading": _board_value(bmc, "TotalHSC_Power_0"),
+        },
     }
 
 
@@ -196,8 +198,11 @@ def _total_control(bmc: Controller) -> Document:
         "ControlType": "Power",
         "PhysicalContext": "GPUSubsystem",
         "SetPointUnits": "W",
-        **_limit(bmc, total_set_point(bmc), bmc.model.gpus),
-        "Sensor": {"DataSourceUri": f"{BOARD_SENSORS}/HGX_Chassis_0_TotalGPU_Power_0", "Reading": _board_value(bmc, "TotalGPU_Power_0")},
+        **_limit(total_set_point(bmc), bmc.model.gpus),
+        "Sensor": {
+            "DataSourceUri": f"{BOARD_SENSORS}/HGX_Chassis_0_TotalGPU_Power_0",
+            "Reading": _board_value(bmc, "TotalGPU_Power_0"),
+        },
         "Status": health(),
     }
 
@@ -244,8 +249,10 @@ def _gpu_environment(bmc: Controller, *, number: int) -> Document:
     actions = f"{BASEBOARD}/Processors/GPU_SXM_{number}/EnvironmentMetrics/Actions/Oem/NvidiaEnvironmentMetrics"
     document: Document = {
         "Name": f"GPU_SXM_{number} Environment Metrics",
-        "Actions": {"Oem": {"Nvidia": {"#NvidiaEnvironmentMetrics.ClearOOBSetPoint": {"target": f"{actions}.ClearOOBSetPoint"}}}},
-        "PowerLimitWatts": _limit(bmc, bmc.gpu("setpoint_watts", number - 1), 1),
+        "Actions": {
+            "Oem": {"Nvidia": {"#NvidiaEnvironmentMetrics.ClearOOBSetPoint": {"target": f"{actions}.ClearOOBSetPoint"}}}
+        },
+        "PowerLimitWatts": _limit(bmc.gpu("setpoint_watts", number - 1), 1),
         "Oem": {"Nvidia": {"EDPpPercent": {"AllowableMax": 100, "AllowableMin": 60, "Persistency": None, "SetPoint": 100}}},
     }
     if not bmc.gpu_there(number - 1):
@@ -298,7 +305,13 @@ def _memory(_bmc: Controller, *, number: int) -> Document:
         "MemoryDeviceType": "HBM",
         "MemoryType": "DRAM",
         "Links": {"Processors": [link(f"{BASEBOARD}/Processors/GPU_SXM_{number}")]},
-        "Oem": {"Nvidia": {"@odata.type": "#NvidiaMemory.v1_0_0.NvidiaMemory", "RowRemappingFailed": False, "RowRemappingPending": False}},
+        "Oem": {
+            "Nvidia": {
+                "@odata.type": "#NvidiaMemory.v1_0_0.NvidiaMemory",
+                "RowRemappingFailed": False,
+                "RowRemappingPending": False,
+            }
+        },
         "Status": health(),
     }
 
@@ -335,5 +348,9 @@ def _gpu_sensor(bmc: Controller, *, number: int, name: str) -> Document:
         "Status": {**health(state="Enabled" if value is not None else "UnavailableOffline"), "Conditions": []},
     }
     if name == "TEMP_1":  # thresholds below: it is a margin
-        document["Thresholds"] = {"LowerCaution": {"Reading": 0}, "LowerCritical": {"Reading": -2}, "LowerFatal": {"Reading": -8}}
+        document["Thresholds"] = {
+            "LowerCaution": {"Reading": 0},
+            "LowerCritical": {"Reading": -2},
+            "LowerFatal": {"Reading": -8},
+        }
     return document

@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING
 
-from simulator.bmc.controller import entry_document, stamp
+from simulator.bmc.controller import Controller, entry_document, stamp
 from simulator.bmc.routes import ROOT, Document, Routes, link
 from simulator.models import ServerModel
-
-if TYPE_CHECKING:
-    from simulator.bmc.controller import Controller
 
 MANAGER = f"{ROOT}/Managers/iDRAC.Embedded.1"
 ATTRIBUTES = f"{MANAGER}/Oem/Dell/DellAttributes"
@@ -113,7 +109,12 @@ def _system_attributes(bmc: Controller) -> Document:
         "ThermalSettings.1.SystemExhaustTemperature": round(bmc.node("exhaust_celsius")),
         "ThermalSettings.1.ThermalProfile": "Default Thermal Profile Settings",
     }
-    return {"Id": "SystemAttributes", "Name": "OEMAttributeRegistry", "AttributeRegistry": "ManagerAttributeRegistry.v1_0_0", "Attributes": attributes}
+    return {
+        "Id": "SystemAttributes",
+        "Name": "OEMAttributeRegistry",
+        "AttributeRegistry": "ManagerAttributeRegistry.v1_0_0",
+        "Attributes": attributes,
+    }
 
 
 def _idrac_attributes(bmc: Controller) -> Document:
@@ -141,7 +142,12 @@ def _idrac_attributes(bmc: Controller) -> Document:
         "PlatformCapability.1.NvidiaGPUBaseboardMgtEnable": switch[bmc.model.hgx],
         **{f"SecurityCertificate.1.{name}": value for name, value in bmc.certificate.items()},
     }
-    return {"Id": "iDRACAttributes", "Name": "OEMAttributeRegistry", "AttributeRegistry": "ManagerAttributeRegistry.v1_0_0", "Attributes": attributes}
+    return {
+        "Id": "iDRACAttributes",
+        "Name": "OEMAttributeRegistry",
+        "AttributeRegistry": "ManagerAttributeRegistry.v1_0_0",
+        "Attributes": attributes,
+    }
 
 
 def license_name(model: ServerModel) -> str:
@@ -151,6 +157,7 @@ def license_name(model: ServerModel) -> str:
 
 
 def _licenses(bmc: Controller) -> Document:
+    # Dell gives the whole licences in the collection.
     entitlement = f"FD0000{bmc.server.service_tag}"
     member = {
         "@odata.id": f"{LICENSES}/{entitlement}",

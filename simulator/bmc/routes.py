@@ -66,7 +66,7 @@ def gpu_numbers(model: ServerModel) -> range:
 
 
 def _resource(controller: Controller, *, path: str, kind: str, body: Write) -> Document:
-    family = kind.split(".")[0]
+    family = kind.split(".", maxsplit=1)[0]
     return {
         "@odata.context": f"{ROOT}/$metadata#{family}.{family}",
         "@odata.id": path,

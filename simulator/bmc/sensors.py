@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from simulator.models import ServerModel
+from simulator.bmc.controller import Controller
+from simulator.models import MIX, ServerModel
 
-if TYPE_CHECKING:
-    from simulator.bmc.controller import Controller
-
-Read = Callable[["Controller"], float | None]
+Read = Callable[[Controller], float | None]
 # The slot of a PCIe card in these chassis, by its number.
 SLOTS = (2, 4, 5, 7, 31, 33, 36, 38)
 
@@ -58,8 +56,6 @@ class Sensor:
 @cache
 def sensors_of(model_key: str) -> dict[str, Sensor]:
     """The sensors of a server model, by id."""
-    from simulator.models import MIX  # noqa: PLC0415 - a table made once
-
     model = next(model for model, _ in MIX if model.key == model_key)
     found = [*_power(model), *_temperatures(model), *_fans(model), *_usage(model)]
     return {sensor.id: sensor for sensor in found}
@@ -106,7 +102,7 @@ def _power(model: ServerModel) -> Iterator[Sensor]:
             kind="Power",
             unit="W",
             context="PowerSupply",
-            read=lambda bmc, slot=slot: bmc.psu_input(slot),
+            read=_numbered(Controller.psu_input, slot),
         )
         yield Sensor(
             id=f"{psu}_OutputPower",
@@ -114,7 +110,7 @@ def _power(model: ServerModel) -> Iterator[Sensor]:
             kind="Power",
             unit="W",
             context="PowerSupply",
-            read=lambda bmc, slot=slot: bmc.psu_output(slot),
+            read=_numbered(Controller.psu_output, slot),
         )
         yield Sensor(
             id=f"PS{slot + 1}Voltage{'' if model.idrac == 9 else '1'}",
@@ -122,7 +118,7 @@ def _power(model: ServerModel) -> Iterator[Sensor]:
             kind="Voltage",
             unit="V",
             context="PowerSupply",
-            read=lambda bmc, slot=slot: bmc.psu_volts(slot),
+            read=_numbered(Controller.psu_volts, slot),
         )
         yield Sensor(
             id=f"PS{slot + 1}Current{slot + 1}",
@@ -130,12 +126,13 @@ def _power(model: ServerModel) -> Iterator[Sensor]:
             kind="Current",
             unit="A",
             context="PowerSupply",
-            read=lambda bmc, slot=slot: bmc.psu_amperes(slot),
+            read=_numbered(Controller.psu_amperes, slot),
         )
 
 
 def _temperatures(model: ServerModel) -> Iterator[Sensor]:
-    def temperature(id_: str, name: str, context: str, read: Read, caution: float, critical: float) -> Sensor:
+    def temperature(id_: str, name: str, context: str, read: Read, limits: tuple[float, float]) -> Sensor:
+        caution, critical = limits
         return Sensor(
             id=id_, name=name, kind="Temperature", unit="Cel", context=context, read=read, caution=caution, critical=critical
         )
@@ -143,15 +140,21 @@ def _temperatures(model: ServerModel) -> Iterator[Sensor]:
     # Inlet and exhaust say SystemBoard on these machines: only the name tells them.
     intake = "Intake" if model.idrac == 10 else "SystemBoard"
     outlet = "Exhaust" if model.idrac == 10 else "SystemBoard"
-    yield temperature(inlet_id(model), "System Board Inlet Temp", intake, lambda bmc: round(bmc.node("inlet_celsius")), 38, 42)
-    yield temperature(exhaust_id(model), "System Board Exhaust Temp", outlet, lambda bmc: round(bmc.node("exhaust_celsius")), 75, 80)
+    yield temperature(
+        inlet_id(model), "System Board Inlet Temp", intake, lambda bmc: round(bmc.node("inlet_celsius")), (38, 42)
+    )
+    yield temperature(
+        exhaust_id(model), "System Board Exhaust Temp", outlet, lambda bmc: round(bmc.node("exhaust_celsius")), (75, 80)
+    )
     for socket in range(2):
         name = cpu_id(model, socket)
-        yield temperature(
-            name, f"CPU{name[3]} Temp", "CPU", lambda bmc, socket=socket: round(bmc.socket("cpu_celsius", socket)), 93, 98
-        )
+        yield temperature(name, f"CPU{name[3]} Temp", "CPU", _numbered(_cpu_celsius, socket), (93, 98))
     yield temperature(
-        "Temperature.DIMM_MAX", "DIMM Max Temp", "Memory", lambda bmc: round(bmc.node("inlet_celsius") + 14 * bmc.load + 9), 85, 95
+        "Temperature.DIMM_MAX",
+        "DIMM Max Temp",
+        "Memory",
+        lambda bmc: round(bmc.node("inlet_celsius") + 14 * bmc.load + 9),
+        (85, 95),
     )
     if model.gpu and not model.hgx:
         for number in range(model.gpus):
@@ -159,9 +162,8 @@ def _temperatures(model: ServerModel) -> Iterator[Sensor]:
                 f"SystemBoardGPU{SLOTS[number]}Temp" if model.idrac == 9 else f"GPU{number}Temp",
                 f"System Board GPU{SLOTS[number]} Temp",
                 "GPU",
-                lambda bmc, number=number: bmc.gpu_celsius(number),
-                model.gpu.slowdown_celsius,
-                model.gpu.slowdown_celsius + 3,
+                _numbered(Controller.gpu_celsius, number),
+                (model.gpu.slowdown_celsius, model.gpu.slowdown_celsius + 3),
             )
 
 
@@ -173,7 +175,7 @@ def _fans(model: ServerModel) -> Iterator[Sensor]:
             kind="Rotational",
             unit="RPM",
             context="SystemBoard" if model.idrac == 9 else "Fan",
-            read=lambda bmc, number=number: bmc.fan_rpm(number),
+            read=_numbered(Controller.fan_rpm, number),
         )
 
 
@@ -187,5 +189,17 @@ def _usage(model: ServerModel) -> Iterator[Sensor]:
             kind="Percent",
             unit="%",
             context="SystemBoard",
-            read=lambda bmc, share=share: round(100 * bmc.load * share),
+            read=_usage_of(share),
         )
+
+
+def _numbered(read: Callable[[Controller, int], float | None], number: int) -> Read:
+    return lambda bmc: read(bmc, number)
+
+
+def _cpu_celsius(bmc: Controller, socket: int) -> float:
+    return round(bmc.socket("cpu_celsius", socket))
+
+
+def _usage_of(share: float) -> Read:
+    return lambda bmc: round(100 * bmc.load * share)

@@ -73,6 +73,8 @@ class Bmcs:
         transport = request.transport
         address = transport.get_extra_info("sockname")[0] if transport is not None else ""
         controller = self.controllers[address]
+        if not controller.on and transport is not None:  # no feed, no controller
+            transport.abort()
         if self._latency:
             await asyncio.sleep(self._latency)
         if (slow := controller.fault("bmc_slow")) is not None:
@@ -100,15 +102,21 @@ class Bmcs:
         routes = routes_of(controller.model.key)
         if request.method in ("GET", "HEAD"):
             return _get(controller, routes, path, request.query_string)
-        if request.method == "PATCH" and path in routes:
-            return _response(writes.patch(controller, path, await _json(request)))
-        if request.method == "POST":
-            done = writes.act(controller, path)
-            return _response(done or refusal(404, errors.NOT_FOUND, path))
-        if request.method == "DELETE" and path.startswith(f"{SESSIONS}/"):
+        return _response(await _write(controller, routes, path, request))
+
+
+async def _write(controller: Controller, routes: Routes, path: str, request: web.BaseRequest) -> Answer:
+    missing = refusal(404, errors.NOT_FOUND, path)
+    match request.method:
+        case "PATCH" if path in routes:
+            return writes.patch(controller, path, await _json(request))
+        case "POST":
+            return writes.act(controller, path) or missing
+        case "DELETE" if path.startswith(f"{SESSIONS}/"):
             gone = controller.sessions.pop(path.rsplit("/", 1)[-1], None)
-            return _response(errors.success() if gone else refusal(404, errors.NOT_FOUND, path))
-        return _response(refusal(405 if path in routes else 404, errors.NOT_ALLOWED if path in routes else errors.NOT_FOUND, path))
+            return errors.success() if gone else missing
+        case _:
+            return refusal(405, errors.NOT_ALLOWED) if path in routes else missing
 
 
 _HEADERS = {"OData-Version": "4.0", "Server": "Apache", "Content-Type": "application/json;odata.metadata=minimal;charset=utf-8"}
@@ -188,7 +196,9 @@ def _query(controller: Controller, routes: Routes, document: Document, query: Ma
         last = first + int(query["$top"]) if query.get("$top", "").isdigit() else None
         members = members[first:last]
         if "$expand" in query:
-            members = [routes[member["@odata.id"]](controller) if member["@odata.id"] in routes else member for member in members]
+            members = [
+                routes[member["@odata.id"]](controller) if member["@odata.id"] in routes else member for member in members
+            ]
         document = {**document, "Members": members}
     if wanted := query.get("$select"):
         names = {name.split("/")[0] for name in wanted.split(",")}
@@ -208,7 +218,9 @@ def free_port(addresses: list[str], preferred: int) -> int:
             port = int(probe.getsockname()[1])
         if all(_free(address, port) for address in addresses[1:]):
             return port
-    raise OSError(f"no TCP port is free on all of {addresses[0]} .. {addresses[-1]}: does this system give 127.0.0.0/8 to loopback?")
+    raise OSError(
+        f"no TCP port is free on all of {addresses[0]} .. {addresses[-1]}: does this system give 127.0.0.0/8 to loopback?"
+    )
 
 
 def _free(address: str, port: int) -> bool:

@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING
 
-from simulator.bmc.controller import SESSION_TIMEOUT_SECONDS, stamp
+from simulator.bmc.controller import BIOS, FIRMWARE, SESSION_TIMEOUT_SECONDS, Controller, stamp
 from simulator.bmc.routes import ROOT, Document, Routes, health, link
 from simulator.models import ServerModel
-
-if TYPE_CHECKING:
-    from simulator.bmc.controller import Controller
 
 SESSIONS = f"{ROOT}/SessionService/Sessions"
 INVENTORY = f"{ROOT}/UpdateService/FirmwareInventory"
@@ -27,14 +23,30 @@ def register(routes: Routes, model: ServerModel) -> None:
     firmware = _firmware(model)
     routes.collection(INVENTORY, "SoftwareInventoryCollection", (f"{INVENTORY}/{id_}" for id_ in firmware))
     for id_, (name, version) in firmware.items():
-        routes.add(f"{INVENTORY}/{id_}", "SoftwareInventory.v1_5_0.SoftwareInventory", partial(_software, name=name, version=version))
+        routes.add(
+            f"{INVENTORY}/{id_}", "SoftwareInventory.v1_5_0.SoftwareInventory", partial(_software, name=name, version=version)
+        )
     routes.add(f"{ROOT}/TelemetryService", "TelemetryService.v1_3_1.TelemetryService", partial(_telemetry, enabled=model.hgx))
     routes.collection(f"{ROOT}/TelemetryService/MetricReports", "MetricReportCollection", [HGX_REPORT] if model.hgx else [])
-    routes.collection(f"{ROOT}/TelemetryService/MetricReportDefinitions", "MetricReportDefinitionCollection", [])
+    definition = HGX_REPORT.replace("MetricReports", "MetricReportDefinitions")
+    definitions = [definition] if model.hgx else []
+    routes.collection(f"{ROOT}/TelemetryService/MetricReportDefinitions", "MetricReportDefinitionCollection", definitions)
+    for path in definitions:
+        routes.add(path, "MetricReportDefinition.v1_4_2.MetricReportDefinition", _definition)
+    routes.add(f"{ROOT}/AccountService", "AccountService.v1_12_0.AccountService", _account_service)
 
 
 def _root(bmc: Controller) -> Document:
-    services = ("AccountService", "Chassis", "EventService", "Managers", "SessionService", "Systems", "TelemetryService", "UpdateService")
+    services = (
+        "AccountService",
+        "Chassis",
+        "EventService",
+        "Managers",
+        "SessionService",
+        "Systems",
+        "TelemetryService",
+        "UpdateService",
+    )
     return {
         "@odata.context": f"{ROOT}/$metadata#ServiceRoot.ServiceRoot",
         "@odata.id": ROOT,
@@ -80,8 +92,6 @@ def _sessions(bmc: Controller) -> Document:
 
 
 def _firmware(model: ServerModel) -> dict[str, tuple[str, str]]:
-    from simulator.bmc.controller import BIOS, FIRMWARE  # noqa: PLC0415 - the controller imports what uses this table
-
     idrac, bios = FIRMWARE[model.idrac], BIOS[model.idrac]
     found = {
         f"Installed-25227-{idrac}__iDRAC.Embedded.1-1": ("Integrated Remote Access Controller", idrac),
@@ -105,6 +115,18 @@ def _software(_bmc: Controller, *, name: str, version: str) -> Document:
 
 def _update_service(_bmc: Controller) -> Document:
     return {"Name": "Update Service", "ServiceEnabled": True, "FirmwareInventory": link(INVENTORY), "Status": health()}
+
+
+def _definition(_bmc: Controller) -> Document:
+    return {
+        "Name": "HGX_PlatformEnvironmentMetrics_0",
+        "MetricReportDefinitionType": "OnRequest",
+        "MetricReport": link(HGX_REPORT),
+    }
+
+
+def _account_service(_bmc: Controller) -> Document:
+    return {"Name": "Account Service", "AccountLockoutThreshold": 3, "MinPasswordLength": 8, "ServiceEnabled": True}
 
 
 def _telemetry(bmc: Controller, *, enabled: bool) -> Document:

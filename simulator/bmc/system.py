@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING
 
+from simulator.bmc.controller import Controller
 from simulator.bmc.routes import ROOT, Document, Routes, health, link
 from simulator.bmc.sensors import SLOTS
 from simulator.models import ServerModel
-
-if TYPE_CHECKING:
-    from simulator.bmc.controller import Controller
 
 SYSTEM = f"{ROOT}/Systems/System.Embedded.1"
 STORAGE = f"{SYSTEM}/Storage/CPU.1"
@@ -41,7 +38,9 @@ def register(routes: Routes, model: ServerModel) -> None:
 def _processors(routes: Routes, model: ServerModel) -> None:
     cards = [f"Video.Slot.{SLOTS[number]}-1" for number in range(model.gpus)] if not model.hgx else []
     sockets = ["CPU.Socket.1", "CPU.Socket.2"]
-    routes.collection(f"{SYSTEM}/Processors", "ProcessorCollection", (f"{SYSTEM}/Processors/{id_}" for id_ in (*sockets, *cards)))
+    routes.collection(
+        f"{SYSTEM}/Processors", "ProcessorCollection", (f"{SYSTEM}/Processors/{id_}" for id_ in (*sockets, *cards))
+    )
     for socket in sockets:
         routes.add(f"{SYSTEM}/Processors/{socket}", "Processor.v1_18_0.Processor", _cpu)
     for number, card in enumerate(cards):
@@ -118,7 +117,12 @@ def _system(bmc: Controller) -> Document:
 
 
 def _secure_boot(_bmc: Controller) -> Document:
-    return {"Name": "UEFI Secure Boot", "SecureBootEnable": True, "SecureBootCurrentBoot": "Enabled", "SecureBootMode": "DeployedMode"}
+    return {
+        "Name": "UEFI Secure Boot",
+        "SecureBootEnable": True,
+        "SecureBootCurrentBoot": "Enabled",
+        "SecureBootMode": "DeployedMode",
+    }
 
 
 def _cpu(bmc: Controller) -> Document:
@@ -210,7 +214,11 @@ def _dimm_metrics(_bmc: Controller) -> Document:
     alarms = ("AddressParityError", "CorrectableECCError", "SpareBlock", "Temperature", "UncorrectableECCError")
     return {
         "Name": "Memory Metrics",
-        "HealthData": {"AlarmTrips": dict.fromkeys(alarms, False), "DataLossDetected": None, "PredictedMediaLifeLeftPercent": None},
+        "HealthData": {
+            "AlarmTrips": dict.fromkeys(alarms, False),
+            "DataLossDetected": None,
+            "PredictedMediaLifeLeftPercent": None,
+        },
         "OperatingSpeedMHz": 4800,
         "LifeTime": {"CorrectableECCErrorCount": 0, "UncorrectableECCErrorCount": 0},
     }
@@ -222,7 +230,7 @@ def _storage(_bmc: Controller, *, bays: list[str]) -> Document:
 
 
 def _drive(_bmc: Controller, *, bay: str) -> Document:
-    number = int(bay.split(".")[2].split(":")[0])
+    number = int(bay.split(".")[2].split(":", maxsplit=1)[0])
     return {
         "Name": f"PCIe SSD in Slot {number} in Bay 1",
         "CapacityBytes": 7681501126656,

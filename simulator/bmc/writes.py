@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from simulator.bmc import errors
 from simulator.bmc.chassis import CHASSIS
+from simulator.bmc.controller import Controller
 from simulator.bmc.errors import Answer, refusal, success
 from simulator.bmc.hgx import BASEBOARD, BOARD_CHASSIS, TOTAL_POWER
 from simulator.bmc.manager import SYSTEM_ATTRIBUTES
-
-if TYPE_CHECKING:
-    from simulator.bmc.controller import Controller
 
 SETTING = "ServerPwr.1.PowerCapSetting"
 VALUE = "ServerPwr.1.PowerCapValue"
@@ -44,26 +42,22 @@ def act(bmc: Controller, path: str) -> Answer | None:
 
 
 def _writer(bmc: Controller, path: str) -> Callable[[Controller, Json], Answer] | None:
-    if path == SYSTEM_ATTRIBUTES:
-        return _attributes
-    if path == f"{CHASSIS}/Power" and bmc.model.idrac == 9:
-        return _old_limit
-    if path == f"{CHASSIS}/EnvironmentMetrics" and bmc.model.idrac == 10:
-        return _chassis_limit
-    if not bmc.model.hgx:
-        return None
-    if path == TOTAL_POWER:
-        return lambda bmc, body: _total(bmc, body.get("SetPoint"))
-    if path == f"{BOARD_CHASSIS}/EnvironmentMetrics":
-        return lambda bmc, body: _total(bmc, _limit_of(body).get("SetPoint"))
+    writers: dict[str, Callable[[Controller, Json], Answer]] = {SYSTEM_ATTRIBUTES: _attributes}
+    if bmc.model.idrac == 9:
+        writers[f"{CHASSIS}/Power"] = _old_limit
+    else:
+        writers[f"{CHASSIS}/EnvironmentMetrics"] = _chassis_limit
+    if bmc.model.hgx:
+        writers[TOTAL_POWER] = lambda bmc, body: _total(bmc, body.get("SetPoint"))
+        writers[f"{BOARD_CHASSIS}/EnvironmentMetrics"] = lambda bmc, body: _total(bmc, _limit_of(body).get("SetPoint"))
     row = _gpu_row(bmc, path)
-    if row is None:
-        return None
-    return lambda bmc, body: _set_points(bmc, range(row, row + 1), _limit_of(body).get("SetPoint", ""))
+    if row is not None:
+        writers[path] = lambda bmc, body: _set_points(bmc, range(row, row + 1), _limit_of(body).get("SetPoint", ""))
+    return writers.get(path)
 
 
 def _gpu_row(bmc: Controller, path: str) -> int | None:
-    for row in range(bmc.model.gpus):
+    for row in range(bmc.model.gpus if bmc.model.hgx else 0):
         if path == f"{BASEBOARD}/Processors/GPU_SXM_{row + 1}/EnvironmentMetrics":
             return row
     return None

@@ -1,0 +1,154 @@
+"""The hall in real time: everything is set up in a directory, said to be ready, and kept moving until told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import secrets
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+from aiohttp import web
+
+from simulator.bmc.server import Bmcs, free_port
+from simulator.certificates import Authority, Issued
+from simulator.control import Control, controllers_of
+from simulator.faults import Faults
+from simulator.nodes import NvmlFeed, RaplFeed
+from simulator.site import Layout, inventory, layout
+from simulator.truth import truth, write_truth
+from simulator.world import World
+
+STEP_SECONDS = 0.25
+BMC_ONLY_STEP_SECONDS = 1.0
+SLOW_SECONDS = 1.0
+TRUTH_SECONDS = 5.0
+BMC_PORT, AGENT_PORT, CORE_PORT, CONTROL_PORT = 8443, 9837, 9838, 9839
+USER = "wattstat"
+# One certificate is about to end, so that the page has something to say.
+LAST_DAYS = {3: 12}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """What to simulate and where to put it."""
+
+    directory: Path
+    nodes: int = 16
+    seed: int = 1
+    web: str = "127.0.0.1:8050"
+    history_hours: float = 24
+    latency_seconds: float = 0.0
+    bmc_only: bool = False
+
+
+async def run(options: Options, stop: asyncio.Event) -> None:
+    """Run the hall until `stop` is set."""
+    directory = options.directory
+    for name in ("state", "sysfs", "history", "agents"):
+        (directory / name).mkdir(parents=True, exist_ok=True)
+    (directory / "ready").unlink(missing_ok=True)
+    hall = layout(options.nodes, options.seed)
+    world = past(hall, options)
+    faults = Faults()
+    password = secrets.token_urlsafe(18)
+    controllers = controllers_of(world, faults, (USER, password))
+    port = free_port(list(controllers), BMC_PORT)
+    bmcs = Bmcs(controllers, port, options.latency_seconds)
+    certificates = _certificates(directory, hall)
+    for address, controller in controllers.items():
+        controller.certificate = certificates[address].attributes
+    await bmcs.start(certificates)
+    nvml = None if options.bmc_only else NvmlFeed(world, directory / "state")
+    rapl = None if options.bmc_only else RaplFeed(world, directory / "sysfs")
+    control = Control(world, faults, bmcs, nvml.states if nvml else None)
+    runner = web.AppRunner(control.application(lambda: truth(world)), access_log=None)
+    await runner.setup()
+    control_port = free_port(["127.0.0.1"], CONTROL_PORT)
+    await web.TCPSite(runner, "127.0.0.1", control_port).start()
+    _write_files(options, hall, port, password, f"http://127.0.0.1:{control_port}")
+    write_truth(world, directory / "truth.json")
+    (directory / "ready").write_text(f"{time.time()}\n", encoding="utf-8")
+    try:
+        await _move(control, nvml, rapl, options, stop)
+    finally:
+        write_truth(world, directory / "truth.json")
+        await runner.cleanup()
+        await bmcs.stop()
+        if nvml is not None:
+            nvml.close()
+
+
+def past(hall: Layout, options: Options) -> World:
+    """The hall as it stands now, after the hours that its history tells of."""
+    now = time.time()
+    return World(hall, options.seed, now - options.history_hours * 3600)
+
+
+async def _move(control: Control, nvml: NvmlFeed | None, rapl: RaplFeed | None, options: Options, stop: asyncio.Event) -> None:
+    """Keep the model at the wall clock. When the machine was busy or asleep, it catches up in coarser steps."""
+    world = control.world
+    step = BMC_ONLY_STEP_SECONDS if options.bmc_only else STEP_SECONDS
+    slow = truth_at = 0.0
+    while not stop.is_set():
+        now = time.time()
+        if nvml is not None:
+            nvml.take_limits()
+        behind = now - world.now
+        world.advance(now, max(step, behind / 40))
+        if nvml is not None:
+            nvml.write()
+        if rapl is not None and now - slow >= SLOW_SECONDS:
+            rapl.write()
+            slow = now
+        if now - truth_at >= TRUTH_SECONDS and not options.bmc_only:
+            write_truth(world, options.directory / "truth.json")
+            truth_at = now
+        await control.expire()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(stop.wait(), max(0.01, step - (time.time() - now)))
+
+
+def _certificates(directory: Path, hall: Layout) -> dict[str, Issued]:
+    authority = Authority(directory)
+    return {
+        server.bmc_address: authority.issue(
+            f"idrac-{server.service_tag.lower()}", server.bmc_address, days=LAST_DAYS.get(server.index, 700)
+        )
+        for server in hall.servers
+    }
+
+
+def _write_files(options: Options, hall: Layout, port: int, password: str, control_url: str) -> None:
+    directory = options.directory
+    agent_port = None if options.bmc_only else free_port([server.host_address for server in hall.servers], AGENT_PORT)
+    described = inventory(hall, bmc_port=port, agent_port=agent_port, ca_file=str(directory / "ca.pem"))
+    _yaml(directory / "inventory.yaml", described.model_dump(mode="json", exclude_defaults=True))
+    secret = directory / "bmc-password"
+    secret.touch(mode=0o600)
+    secret.write_text(password, encoding="utf-8")
+    core_port = free_port(["127.0.0.1"], CORE_PORT)
+    config = {
+        "data_dir": str(directory / "data"),
+        "inventory": {"file": str(directory / "inventory.yaml")},
+        "credentials": {"bmc": {"username": USER, "password_file": str(secret)}},
+        "core": {"listen": f"127.0.0.1:{core_port}"},
+        "web": {"listen": options.web},
+    }
+    _yaml(directory / "wattstat.yaml", config)
+    (directory / "control-url").write_text(control_url, encoding="utf-8")
+    if agent_port is None:
+        return
+    for server in hall.servers:
+        agent = {
+            "listen": f"{server.host_address}:{agent_port}",
+            "node": server.name,
+            "sysfs": str(directory / "sysfs" / server.name),
+        }
+        _yaml(directory / "agents" / f"{server.name}.yaml", {"agent": agent})
+
+
+def _yaml(path: Path, document: object) -> None:
+    path.write_text(yaml.safe_dump(document, sort_keys=False), encoding="utf-8")
