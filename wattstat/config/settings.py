@@ -93,6 +93,10 @@ class EmbeddedStore(Strict):
     """How often core is scraped."""
     retention_days: Annotated[float, Field(gt=0)] = 30
     """How long samples are kept."""
+    memory_limit: str = "1GiB"
+    """How much memory DuckDB may use for its own work."""
+    threads: Annotated[int, Field(ge=1)] = 2
+    """How many threads DuckDB may use."""
 
 
 class PrometheusStore(Strict):

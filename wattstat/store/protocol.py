@@ -17,7 +17,10 @@ class QueryError(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Series:
-    """One series: its labels (`__name__` included where PromQL keeps it), times as Unix seconds, values of the same length."""
+    """One series: its labels (`__name__` included where PromQL keeps it), times as Unix seconds, values of the same length.
+
+    Times and values are numpy arrays of float64: ask their `len()`, never their truth. Absent points are left out.
+    """
 
     labels: Mapping[str, str]
     times: Sequence[float]

@@ -1,0 +1,217 @@
+"""The embedded store: a DuckDB file, filled by scrapes, asked in PromQL.
+
+DuckDB and numpy work in threads; the event loop stays free. One thread writes, two read.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TypeVar, cast
+
+import duckdb
+import numpy as np
+
+from wattstat import promql
+from wattstat.promql import Labels, Matcher, PromqlError, Raw
+from wattstat.store.database import Database, StoreError, labels_from_text
+from wattstat.store.ingest import Ingest
+from wattstat.store.protocol import Answer, QueryError, Series
+from wattstat.store.series_index import Known, SeriesIndex
+
+MAX_SAMPLES = 50_000_000
+"""How many samples one selector may bring into memory (24 bytes each)."""
+
+COMPACT_ROWS = 2_000_000
+COMPACT_MS = 2 * 3_600_000
+
+T = TypeVar("T")
+
+
+class EmbeddedStore:
+    """History in one file; implements `Store`."""
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        target_labels: Labels = (),
+        memory_limit: str = "1GiB",
+        threads: int = 2,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._clock = clock
+        self._database = Database.open(path, memory_limit=memory_limit, threads=threads)
+        self._index = SeriesIndex()
+        for number, labels, first_ms, last_ms in self._database.series():
+            self._index.add(number, Known(labels=labels, first_ms=first_ms, last_ms=last_ms))
+        self._ingest = Ingest(index=self._index, target_labels=target_labels)
+        self._waiting, self._oldest_ms = self._database.recent_rows()
+        self._lock = threading.Lock()
+        self._writer = ThreadPoolExecutor(1, thread_name_prefix="store-writer")
+        self._readers = ThreadPoolExecutor(2, thread_name_prefix="store-reader")
+
+    # Writing
+
+    async def ingest(self, body: str | None, time_ms: int, duration_seconds: float) -> None:
+        """Write one scrape; None says that it failed. Raises `ExpositionError` when the body is not in the text format."""
+        await self._in(self._writer, lambda: self._write(body, time_ms, duration_seconds))
+
+    def _write(self, body: str | None, time_ms: int, duration_seconds: float) -> None:
+        with self._lock:
+            scrape = self._ingest.scrape(body, time_ms, duration_seconds)
+        self._database.append(scrape.new_series, scrape.rows)
+        self._ingest.written()
+        self._waiting += len(scrape.rows.ids)
+        self._oldest_ms = time_ms if self._oldest_ms is None else self._oldest_ms
+        if self._waiting >= COMPACT_ROWS or time_ms - self._oldest_ms >= COMPACT_MS:
+            self._compact()
+
+    async def import_history(self, directory: Path) -> int:
+        """Bring in samples made elsewhere: `series.parquet` (id, name, labels as JSON), `samples.parquet` (id, time_ms, value).
+
+        Returns how many. Raises `StoreError` saying which file is missing or not as expected.
+        """
+        return await self._in(self._writer, lambda: self._import(directory))
+
+    def _import(self, directory: Path) -> int:
+        try:
+            series = {
+                number: tuple(sorted([("__name__", name), *labels_from_text(labels)]))
+                for number, name, labels in self._database.read_parquet(directory / "series.parquet", ["id", "name", "labels"])
+            }
+            with self._lock:
+                numbers = self._ingest.translate(series, round(self._clock() * 1000))
+            spans = self._database.import_samples(directory / "samples.parquet", self._ingest.unwritten(), numbers)
+        except (duckdb.Error, ValueError) as err:
+            raise StoreError(
+                f"the history in {directory} cannot be imported: {err}; expected series.parquet (id, name, labels) "
+                "and samples.parquet (id, time_ms, value)"
+            ) from err
+        self._ingest.written()
+        with self._lock:
+            self._index.widen(spans)
+        return sum(span.samples for span in spans)
+
+    async def compact(self) -> None:
+        """Sort what was appended, now instead of later."""
+        await self._in(self._writer, self._compact)
+
+    def _compact(self) -> None:
+        self._database.compact()
+        self._waiting, self._oldest_ms = 0, None
+
+    # Asking
+
+    async def query(self, expression: str, at: float | None = None) -> Answer:
+        """Evaluate at one moment; now when None. Raises `QueryError`."""
+        moment = round((self._clock() if at is None else at) * 1000)
+        return await self._ask(lambda source: promql.instant_query(source, expression, moment))
+
+    async def query_range(self, expression: str, start: float, end: float, step: float) -> Answer:
+        """Evaluate at start, start+step, … end. Raises `QueryError`."""
+        times = [round(value * 1000) for value in (start, end, step)]
+        return await self._ask(lambda source: promql.range_query(source, expression, *times))
+
+    async def _ask(self, ask: Callable[[Reader], promql.Result]) -> Answer:
+        def work() -> promql.Result:
+            database = self._database.cursor()
+            try:
+                return ask(Reader(database=database, index=self._index, lock=self._lock))
+            except PromqlError as err:
+                raise QueryError(str(err), kind=err.kind) from err
+            except duckdb.Error as err:
+                raise QueryError(f"the history cannot be read: {err}", kind="execution") from err
+            finally:
+                database.close()
+
+        return answer(await self._in(self._readers, work))
+
+    async def series(self, selectors: Sequence[str], start: float, end: float) -> list[dict[str, str]]:
+        """Label sets of the series that match any selector."""
+        return [dict(labels) for labels in sorted(self._matching(selectors, start, end))]
+
+    async def labels(self, selectors: Sequence[str], start: float | None = None, end: float | None = None) -> list[str]:
+        """Names of labels."""
+        return sorted({name for labels in self._matching(selectors, start, end) for name, _ in labels})
+
+    async def label_values(
+        self, name: str, selectors: Sequence[str], start: float | None = None, end: float | None = None
+    ) -> list[str]:
+        """Values of a label."""
+        return sorted({value for labels in self._matching(selectors, start, end) for label, value in labels if label == name})
+
+    def _matching(self, selectors: Sequence[str], start: float | None, end: float | None) -> set[Labels]:
+        start_ms = -(2**62) if start is None or not math.isfinite(start) else round(start * 1000)
+        end_ms = 2**62 if end is None or not math.isfinite(end) else round(end * 1000)
+        try:
+            wanted: list[tuple[Matcher, ...]] = [promql.selector(text) for text in selectors] or [()]
+        except PromqlError as err:
+            raise QueryError(str(err), kind=err.kind) from err
+        with self._lock:
+            return {
+                self._index.by_id[number].labels
+                for matchers in wanted
+                for number in self._index.select(matchers, start_ms, end_ms)
+            }
+
+    async def close(self) -> None:
+        """Finish what is being written and read, and close the file."""
+        await asyncio.to_thread(self._writer.shutdown)
+        await asyncio.to_thread(self._readers.shutdown)
+        self._database.close()
+
+    @staticmethod
+    async def _in(executor: ThreadPoolExecutor, work: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(executor, work)
+
+
+class Reader:
+    """One query's view of the database; what the evaluator reads from."""
+
+    def __init__(self, *, database: Database, index: SeriesIndex, lock: threading.Lock) -> None:
+        self._database = database
+        self._index = index
+        self._lock = lock
+
+    def select(self, matchers: Sequence[Matcher], start_ms: int, end_ms: int) -> Raw:
+        """The samples of the matching series; series without samples in the span are left out."""
+        with self._lock:
+            ids = self._index.select(matchers, start_ms, end_ms)
+            labels = {number: self._index.by_id[number].labels for number in ids}
+        if not ids:
+            nothing = np.zeros(0)
+            return Raw(labels=(), offsets=np.zeros(1, np.int64), times=nothing.astype(np.int64), values=nothing)
+        rows = self._database.read(ids, start_ms, end_ms, MAX_SAMPLES)
+        starts = np.flatnonzero(np.concatenate([[len(rows.ids) > 0], rows.ids[1:] != rows.ids[:-1]]))
+        return Raw(
+            labels=[labels[number] for number in rows.ids[starts].tolist()],
+            offsets=np.append(starts, len(rows.ids)),
+            times=rows.times,
+            values=rows.values,
+        )
+
+
+def answer(result: promql.Result) -> Answer:
+    """A result as the protocol has it."""
+    seconds: dict[int, Sequence[float]] = {}
+
+    def times(points: promql.Points) -> Sequence[float]:
+        # Nearly all series share one array of times.
+        if id(points.times) not in seconds:
+            seconds[id(points.times)] = cast("Sequence[float]", points.times / 1000)
+        return seconds[id(points.times)]
+
+    return Answer(
+        kind=result.kind,
+        text=result.text,
+        series=tuple(
+            Series(labels=dict(points.labels), times=times(points), values=cast("Sequence[float]", points.values))
+            for points in result.points
+        ),
+    )
