@@ -19,7 +19,7 @@ def sources(config: Config, inventory: Inventory) -> list[RedfishSource]:
     """
     contexts, choices = Contexts(), Choices()
     return [
-        _source(config, node.name, node.bmc, contexts=contexts, choices=choices)
+        _source(config, node.name, node.rack, node.bmc, contexts=contexts, choices=choices)
         for node in inventory.nodes
         if node.bmc is not None
     ]
@@ -31,7 +31,7 @@ def probe_source(config: Config, *, target: str, credentials: str, tls: Tls | No
     An address of the inventory is checked as the inventory says. Raises `ValueError` for an unknown entry.
     """
     bmc = stock.Bmc(url=target, credentials=credentials, tls=tls or Tls())
-    return _source(config, target, bmc, contexts=Contexts(), choices=Choices())
+    return _source(config, target, "", bmc, contexts=Contexts(), choices=Choices())
 
 
 def tiers(settings: Redfish) -> tuple[Tier, ...]:
@@ -43,7 +43,7 @@ def tiers(settings: Redfish) -> tuple[Tier, ...]:
     )
 
 
-def _source(config: Config, name: str, bmc: stock.Bmc, *, contexts: Contexts, choices: Choices) -> RedfishSource:
+def _source(config: Config, name: str, rack: str, bmc: stock.Bmc, *, contexts: Contexts, choices: Choices) -> RedfishSource:
     settings = config.collectors.redfish
     credentials = config.credentials.get(bmc.credentials)
     if credentials is None:
@@ -53,8 +53,9 @@ def _source(config: Config, name: str, bmc: stock.Bmc, *, contexts: Contexts, ch
     except (ValueError, OSError) as err:
         raise ValueError(f"node {name}: tls: {err}") from err
     session = Session(
-        access=Access(url=bmc.url, credentials=credentials, trust=trust),
+        access=Access(url=bmc.url, credentials=credentials, trust=trust, unverified=contexts.unverified),
         timeout_seconds=settings.timeout_seconds,
         requests=settings.requests_per_bmc,
     )
-    return RedfishSource(node=name, bmc=Bmc(session=session, choices=choices), tiers=tiers(settings))
+    bmc_state = Bmc(session=session, choices=choices, metric_reports=settings.metric_reports)
+    return RedfishSource(node=name, rack=rack, bmc=bmc_state, tiers=tiers(settings))

@@ -52,7 +52,7 @@ async def _input_power(reader: Reader, tree: Tree, chassis: Chassis) -> Body | N
         "Power": lambda: reader.get(chassis.power, "$select=PowerControl" if tree.select else ""),
         "Sensor": lambda: _sensor(reader, chassis),
     }
-    return await reader.first("power", ways, lambda body: input_watts(body) is not None)
+    return await reader.first("power", ways, lambda body: input_watts(body) is not None, rest_seconds=0)
 
 
 async def _sensor(reader: Reader, chassis: Chassis) -> Body | None:

@@ -10,11 +10,14 @@ from typing import TypeVar
 from yarl import URL
 
 from collectors.frame import BadPayload, CollectError, NotSupported, Throttled, Unreachable
+from collectors.redfish.cursor import Cursor
 from collectors.redfish.session import Session
 from collectors.redfish.values import Body, link, links, member, objects
 
 # What a BMC said it does not have is asked again after this time: a firmware update may bring it.
 FORGET_MISSING_SECONDS = 6 * 3600.0
+# What no resource of a BMC brought (the supplies' power of a DGX) is not looked for again for this long.
+FRUITLESS_SECONDS = 290.0
 PAGES = 20
 # When the first so many members are not there, the collection is a list of nothing and the rest is not asked.
 DEAD_MEMBERS = 3
@@ -70,8 +73,12 @@ class Bmc:
     session: Session
     choices: Choices
     monotonic: Callable[[], float] = time.monotonic
+    clock: Callable[[], float] = time.time
+    metric_reports: bool = True
     kind: tuple[str, ...] = ("", "")  # model, firmware
     missing: dict[str, float] = field(default_factory=dict)
+    fruitless_until: dict[str, float] = field(default_factory=dict)
+    cursors: dict[str, Cursor] = field(default_factory=dict)  # how far each log was read
     found: dict[str, str | None] = field(default_factory=dict)  # addresses that were looked for among members
 
 
@@ -82,19 +89,24 @@ class Reader:
     bmc: Bmc
     errors: dict[str, CollectError] = field(default_factory=dict)
     timeouts: int = 0
+    _read: dict[str, Body | None] = field(default_factory=dict)
 
     async def get(self, uri: str | None, query: str = "") -> Body | None:
         """A resource's document. None when there is no link to it, when the BMC does not have it, or when it failed.
 
+        Topics share what was read: within one collection no address is asked twice.
         Raises `Throttled` when the BMC asks for patience and `Unreachable` when it no longer answers: then no more is asked.
         """
         if uri is None:
             return None
         address = f"{uri}?{query}" if query else uri
-        if self._known_missing(address):
-            return None
+        if address not in self._read:
+            self._read[address] = None if self._known_missing(address) else await self._ask(uri, address)
+        return self._read[address]
+
+    async def _ask(self, uri: str, address: str) -> Body | None:
         try:
-            body = await self.bmc.session.get(URL(address, encoded=True) if query else uri)
+            body = await self.bmc.session.get(uri if address == uri else URL(address, encoded=True))
         except NotSupported:
             self._remember_missing(address)
             return None
@@ -139,15 +151,26 @@ class Reader:
         return links(member(await self.get(uri), "Members"))
 
     async def first(
-        self, quantity: str, ways: Mapping[str, Callable[[], Awaitable[Found | None]]], good: Callable[[Found], bool]
+        self,
+        quantity: str,
+        ways: Mapping[str, Callable[[], Awaitable[Found | None]]],
+        good: Callable[[Found], bool],
+        *,
+        rest_seconds: float = FRUITLESS_SECONDS,
     ) -> Found | None:
-        """What the first way brings that `good` recognises; the way is remembered for this model and firmware."""
+        """What the first way brings that `good` recognises; the way is remembered for this model and firmware.
+
+        When no way brings it, it is not looked for again for `rest_seconds`.
+        """
         key = (*self.bmc.kind, quantity)
+        if self.bmc.monotonic() < self.bmc.fruitless_until.get(quantity, 0.0):
+            return None
         for name in self.bmc.choices.order(key, ways):
             found = await ways[name]()
             if found is not None and good(found):
                 self.bmc.choices.worked(key, name)
                 return found
+        self.bmc.fruitless_until[quantity] = self.bmc.monotonic() + rest_seconds
         return None
 
     async def _expanded(self, uri: str) -> Body | None:

@@ -33,6 +33,8 @@ LONGEST_PAUSE_SECONDS = 1800.0
 # A session that lived this long was a good one: its end is no sign of trouble.
 PROVEN_SECONDS = 600.0
 LOGOUT_SECONDS = 4.0
+# What machines leave the factory with, or left it with for years.
+FACTORY = {("root", "calvin"), ("admin", "admin"), ("administrator", "password"), ("root", "0penBmc"), ("userid", "PASSW0RD")}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +44,7 @@ class Access:
     url: str
     credentials: Credentials
     trust: ssl.SSLContext | aiohttp.Fingerprint
+    unverified: ssl.SSLContext  # only to look at certificates
 
 
 @dataclass(kw_only=True, eq=False)
@@ -54,6 +57,7 @@ class Session:
     monotonic: Callable[[], float] = time.monotonic
     random: Random = field(default_factory=Random)
     password_change_required: bool = False
+    factory_password: bool | None = None
     root: Body = field(default_factory=dict)
     _http: aiohttp.ClientSession | None = None
     _client: AsyncRedfishClient | None = None
@@ -197,7 +201,9 @@ class Session:
             password = self.access.credentials.password().get_secret_value()
         except (ValueError, OSError) as err:
             raise AuthFailed(f"login: no password: {err}") from err
-        return {"UserName": self.access.credentials.username, "Password": password}
+        user = self.access.credentials.username
+        self.factory_password = (user.lower(), password) in FACTORY
+        return {"UserName": user, "Password": password}
 
     def _transport(self) -> aiohttp.ClientSession:
         if self._http is None:

@@ -9,22 +9,32 @@ from dataclasses import dataclass
 from typing import Any
 
 from collectors.frame import BadPayload, CollectError, Fetched, Source, Tier
-from collectors.redfish import power
+from collectors.redfish import limits, power
+from collectors.redfish.gpu import GPU
+from collectors.redfish.gpu_inventory import GPU_INVENTORY
+from collectors.redfish.health import HEALTH
+from collectors.redfish.inventory import INVENTORY
+from collectors.redfish.limits import LIMITS
+from collectors.redfish.logs import LOGS
 from collectors.redfish.meter import Meter
 from collectors.redfish.reader import Bmc, Reader
+from collectors.redfish.security import SECURITY
+from collectors.redfish.supplies import SUPPLIES
+from collectors.redfish.thermal import THERMAL
 from collectors.redfish.topic import Topic
-from collectors.redfish.tree import Tree, discover
+from collectors.redfish.tree import Chassis, Manager, System, Tree, discover
 from wattstat.catalogue import node as catalogue
 from wattstat.catalogue.metric import Samples
 
-TOPICS: tuple[Topic[Any], ...] = (power.POWER,)
+TOPICS: tuple[Topic[Any], ...] = (power.POWER, HEALTH, LIMITS, THERMAL, SUPPLIES, GPU, SECURITY, GPU_INVENTORY, INVENTORY, LOGS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Readings:
-    """What each topic read, and the energy that we integrated; `joules` is None where the BMC counts itself."""
+    """What each topic read; in the medium tier who the server is; the energy that we integrated where the BMC counts none."""
 
     topics: tuple[tuple[Topic[Any], Any], ...]
+    tree: Tree | None = None
     joules: float | None = None
 
 
@@ -34,15 +44,17 @@ class RedfishSource(Source[Readings]):
     collector = "redfish"
 
     def __init__(
-        self, *, node: str, bmc: Bmc, tiers: tuple[Tier, ...], monotonic: Callable[[], float] = time.monotonic
+        self, *, node: str, rack: str, bmc: Bmc, tiers: tuple[Tier, ...], monotonic: Callable[[], float] = time.monotonic
     ) -> None:
         self.target = node
+        self._rack = rack
         self.tiers = tiers
         self._bmc = bmc
         self._monotonic = monotonic
         self._tree: Tree | None = None
         self._discovery = asyncio.Lock()
         self._discovered_at = 0.0
+        self._counts_energy: bool | None = None  # not known before the first medium tier
         self._rediscover_seconds = max((tier.every_seconds for tier in tiers), default=900.0) / 2
         fastest = min((tier.every_seconds for tier in tiers), default=10.0)
         self._meter = Meter(longest_gap_seconds=3 * fastest)
@@ -63,7 +75,11 @@ class RedfishSource(Source[Readings]):
                 raise
             reader.errors[f"{tier} tier"] = err
         if "power" in documents:
-            documents["joules"] = self._meter.read(power.parse(tree, documents["power"]).system_watts, self._monotonic())
+            watts = power.parse(tree, documents["power"]).system_watts
+            joules = self._meter.read(watts, self._monotonic())
+            documents["joules"] = joules if self._counts_energy is False else None
+        if "limits" in documents:
+            self._counts_energy = limits.energy_joules(documents["limits"]) is not None or self._counts_energy is True
         return Fetched(documents=documents, errors=reader.errors)
 
     def parse(self, tier: str, documents: Mapping[str, Any]) -> Readings:
@@ -74,6 +90,7 @@ class RedfishSource(Source[Readings]):
                 for topic in TOPICS
                 if topic.tier == tier and topic.name in documents
             ),
+            tree=tree if "health" in documents else None,
             joules=documents.get("joules"),
         )
 
@@ -81,6 +98,8 @@ class RedfishSource(Source[Readings]):
         out = Samples()
         for topic, read in reading.topics:
             out.extend(topic.samples(self.target, read))
+        if reading.tree is not None:
+            out.add(catalogue.NODE_INFO, 1, self.target, self._rack, *_identity(reading.tree))
         out.add(catalogue.NODE_ENERGY_JOULES_TOTAL, reading.joules, self.target, "integrated")
         return out
 
@@ -98,3 +117,11 @@ class RedfishSource(Source[Readings]):
                 self._bmc.found.clear()
                 self._tree, self._discovered_at = tree, self._monotonic()
             return self._tree
+
+
+def _identity(tree: Tree) -> tuple[str, str, str, str, str, str]:
+    """model, serial, service_tag, bmc_model, bmc_firmware, bios_version."""
+    chassis = next(iter(tree.hosts), Chassis(uri="", id=""))
+    host = tree.host or System(uri="", id="", model=chassis.model, serial=chassis.serial)
+    bmc = tree.bmc or Manager(uri="", id="")
+    return host.model, host.serial, host.service_tag, bmc.model, bmc.firmware, host.bios

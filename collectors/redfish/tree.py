@@ -40,6 +40,8 @@ class Chassis:
     uri: str
     id: str
     type: str = ""
+    model: str = ""
+    serial: str = ""
     contained_by: str | None = None
     systems: tuple[str, ...] = ()
     health: Health | None = None
@@ -64,6 +66,10 @@ class Manager:
     logs: str | None = None
     licenses: str | None = None
     attributes: tuple[str, ...] = ()
+
+    def attributes_of(self, group: str) -> str | None:
+        """Where Dell's attributes of a group are: System, iDRAC or LifecycleController."""
+        return next((uri for uri in self.attributes if last_segment(uri).startswith(f"{group}.")), None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,6 +116,10 @@ class Tree:
     def bmc(self) -> Manager | None:
         """The manager of the server."""
         return next(iter(self.managers), None)
+
+    def attributes_of(self, group: str) -> str | None:
+        """Where Dell's attributes of a group are; None for other makes."""
+        return self.bmc.attributes_of(group) if self.bmc else None
 
     @property
     def kind(self) -> tuple[str, str]:
@@ -189,6 +199,8 @@ def _chassis(body: Body) -> Chassis | None:
         uri=uri,
         id=text(body.get("Id")) or last_segment(uri),
         type=text(body.get("ChassisType")),
+        model=text(body.get("Model")),
+        serial=text(body.get("SerialNumber")),
         contained_by=link(member(body, "Links", "ContainedBy")),
         systems=links(member(body, "Links", "ComputerSystems")),
         health=health(body.get("Status")),

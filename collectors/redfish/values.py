@@ -133,6 +133,11 @@ def present(body: Json) -> bool:
     return text(member(body, "Status", "State")) != "Absent"
 
 
+def readable(body: Json) -> bool:
+    """Whether a sensor measures: Absent, Disabled and UnavailableOffline ones may still show an old number."""
+    return text(member(body, "Status", "State")) not in {"Absent", "Disabled", "UnavailableOffline"}
+
+
 def objects(value: Json) -> Iterator[Body]:
     """The objects of an array; nothing for anything else."""
     if isinstance(value, list):
@@ -154,3 +159,15 @@ def links(value: Json) -> tuple[str, ...]:
 
 def last_segment(uri: str) -> str:
     return uri.rstrip("/").rpartition("/")[2]
+
+
+def distinct(name: str, owner: str, seen: set[str]) -> str | None:
+    """A label nobody has yet: the name, else with its owner before it; None when both are taken.
+
+    Enclosures repeat the names of their sensors, and a label set that occurs twice makes a whole scrape invalid.
+    """
+    for candidate in (name, f"{owner}/{name}"):
+        if name and candidate not in seen:
+            seen.add(candidate)
+            return candidate
+    return None

@@ -44,6 +44,12 @@ NODE_POWER_CAP_MAX_WATTS = gauge(
     "Highest cap that the device takes.",
     source="Dell PowerCapMaxThres, AllowableMax",
 )
+NODE_BASEBOARD_POWER_LIMIT_WATTS = gauge(
+    "node_baseboard_power_limit_watts",
+    "node kind",
+    "Power limit that all GPUs of a baseboard share, out of band; kind is setpoint, min or max.",
+    source="Redfish EnvironmentMetrics.PowerLimitWatts of the HGX chassis",
+)
 NODE_POWER_CAPACITY_WATTS = gauge(
     "node_power_capacity_watts",
     "node",
@@ -142,6 +148,12 @@ NODE_GPU_TEMPERATURE_CELSIUS = gauge(
     "node device sensor",
     "Temperature of a GPU out of band; sensor is gpu, memory or board.",
     source="Redfish Processor EnvironmentMetrics, Dell DellGPUSensors",
+)
+NODE_GPU_TEMPERATURE_MARGIN_CELSIUS = gauge(
+    "node_gpu_temperature_margin_celsius",
+    "node device",
+    "Degrees that a GPU has left before it slows down, out of band.",
+    source="Redfish sensor TEMP_1 of an HGX GPU (T.Limit), which falls as the GPU gets hotter",
 )
 NODE_GPU_HEALTH = gauge("node_gpu_health", "node device", "0 OK, 1 Warning, 2 Critical.", source="Redfish Processor.Status")
 NODE_GPU_INFO = info(
