@@ -102,7 +102,9 @@ def router(store: Store) -> APIRouter:
         ("/query_exemplars", "Exemplars, of which there are none", answers.nothing),
     )
     for path, summary, answer in table:
-        routes.add_api_route(path, _endpoint(answer), methods=["GET", "POST"], summary=summary, operation_id=answer.__name__)
+        routes.add_api_route(path, _endpoint(answer), methods=["GET"], summary=summary, operation_id=answer.__name__)
+        # The same by POST, for queries too long for an address; told once in the documentation.
+        routes.add_api_route(path, _endpoint(answer), methods=["POST"], include_in_schema=False)
     fixed: tuple[tuple[str, str, Answering], ...] = (
         ("/metadata", "Type and help of metrics (metric, limit)", answers.metadata),
         ("/rules", "Rule groups", answers.rules),

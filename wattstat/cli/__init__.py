@@ -10,7 +10,7 @@ from wattstat.cli.check_config import check_config
 from wattstat.cli.init import init
 from wattstat.cli.metrics import metrics
 from wattstat.cli.output import FAILED
-from wattstat.cli.serve import core, serve
+from wattstat.cli.serve import core, serve, web
 from wattstat.cli.targets import targets
 from wattstat.document import InvalidDocument
 from wattstat.serve.process import ListenError
@@ -31,6 +31,7 @@ def root() -> None:
 
 app.command()(serve)
 app.command(hidden=True)(core)
+app.command(hidden=True)(web)
 app.command()(init)
 app.command()(check_config)
 app.command()(metrics)

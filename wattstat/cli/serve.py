@@ -23,3 +23,10 @@ def core(*, config: ConfigOption = None) -> None:
     from wattstat.serve.commands import run_core
 
     run_core(config_path(config))
+
+
+def web(*, config: ConfigOption = None, insecure: InsecureOption = False) -> None:
+    """Run only the process that shows (`serve` starts it)."""
+    from wattstat.serve.commands import run_web
+
+    run_web(config_path(config), insecure=insecure)

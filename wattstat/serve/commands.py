@@ -51,6 +51,20 @@ def run_core(path: Path | None) -> None:
     asyncio.run(run())
 
 
+def run_web(path: Path | None, *, insecure: bool) -> None:
+    """The web process."""
+    from wattstat.serve import web  # noqa: PLC0415 - each process pays only for its own imports
+
+    set_up_logging()
+    die_with_parent()
+    config = _checked(path, insecure=insecure)
+
+    async def run() -> None:
+        await web.run(config, stop_event())
+
+    asyncio.run(run())
+
+
 def _checked(path: Path | None, *, insecure: bool) -> Config:
     """The configuration, refused where it would let strangers in."""
     config = load(path)

@@ -1,0 +1,100 @@
+"""The web process: the public API, the Prometheus API of the store, the embedded store's scraper, the dashboard."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Iterator
+
+import structlog
+import uvicorn
+from fastapi import FastAPI
+
+import dashboard.app
+import wattstat
+from wattstat.api import docs_page, live_routes, problems, prometheus
+from wattstat.api.live import Live
+from wattstat.config import Config
+from wattstat.serve.process import parse_listen
+from wattstat.store import Store, open_store
+from wattstat.store.embedded import EmbeddedStore
+from wattstat.store.scraper import Scraper
+
+log = structlog.get_logger(__name__)
+
+
+def core_url(config: Config) -> str:
+    """Where this web process finds its core."""
+    return config.web.core_url or parse_listen(config.core.listen).url
+
+
+def application(store: Store, live: Live) -> FastAPI:
+    """The whole site: what is asked for by `/api`, by Prometheus' paths, and by people."""
+    app = FastAPI(
+        title="Wattstat",
+        version=wattstat.__version__,
+        docs_url=None,
+        redoc_url=None,
+        openapi_url="/api/openapi.json",
+        description="Every watt and every joule of a GPU cluster. Energies are joules, powers watts, times RFC 3339 UTC.",
+    )
+    problems.install(app)
+    app.include_router(live_routes.router(live))
+    app.include_router(live_routes.forwarding(live))
+    app.include_router(prometheus.router(store))
+    docs_page.install(app)
+    dashboard.app.create(app, store, live)
+    return app
+
+
+async def run(config: Config, stop: asyncio.Event) -> None:
+    """Serve until `stop` is set; then flush the store and return."""
+    store = open_store(config)
+    live = Live(core_url(config))
+    address = parse_listen(config.web.listen)
+    server = _Server(
+        uvicorn.Config(
+            application(store, live),
+            host=address.host,
+            port=address.port,
+            log_level="warning",
+            access_log=False,
+            timeout_graceful_shutdown=3,
+        )
+    )
+    try:
+        async with _scraping(config, store):
+            serving = asyncio.ensure_future(server.serve())
+            stopping = asyncio.ensure_future(stop.wait())
+            log.info("web is up", url=address.url)
+            await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            server.should_exit = True
+            stopping.cancel()
+            await serving
+    finally:
+        await live.close()
+        await store.close()
+        log.info("web stopped")
+
+
+class _Server(uvicorn.Server):
+    """uvicorn without its own signal handlers: the process has its own, and they must both flush the store."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+@contextlib.asynccontextmanager
+async def _scraping(config: Config, store: Store) -> AsyncIterator[None]:
+    """Fill the embedded store while the body runs; a remote store is filled by its own Prometheus."""
+    if not isinstance(store, EmbeddedStore):
+        yield
+        return
+    scraper = Scraper(store, core_url(config) + "/metrics", every_seconds=config.store.embedded.scrape_seconds)
+    scraping = asyncio.ensure_future(scraper.run())
+    try:
+        yield
+    finally:
+        scraping.cancel()
+        await asyncio.gather(scraping, return_exceptions=True)
