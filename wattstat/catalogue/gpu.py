@@ -28,8 +28,8 @@ GPU_ENERGY_JOULES_TOTAL = counter(
     "Energy drawn since the driver was loaded, by the GPU's own counter.",
     source="NVML field 83 TOTAL_ENERGY_CONSUMPTION",
 )
-GPU_ENERGY_COUNTER_RESETS_TOTAL = counter(
-    "gpu_energy_counter_resets_total",
+GPU_ENERGY_RESETS_TOTAL = counter(
+    "gpu_energy_resets_total",
     _GPU,
     "Times that the hardware's energy counter began anew while the agent watched.",
     source="NVML field 83",
@@ -122,7 +122,7 @@ GPU_CLOCK_HERTZ = gauge(
 GPU_CLOCK_MAX_HERTZ = gauge(
     "gpu_clock_max_hertz",
     f"{_GPU} domain",
-    "Highest clock of the domain.",
+    "Highest clock; domain is graphics, sm, memory or video.",
     source="nvmlDeviceGetMaxClockInfo",
 )
 GPU_PERFORMANCE_STATE = gauge("gpu_performance_state", _GPU, "P-state, 0 (most) to 15.", source="nvmlDeviceGetPerformanceState")
@@ -275,7 +275,9 @@ MIG_MEMORY_TOTAL_BYTES = gauge(
     "Memory of the instance.",
     source="nvmlDeviceGetMemoryInfo of the instance",
 )
-MIG_SM_COUNT = gauge("mig_sm_count", _MIG, "Multiprocessors of the instance.", source="nvmlDeviceGetAttributes_v2")
+MIG_MULTIPROCESSORS = gauge(
+    "mig_multiprocessors", _MIG, "Multiprocessors of the instance.", source="nvmlDeviceGetAttributes_v2"
+)
 MIG_SLICES = gauge("mig_slices", _MIG, "Compute slices of the instance.", source="nvmlDeviceGetAttributes_v2")
 MIG_SM_ACTIVE_RATIO = gauge(
     "mig_sm_active_ratio", _MIG, "Share of cycles in which an SM had a warp.", source="nvmlGpmMigSampleGet"

@@ -1,0 +1,129 @@
+"""Every metric follows the conventions, in our eyes and in promtool's."""
+
+import os
+import re
+import shutil
+import subprocess
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from wattstat.catalogue import ALL, GROUPS, Kind, Metric, Sample
+from wattstat.exposition import Exposition
+from wattstat.hall import Block, BlockKey, Snapshot
+
+# What the last word of a name may be: base units, and the words that say what is counted where there is no unit.
+UNITS = {"watts", "joules", "volts", "celsius", "hertz", "bytes", "seconds", "ratio", "rpm", "minute"}
+STATES = {
+    "info", "ok", "on", "active", "healthy", "health", "lost", "pending", "failed", "predicted", "open", "success", "mode",
+}  # fmt: skip
+COUNTS = {
+    "action", "banks", "events", "faults", "finding", "generation", "multiprocessors", "pages", "processes", "replays",
+    "resets", "rows", "series", "skipped", "slices", "state", "width", "errors", "samples",
+}  # fmt: skip
+
+# A label that is not here is either a slip of the pen or a decision: then add it.
+LABELS = {
+    "architecture", "availability", "bios_version", "bmc_firmware", "bmc_model", "cause", "check", "collector", "component",
+    "compute_instance", "device", "dimm", "direction", "domain", "drive", "driver", "fan", "firmware", "gpu", "id", "instance",
+    "kind", "license", "location", "log", "message", "message_id", "mig_uuid", "minor", "model", "module_id", "node",
+    "pci_bus_id", "pid", "pipe", "policy", "profile", "psu", "python", "rack", "reason", "resource", "role", "scope", "sensor",
+    "serial", "service_tag", "severity", "socket", "source", "state", "target", "tier", "uuid", "vbios", "version", "window",
+    "xid",
+}  # fmt: skip
+
+
+def exposition(metrics) -> bytes:
+    """One sample of each metric."""
+    samples = tuple(Sample(metric, tuple(f"{label} 1" for label in metric.labels), 1.0) for metric in metrics)
+    block = Block(key=BlockKey("test", "all", ""), samples=samples, taken_at=0, interval_seconds=1)
+    return Exposition().render(Snapshot(taken_at=0, blocks=(block,)))
+
+
+def names(is_wrong) -> list[str]:
+    """The metrics that are wrong."""
+    return [metric.name for metric in ALL.values() if is_wrong(metric)]
+
+
+def stem(metric: Metric) -> list[str]:
+    """The words of a name between prefix and `_total`."""
+    return metric.name.removeprefix("wattstat_").removesuffix("_total").split("_")
+
+
+def test_names_are_snake_case_under_our_prefix():
+    assert names(lambda metric: not re.fullmatch(r"wattstat(_[a-z0-9]+)+", metric.name)) == []
+
+
+def test_names_end_in_a_base_unit_or_in_what_they_count():
+    assert names(lambda metric: stem(metric)[-1] not in UNITS | STATES | COUNTS) == []
+
+
+def test_total_stands_on_counters_and_nowhere_else():
+    assert names(lambda metric: metric.name.endswith("_total") != (metric.kind is Kind.COUNTER)) == []
+
+
+def test_no_unit_is_a_multiple():
+    vendor_units = {"mw", "kw", "kwh", "wh", "mhz", "ghz", "mib", "kib", "gib", "mb", "gb", "ms", "us", "ns", "percent"}
+
+    assert names(lambda metric: vendor_units & set(stem(metric))) == []
+
+
+def test_help_is_sentences_of_one_line_and_the_source_is_named():
+    sentence = re.compile(r"[A-Z0-9][^\n]{0,158}\.")
+
+    assert names(lambda metric: not sentence.fullmatch(metric.help)) == []
+    assert names(lambda metric: not metric.source) == []
+
+
+def test_labels_are_known_and_stand_once():
+    assert names(lambda metric: set(metric.labels) - LABELS or len(set(metric.labels)) < len(metric.labels)) == []
+
+
+def test_a_label_whose_values_are_a_fixed_set_is_explained_in_the_help():
+    enumerated = {"kind", "window", "scope", "role", "direction", "domain", "cause", "pipe"}
+    # Their sets are the vendor's, or the frame's errors.
+    excepted = {"wattstat_gpu_pcie_errors_total", "wattstat_collector_errors_total", "wattstat_gpu_retired_pages"}
+    unexplained = names(lambda metric: any(f"{label} is " not in metric.help for label in enumerated & set(metric.labels)))
+
+    assert set(unexplained) <= excepted
+
+
+def test_no_known_label_is_without_a_metric():
+    assert {label for metric in ALL.values() for label in metric.labels} == LABELS
+
+
+def test_every_metric_of_a_group_is_in_the_catalogue():
+    declared = [value for group in GROUPS for value in vars(group).values() if isinstance(value, Metric)]
+
+    assert len(declared) == len(ALL)
+
+
+def test_a_device_series_carries_no_job():
+    assert not [metric.name for metric in ALL.values() if "job_id" in metric.labels and "job" not in metric.name]
+
+
+def test_prometheus_own_parser_reads_one_sample_of_everything():
+    families = {family.name: family for family in text_string_to_metric_families(exposition(ALL.values()).decode())}
+
+    assert len(families) == len(ALL)
+    for metric in ALL.values():
+        family = families[metric.name.removesuffix("_total") if metric.kind is Kind.COUNTER else metric.name]
+        assert family.type == metric.kind
+        assert family.documentation == metric.help
+        assert family.samples[0].labels == {label: f"{label} 1" for label in metric.labels}
+
+
+@pytest.mark.debian
+def test_promtool_finds_nothing_to_say_about_one_sample_of_everything():
+    promtool = shutil.which("promtool")
+    if promtool is None:
+        if os.environ.get("CI"):
+            pytest.fail("promtool is not installed; it is in Debian's package prometheus")
+        pytest.skip("promtool is not installed; it is in Debian's package prometheus")
+    checked = subprocess.run([promtool, "check", "metrics"], input=exposition(ALL.values()), capture_output=True, check=False)
+
+    assert (checked.returncode, checked.stdout.decode(), checked.stderr.decode()) == (0, "", "")
+
+
+def test_no_word_is_allowed_that_no_metric_ends_in():
+    assert {stem(metric)[-1] for metric in ALL.values()} == UNITS | STATES | COUNTS
