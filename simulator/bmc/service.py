@@ -40,7 +40,6 @@ def _root(bmc: Controller) -> Document:
     services = (
         "AccountService",
         "Chassis",
-        "EventService",
         "Managers",
         "SessionService",
         "Systems",
