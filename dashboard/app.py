@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -13,7 +13,7 @@ from dash.development.base_component import Component
 from fastapi import FastAPI
 
 from dashboard.components import frame
-from dashboard.pages import node, overview
+from dashboard.pages import node, nodes, overview
 from dashboard.services import Services
 from dashboard.timerange import parse
 from wattstat.api.live import Live
@@ -80,6 +80,7 @@ def create(server: FastAPI, store: Store, live: Live, *, clock: Callable[[], flo
     _register(app, services)
     overview.register(app, services)
     node.register(app, services)
+    nodes.register(app, services)
     return app
 
 
@@ -137,21 +138,35 @@ def _register(app: Dash, services: Services) -> None:
         parts = [unquote(part) for part in (pathname or "/").split("/") if part]
         if not parts:
             return overview.layout(view)
+        if parts == ["nodes"]:
+            return nodes.layout()
         if parts[0] == "node" and len(parts) == 2:
             return node.layout(parts[1])
         return _nothing_here(pathname or "")
 
-    for function, outputs, inputs in (
-        ("controls", [Output("range", "value"), Output("range", "data"), Output("refresh", "value")],
-         [Input("url", "search"), Input("range", "value"), Input("refresh", "value"), State("range", "data")]),
-        ("crumbs", [Output("crumbs", "children"), Output("home", "href")], [Input("url", "pathname"), Input("url", "search")]),
-        ("tick", [Output("overview-tick", "interval"), Output("overview-tick", "disabled")],
-         [Input("visible", "data"), Input("url", "search")]),
-        ("tick", [Output("node-tick", "interval"), Output("node-tick", "disabled")],
-         [Input("visible", "data"), Input("url", "search")]),
-        ("map", [Output("map-legend", "children")], [Input("map-data", "data"), Input("map-metric", "value")]),
-    ):  # fmt: skip
+    for function, outputs, inputs in _CLIENTSIDE:
         app.clientside_callback(ClientsideFunction("wattstat", function), *outputs, *inputs)  # type: ignore[no-untyped-call]
+
+
+_PAGES_WITH_TICKS = ("overview", "node", "nodes")
+_CHARTS = ("power-chart", "node-power", "node-gpus")
+
+# What the browser works out by itself: a function of assets/, what it sets, what it depends on.
+_CLIENTSIDE: list[tuple[str, Sequence[Output], Sequence[Input | State]]] = [
+    (
+        "controls",
+        [Output("range", "value"), Output("range", "data"), Output("refresh", "value")],
+        [Input("url", "search"), Input("range", "value"), Input("refresh", "value"), State("range", "data")],
+    ),
+    ("crumbs", [Output("crumbs", "children"), Output("home", "href")], [Input("url", "pathname"), Input("url", "search")]),
+    ("map", [Output("map-legend", "children")], [Input("map-data", "data"), Input("map-metric", "value")]),
+    *[
+        ("tick", [Output(f"{page}-tick", "interval"), Output(f"{page}-tick", "disabled")],
+         [Input("visible", "data"), Input("url", "search")])
+        for page in _PAGES_WITH_TICKS
+    ],
+    *[("draw", [Output(chart, "figure")], [Input(f"{chart}-data", "data")]) for chart in _CHARTS],
+]  # fmt: skip
 
 
 def _nothing_here(pathname: str) -> Component:

@@ -57,9 +57,9 @@ class Problem:
 def problems(hall: HallState) -> list[Problem]:
     """All of them, worst first, then the oldest."""
     found = [*_of_budget(hall), *_of_collectors(hall)]
-    blind = {problem.node for problem in found if problem.kind == "collector"}
+    silent = {problem.node for problem in found if problem.kind == "collector"}
     for server in hall.nodes:
-        found += _of_node(server, is_blind=server.name in blind)
+        found += _of_node(server, is_blind=server.name in silent and not server.gpus)
     return in_order(found)
 
 
@@ -85,25 +85,30 @@ def _of_budget(hall: HallState) -> Iterator[Problem]:
 
 
 def _of_collectors(hall: HallState) -> Iterator[Problem]:
-    """One line a target, however many of its tiers fail."""
-    failing: dict[tuple[str, str], list[CollectorState]] = defaultdict(list)
+    """One line a target, however many of its collectors and tiers fail."""
+    troubled: dict[str, list[CollectorState]] = defaultdict(list)
     for collector in hall.collectors:
         if is_failing(collector) or is_late(collector, hall.taken_at):
-            failing[collector.collector, collector.target].append(collector)
+            troubled[collector.target].append(collector)
     known = {server.name: server for server in hall.nodes}
-    for (name, target), tiers in failing.items():
-        error = next((tier.error for tier in tiers if tier.error), "readings are late")
-        unseen = known[target].entry.gpus if name == "agent" and target in known else 0
-        consequence = f"; {words.plural(unseen, 'GPU')} unseen" if unseen else ""
-        sinces = [tier.failing_since for tier in tiers if tier.failing_since is not None]
-        is_late_only = not any(is_failing(tier) for tier in tiers)
+    for target, tiers in troubled.items():
+        failing = [tier for tier in tiers if is_failing(tier)]
+        names = " and ".join(sorted({tier.collector for tier in failing or tiers}))
+        errors = "; ".join(sorted({tier.error for tier in failing if tier.error}))
+        what = f"No answer to {names}: {errors or 'see Collectors'}" if failing else f"Readings of {names} are late"
+        unseen = known[target].entry.gpus if target in known and _is_blind(known[target], tiers) else 0
         yield Problem(
-            level=Level.WARNING if is_late_only else Level.CRITICAL,
-            kind="collector" if name == "agent" else "collector_bmc",
+            level=Level.CRITICAL if failing else Level.WARNING,
+            kind="collector",
             node=target,
-            what=f"{name} does not answer: {error}{consequence}" if not is_late_only else f"{name}: {error}{consequence}",
-            since=min(sinces, default=None),
+            what=what + (f"; {words.plural(unseen, 'GPU')} unseen" if unseen else ""),
+            since=min((tier.failing_since for tier in tiers if tier.failing_since is not None), default=None),
         )
+
+
+def _is_blind(server: NodeState, tiers: Iterable[CollectorState]) -> bool:
+    """Its GPUs are unseen because the agent is silent: one cause, one line."""
+    return not server.gpus and any(tier.collector == "agent" for tier in tiers)
 
 
 def _of_node(server: NodeState, *, is_blind: bool) -> Iterator[Problem]:

@@ -6,7 +6,7 @@
   const own = (clientside.wattstat = clientside.wattstat || {});
   const WORDS = ["OK", "Warning", "Critical"], CLASSES = ["ok", "warning", "critical"];
   const LEGENDS = {
-    power: ["idle", "at its limit", "W a GPU; the darker, the nearer to its own limit"],
+    power: ["idle", "at its limit", "W a GPU, against its own limit"],
     utilization: ["idle", "busy", "% of time in which a kernel ran"],
     margin: ["cool", "hot", "°C left until the device slows itself down"],
     memory: ["empty", "full", "% of GPU memory in use"],
@@ -25,17 +25,19 @@
 
   // The columns and the height of a unit that show the racks largest; text is left out before it gets too small to read.
   function fit(box, racks) {
-    const gap = 12, head = 58, foot = 6;
+    const rem = parseFloat(getComputedStyle(document.documentElement).fontSize) / 16;
+    const gap = 12 * rem, head = 52 * rem, foot = 8;
     const tallest = Math.max(...racks.map((rack) => rack.top)) + 1;
-    const room = Math.max(320, box.clientHeight);
+    const room = Math.max(320 * rem, box.clientHeight);
     let best = null;
     for (let rows = 1; rows <= Math.min(4, racks.length); rows++) {
       const columns = Math.ceil(racks.length / rows);
       const width = (box.clientWidth - gap * (columns - 1)) / columns;
       const unit = (room - (rows - 1) * gap) / rows;
-      const height = Math.min(40, (unit - head - foot) / tallest);
-      const score = Math.min(width / 190, 1.2) * Math.min(height / 18, 1.4);
-      if (!best || score > best.score) best = { score, columns, height: Math.floor(Math.max(height, rows > 1 ? 5 : 14)), width, tallest };
+      const height = Math.min(40 * rem, (unit - head - foot) / tallest);
+      const score = Math.min(width / (190 * rem), 1.2) * Math.min(height / (18 * rem), 1.4);
+      const shown = Math.floor(Math.max(height, rows > 1 ? 5 : 14));
+      if (!best || score > best.score) best = { score, columns, height: shown, width, tallest, rem };
     }
     return best;
   }
@@ -50,7 +52,7 @@
       column.setAttribute("aria-label", "Rack " + rack.name);
       const head = make("header", "", column);
       make("h3", "", head, rack.name);
-      rack.element = make("span", "rack-power", head);
+      rack.element = make("span", size.width < 150 * size.rem ? "rack-power gone" : "rack-power", head);
       rack.bar = make("span", "bar", head);
       rack.fill = make("span", "fill", rack.bar);
       const body = make("div", "units", column);
@@ -59,25 +61,35 @@
     }
   }
 
+  // How many rows make the cells the nearest to a square that is a little wider than high.
+  function squarest(cells, [wide, high]) {
+    let best = 1, least = Infinity;
+    for (let rows = 1; rows <= cells; rows++) {
+      if (cells % rows) continue;
+      const off = Math.abs(Math.log((wide * rows * rows) / (cells * high) / 1.35));
+      if (off < least) [best, least] = [rows, off];
+    }
+    return best;
+  }
+
   function buildNode(body, node, size) {
     const link = (node.element = make("a", "server", body));
     link.style.gridRow = `${size.tallest - (node.unit + node.height - 1) + 1} / span ${node.height}`;
-    const height = node.height * size.height;
+    const height = (node.height * size.height) / size.rem, wide = size.width / size.rem;
     const cells = node.gpus.length;
-    // one line beside the name where a server is flat, one or two rows under it where it is tall
-    const rows = cells > 4 && height > 92 ? 2 : 1;
-    const flat = height < 50;
+    // beside the name where a server is flat, under it where it is tall; no name at all where a rack is narrow
+    const narrow = wide < 130, flat = !narrow && height < 46;
     link.classList.toggle("flat", flat);
-    link.classList.toggle("bare", flat && (height < 17 || size.width < 110));
+    link.classList.toggle("bare", narrow || height < 15);
     const title = make("span", "title", link);
     node.mark = make("span", "shape", title);
     make("span", "name", title, node.name);
-    node.watts = make("span", "watts", title);
+    node.watts = make("span", wide < 160 ? "watts gone" : "watts", title);
     const grid = make("span", "cells", link);
+    const room = [flat ? wide * 0.6 : wide - 24, height - (flat || narrow ? 6 : 28)];
+    const rows = flat ? 1 : squarest(cells, room);
     grid.style.setProperty("--across", Math.max(1, Math.ceil(cells / rows)));
-    const across = flat ? (size.width * 0.6) / Math.max(1, cells) : (size.width - 34) / Math.max(1, cells / rows);
-    const tall = flat ? height - 4 : (height - 26) / rows;
-    link.classList.toggle("silent", across < 30 || tall < 15);
+    link.classList.toggle("silent", room[0] / Math.max(1, cells / rows) < 32 || room[1] / rows < 15);
     node.cells = (cells ? node.gpus : [{ own: true }]).map(() => {
       const cell = make("span", "cell", grid);
       return { cell, text: make("span", "text", cell), mark: make("span", "", cell) };
@@ -93,6 +105,7 @@
   function paint(data) {
     for (const rack of data.racks) {
       rack.element.textContent = rack.limit ? `${rack.power} of ${rack.limit}` : rack.power;
+      rack.element.parentElement.title = `Rack ${rack.name}: ${rack.element.textContent}`;
       rack.bar.hidden = rack.f === null;
       rack.bar.className = "bar " + (rack.over ? "critical" : "ok");
       rack.fill.style.setProperty("--f", Math.min(1, rack.f || 0));

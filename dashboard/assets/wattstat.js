@@ -67,6 +67,19 @@
     return [(seconds || 10) * 1000, !visible || !seconds];
   };
 
+  // Plotly knows pixels only; sizes were chosen for a root size of 16.
+  own.draw = function (figure) {
+    if (!figure) return clientside.no_update;
+    const scale = parseFloat(getComputedStyle(document.documentElement).fontSize) / 16;
+    const drawn = structuredClone(figure), layout = drawn.layout;
+    layout.font.size *= scale;
+    layout.hoverlabel.font.size *= scale;
+    layout.legend.itemwidth *= scale;
+    for (const note of layout.annotations || []) note.font = { size: ((note.font || {}).size || 14) * scale };
+    for (const trace of drawn.data) trace.line.width *= scale;
+    return drawn;
+  };
+
   // A hidden tab asks for nothing.
   document.addEventListener("visibilitychange", () => {
     if (clientside.set_props) clientside.set_props("visible", { data: !document.hidden });
@@ -79,6 +92,20 @@
     const target = new URL(href, location.href);
     clientside.set_props("url", { pathname: target.pathname, search: target.search });
   };
+
+  // g o: overview, g n: servers, j and k: next and previous server.
+  let lead = 0;
+  document.addEventListener("keydown", (event) => {
+    if (event.ctrlKey || event.metaKey || event.altKey || /^(INPUT|TEXTAREA|SELECT)$/.test(event.target.tagName)) return;
+    const click = (id) => { const element = document.getElementById(id); if (element) element.click(); };
+    if (event.key === "j") click("next");
+    else if (event.key === "k") click("previous");
+    else if (event.key === "g") lead = Date.now();
+    else if (Date.now() - lead < 1500) {
+      if (event.key === "o") clientside.set_props("url", { pathname: "/" });
+      if (event.key === "n") clientside.set_props("url", { pathname: "/nodes" });
+    }
+  });
 
   const THIN = "\u202f";
   function duration(seconds) {

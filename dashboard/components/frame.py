@@ -57,13 +57,13 @@ def panel(title: str, body: Children, *, panel_id: str, aside: Children = None, 
 def graph(graph_id: str, label: str) -> Component:
     """A chart that fills its panel."""
     return html.Div(
-        dcc.Graph(
+        [dcc.Store(id=f"{graph_id}-data"), dcc.Graph(
             id=graph_id,
             figure={"data": [], "layout": {"xaxis": {"visible": False}, "yaxis": {"visible": False},
                                            "paper_bgcolor": "rgba(0,0,0,0)", "plot_bgcolor": "rgba(0,0,0,0)"}},
             config={"displayModeBar": False, "responsive": True, "scrollZoom": False},
             responsive=True,
-        ),
+        )],
         className="chart",
         role="img",
         **aria(label=label),

@@ -118,7 +118,7 @@ def register(app: Dash, services: Services) -> None:
         return (None, head(seen, found), key_figures(seen), wrong, *_bodies(seen, now), *ages)
 
     @app.callback(
-        Output("node-power", "figure"),
+        Output("node-power-data", "data"),
         Output("node-power-panel-age", "children"),
         Input("node-tick", "n_intervals"),
         Input("url", "search"),
@@ -139,7 +139,7 @@ def register(app: Dash, services: Services) -> None:
         return power_figure(found, chart), chart.age([*found.meters, *found.gpus])
 
     @app.callback(
-        Output("node-gpus", "figure"),
+        Output("node-gpus-data", "data"),
         Output("node-gpus-panel-age", "children"),
         Input("node-tick", "n_intervals"),
         Input("url", "search"),

@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import quote
 
 import dash_mantine_components as dmc
-from dash import Dash, Input, Output, State, dcc, html, no_update
+from dash import Dash, Input, Output, dcc, html, no_update
 from dash.development.base_component import Component
 
 from dashboard import queries, words
@@ -100,13 +100,12 @@ def register(app: Dash, services: Services) -> None:
         )
 
     @app.callback(
-        Output("power-chart", "figure"),
+        Output("power-chart-data", "data"),
         Output("power-panel-age", "children"),
         Input("overview-tick", "n_intervals"),
         Input("url", "search"),
-        State("power-chart", "figure"),
     )
-    async def history(_tick: int | None, search: str | None, _shown: Any) -> tuple[Any, Any]:
+    async def history(_tick: int | None, search: str | None) -> tuple[Any, Any]:
         now = services.clock()
         view = parse(search or "", now)
         zone: tzinfo
