@@ -46,6 +46,12 @@ GPU_MEMORY_UTILIZATION_RATIO = gauge(
     "Share of the last sampling period in which the memory was read or written.",
     source="nvmlDeviceGetUtilizationRates.memory",
 )
+GPU_ENGINE_UTILIZATION_RATIO = gauge(
+    "gpu_engine_utilization_ratio",
+    f"{_GPU} engine",
+    "Share of the last sampling period in which an engine worked; engine is encoder, decoder, jpeg or ofa.",
+    source="nvmlDeviceGetEncoderUtilization, -Decoder-, -Jpg-, -Ofa-",
+)
 GPU_SM_ACTIVE_RATIO = gauge(
     "gpu_sm_active_ratio",
     _GPU,
@@ -199,7 +205,7 @@ GPU_PCIE_BYTES_TOTAL = counter(
     "gpu_pcie_bytes_total",
     f"{_GPU} direction",
     "Bytes over PCIe; direction is tx or rx.",
-    source="NVML fields 197, 198",
+    source="NVML GPM metrics 20, 21 (since the agent started), else fields 197, 198 where they have 64 bits",
 )
 GPU_PCIE_REPLAYS_TOTAL = counter(
     "gpu_pcie_replays_total", _GPU, "PCIe packets sent again.", source="NVML field 94 PCIE_REPLAY_COUNTER"
@@ -226,8 +232,8 @@ GPU_NVLINK_BYTES_TOTAL = counter(
 GPU_NVLINK_ERRORS_TOTAL = counter(
     "gpu_nvlink_errors_total",
     f"{_GPU} kind",
-    "NVLink errors over all links; kind is crc_flit, crc_data, replay or recovery.",
-    source="NVML NVLink error fields",
+    "NVLink errors over all links; kind is crc_flit, crc_data, crc, replay or recovery.",
+    source="NVML fields 38, 45, 52, 59, else 161-163 of every link",
 )
 GPU_NVLINKS_ACTIVE = gauge("gpu_nvlinks_active", _GPU, "NVLinks that are up.", source="nvmlDeviceGetNvLinkState")
 GPU_FABRIC_STATE = gauge(

@@ -1,0 +1,55 @@
+"""Counters that the agent keeps per GPU over sessions of NVML, known by UUID."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+from collectors.nvml.gpm import PCIE_RX, PCIE_TX, Window
+
+MIB = 1024**2
+
+
+@dataclass(kw_only=True)
+class EnergySegments:
+    """Counts how often the hardware's energy counter began anew: driver reloaded, GPU reset.
+
+    Whoever adds up energy needs to know where one segment ends and the next begins.
+    """
+
+    resets: int = 0
+    _newest_joules: float | None = None
+
+    def see(self, joules: float | None) -> None:
+        if joules is None:
+            return
+        if self._newest_joules is not None and joules < self._newest_joules:
+            self.resets += 1
+        self._newest_joules = joules
+
+
+@dataclass(kw_only=True)
+class PcieTraffic:
+    """Bytes since the agent started, integrated from GPM's rates: each window once, so nothing is lost between cycles."""
+
+    bytes_total: dict[str, float] = field(default_factory=dict)
+    _window: int = 0
+
+    def see(self, window: Window | None) -> None:
+        if window is None or window.number == self._window:
+            return
+        self._window = window.number
+        for direction, metric in (("tx", PCIE_TX), ("rx", PCIE_RX)):
+            rate = window.values.get(metric)
+            if rate is not None and rate >= 0:
+                self.bytes_total[direction] = self.bytes_total.get(direction, 0.0) + rate * MIB * window.seconds
+
+
+@dataclass(kw_only=True)
+class Kept:
+    """Everything kept of one GPU. `index` is where it was seen last."""
+
+    index: int
+    energy: EnergySegments = field(default_factory=EnergySegments)
+    pcie: PcieTraffic = field(default_factory=PcieTraffic)
+    xids: Counter[int] = field(default_factory=Counter)
