@@ -59,7 +59,7 @@ class RaplSource(Source[tuple[ZoneReading, ...]]):
     tiers: tuple[Tier, ...]
     _counters: dict[Zone, Unwrapped] = field(default_factory=dict)
 
-    async def fetch(self, tier: str) -> Fetched:  # noqa: ARG002 - there is only one
+    async def fetch(self, tier: str) -> Fetched:
         """Read all zones. Raises `NotSupported` where there are none, `AuthFailed` where none may be read."""
         documents: dict[str, Any] = {}
         errors: dict[str, CollectError] = {}
@@ -74,7 +74,7 @@ class RaplSource(Source[tuple[ZoneReading, ...]]):
             raise next(iter(errors.values()))
         return Fetched(documents=documents, errors=errors)
 
-    def parse(self, tier: str, documents: Mapping[str, Any]) -> tuple[ZoneReading, ...]:  # noqa: ARG002
+    def parse(self, tier: str, documents: Mapping[str, Any]) -> tuple[ZoneReading, ...]:
         """Typed readings, in a steady order."""
         readings = (parse(name, documents) for name in sorted(documents))
         return tuple(reading for reading in readings if reading is not None)
@@ -111,7 +111,9 @@ def parse(name: str, documents: Mapping[str, Any]) -> ZoneReading | None:
     energy = _microjoules(document.get("energy_uj"))
     if zone is None or energy is None:
         return None
-    return ZoneReading(zone=zone, energy_microjoules=energy, range_microjoules=_microjoules(document.get("max_energy_range_uj")))
+    return ZoneReading(
+        zone=zone, energy_microjoules=energy, range_microjoules=_microjoules(document.get("max_energy_range_uj"))
+    )
 
 
 def _zone(folder: str, name: str, documents: Mapping[str, Any]) -> Zone | None:
@@ -138,7 +140,9 @@ def _document(folder: Path) -> dict[str, str]:
         try:
             found[name] = (folder / name).read_text(encoding="ascii").strip()
         except PermissionError as error:
-            raise AuthFailed(f"{folder / name} may be read by root only: run the agent as root or open it by a udev rule") from error
+            raise AuthFailed(
+                f"{folder / name} may be read by root only: run the agent as root or open it by a udev rule"
+            ) from error
         except FileNotFoundError:
             continue
         except (OSError, UnicodeDecodeError) as error:

@@ -21,6 +21,7 @@ class Breaker:
 
     monotonic: Callable[[], float]
     random: Random = field(default_factory=Random)
+    longest_seconds: float = LONGEST_BACKOFF_SECONDS
     open_until: float | None = None
     failures: int = 0
 
@@ -53,5 +54,5 @@ class Breaker:
             return 45.0 * self.random.uniform(0.7, 1.3)
         if self.failures < FAILURES_TO_OPEN:
             return None
-        longest: float = min(FIRST_BACKOFF_SECONDS * 2 ** (self.failures - FAILURES_TO_OPEN), LONGEST_BACKOFF_SECONDS)
+        longest: float = min(FIRST_BACKOFF_SECONDS * 2 ** (self.failures - FAILURES_TO_OPEN), self.longest_seconds)
         return longest * self.random.uniform(0.5, 1.0)

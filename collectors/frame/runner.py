@@ -85,7 +85,7 @@ class Runner:
         """
         watched = Watched(
             source=source,
-            breaker=Breaker(monotonic=self._monotonic, random=self._random),
+            breaker=Breaker(monotonic=self._monotonic, random=self._random, longest_seconds=source.longest_backoff_seconds),
             tiers={
                 tier.name: TierStatus(
                     collector=source.collector, target=source.target, tier=tier.name, every_seconds=tier.every_seconds

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, ClassVar, Generic, NamedTuple, TypeVar
 
+from collectors.frame.breaker import LONGEST_BACKOFF_SECONDS
 from collectors.frame.errors import CollectError
 from wattstat.catalogue.metric import Samples
 
@@ -52,6 +53,7 @@ class Source(ABC, Generic[Reading]):
     collector: ClassVar[str]
     target: str
     tiers: tuple[Tier, ...]
+    longest_backoff_seconds: float = LONGEST_BACKOFF_SECONDS  # how long a target that fails again and again is left alone
     host: str = ""  # targets that share a host share its bound on concurrent requests; empty: the target is its own host
 
     async def open(self) -> None:

@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 
-from collectors.nvml.gpm import PCIE_RX, PCIE_TX, Window
-
-MIB = 1024**2
+from collectors.nvml.gpm import Window, traffic
 
 
 @dataclass(kw_only=True)
@@ -39,10 +37,9 @@ class PcieTraffic:
         if window is None or window.number == self._window:
             return
         self._window = window.number
-        for direction, metric in (("tx", PCIE_TX), ("rx", PCIE_RX)):
-            rate = window.values.get(metric)
-            if rate is not None and rate >= 0:
-                self.bytes_total[direction] = self.bytes_total.get(direction, 0.0) + rate * MIB * window.seconds
+        for (link, direction), rate in traffic(window).items():
+            if link == "pcie":
+                self.bytes_total[direction] = self.bytes_total.get(direction, 0.0) + rate * window.seconds
 
 
 @dataclass(kw_only=True)
@@ -53,3 +50,4 @@ class Kept:
     energy: EnergySegments = field(default_factory=EnergySegments)
     pcie: PcieTraffic = field(default_factory=PcieTraffic)
     xids: Counter[int] = field(default_factory=Counter)
+    last_xid: int = 0

@@ -40,17 +40,6 @@ THROTTLE_TIMES: Mapping[FieldKey, str] = {
     (270, 0): "hw_thermal",
     (271, 0): "hw_power_brake",
 }
-THROTTLE_BITS: Mapping[int, str] = {
-    0x1: "idle",
-    0x2: "application_clocks",
-    0x4: "sw_power_cap",
-    0x8: "hw_slowdown",
-    0x10: "sync_boost",
-    0x20: "sw_thermal",
-    0x40: "hw_thermal",
-    0x80: "hw_power_brake",
-    0x100: "display",
-}
 PCIE_BYTES: Mapping[FieldKey, str] = {(197, 0): "tx", (198, 0): "rx"}
 PCIE_REPLAYS: FieldKey = (94, 0)
 NVLINK_KIB: Mapping[FieldKey, str] = {(138, ALL_LINKS): "tx", (139, ALL_LINKS): "rx"}
@@ -70,7 +59,6 @@ FIELDS: tuple[FieldKey, ...] = (
 _WIDE_TYPES = (2, 3, 4)  # NVML_VALUE_TYPE_* of 64 bits
 _GPU_SENSOR = 0
 _NANOSECOND = 1e-9
-MIB = 1024**2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,6 +85,7 @@ class FastReading:
     nvlink_bytes: Mapping[str, float] = field(default_factory=dict)
     recovery_action: int | None = None
     activity: Mapping[int, float] = field(default_factory=dict)
+    traffic_bytes_per_second: Mapping[tuple[str, str], float] = field(default_factory=dict)
     gpm_window: gpm.Window | None = None
 
 
@@ -163,6 +152,7 @@ def parse(identity: Identity, document: Mapping[str, Any]) -> FastReading:
         nvlink_bytes=_each(fields, NVLINK_KIB, 1024),
         recovery_action=whole(_number(fields, RECOVERY_ACTION)),
         activity=_known({metric: percent(value) for metric, value in window.values.items()}) if window else {},
+        traffic_bytes_per_second=gpm.traffic(window),
         gpm_window=window,
     )
 

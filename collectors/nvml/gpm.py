@@ -6,6 +6,7 @@ says nothing about now: it is replaced and no values stand until the next window
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -18,8 +19,9 @@ SHORTEST_WINDOW_SECONDS = 0.9
 LONGEST_WINDOW_SECONDS = 600.0
 
 GRAPHICS, SM, OCCUPANCY, INTEGER, TENSOR, DRAM, FP64, FP32, FP16 = 1, 2, 3, 4, 5, 10, 11, 12, 13
-PCIE_TX, PCIE_RX = 20, 21  # MiB/s
-METRICS = (GRAPHICS, SM, OCCUPANCY, INTEGER, TENSOR, DRAM, FP64, FP32, FP16, PCIE_TX, PCIE_RX)
+# Traffic, in MiB/s, by link and direction.
+TRAFFIC = {20: ("pcie", "tx"), 21: ("pcie", "rx"), 60: ("nvlink", "rx"), 61: ("nvlink", "tx")}
+METRICS = (GRAPHICS, SM, OCCUPANCY, INTEGER, TENSOR, DRAM, FP64, FP32, FP16, *TRAFFIC)
 MIG_METRICS = (SM,)
 
 
@@ -30,6 +32,12 @@ class Window:
     number: int
     seconds: float
     values: Mapping[int, float]
+
+
+def traffic(window: Window | None) -> dict[tuple[str, str], float]:
+    """Bytes a second by (link, direction) over a window."""
+    rates = {name: window.values.get(metric) for metric, name in TRAFFIC.items()} if window else {}
+    return {name: rate * 1024**2 for name, rate in rates.items() if rate is not None and 0 <= rate < math.inf}
 
 
 @dataclass(kw_only=True, eq=False)

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from collectors.nvml import gpm
 from collectors.nvml.counters import Kept
 from collectors.nvml.events import WATCHED_XIDS
-from collectors.nvml.fast import THROTTLE_BITS, FastReading
+from collectors.nvml.fast import FastReading
 from collectors.nvml.identity import Identity
 from collectors.nvml.medium import MediumReading
 from collectors.nvml.slow import FABRIC_STATES, SlowReading
@@ -21,6 +21,7 @@ _ACTIVITY = {
     gpm.TENSOR: gpu.GPU_TENSOR_ACTIVE_RATIO,
     gpm.DRAM: gpu.GPU_DRAM_ACTIVE_RATIO,
 }
+_TRAFFIC = {"pcie": gpu.GPU_PCIE_BYTES_PER_SECOND, "nvlink": gpu.GPU_NVLINK_BYTES_PER_SECOND}
 _PIPES = {gpm.INTEGER: "int", gpm.FP64: "fp64", gpm.FP32: "fp32", gpm.FP16: "fp16"}
 
 
@@ -41,6 +42,8 @@ def fast(node: str, reading: FastReading, kept: Kept) -> Samples:
             out.add(gpu.GPU_PIPE_ACTIVE_RATIO, ratio, *labels, _PIPES[metric_id])
         elif metric_id in _ACTIVITY:
             out.add(_ACTIVITY[metric_id], ratio, *labels)
+    for (link, direction), rate in reading.traffic_bytes_per_second.items():
+        out.add(_TRAFFIC[link], rate, *labels, direction)
     out.add(gpu.GPU_MEMORY_USED_BYTES, reading.memory_used_bytes, *labels)
     out.add(gpu.GPU_MEMORY_RESERVED_BYTES, reading.memory_reserved_bytes, *labels)
     out.add(gpu.GPU_MEMORY_TOTAL_BYTES, reading.memory_total_bytes, *labels)
@@ -49,7 +52,7 @@ def fast(node: str, reading: FastReading, kept: Kept) -> Samples:
     _each(out, gpu.GPU_CLOCK_HERTZ, reading.clocks_hertz, labels)
     out.add(gpu.GPU_PERFORMANCE_STATE, reading.performance_state, *labels)
     if reading.throttle_reasons is not None:
-        for bit, reason in THROTTLE_BITS.items():
+        for bit, reason in gpu.THROTTLE_BITS.items():
             out.add(gpu.GPU_THROTTLE_ACTIVE, bool(reading.throttle_reasons & bit), *labels, reason)
     _each(out, gpu.GPU_THROTTLE_SECONDS_TOTAL, reading.throttle_seconds, labels)
     _each(out, gpu.GPU_PCIE_BYTES_TOTAL, kept.pcie.bytes_total or reading.pcie_bytes, labels)
@@ -127,6 +130,7 @@ def xids(node: str, kept: Mapping[str, Kept]) -> Samples:
     """XID counters of every GPU seen, also of those that are lost now: the XID says why."""
     out = Samples()
     for uuid, entry in kept.items():
+        out.add(gpu.GPU_LAST_XID, entry.last_xid, node, str(entry.index), uuid)
         for xid in (*WATCHED_XIDS, *sorted(entry.xids.keys() - set(WATCHED_XIDS))):
             out.add(gpu.GPU_XID_ERRORS_TOTAL, entry.xids.get(xid, 0), node, str(entry.index), uuid, str(xid))
     return out

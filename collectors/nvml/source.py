@@ -182,3 +182,4 @@ class NvmlSource(Source[Readings]):
         with self._lock:
             if uuid in self.kept:
                 self.kept[uuid].xids[xid] += 1
+                self.kept[uuid].last_xid = xid

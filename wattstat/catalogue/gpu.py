@@ -1,8 +1,25 @@
 """GPUs, read in band through NVML by the agent."""
 
+from types import MappingProxyType
+
 from wattstat.catalogue.metric import counter, gauge, info
 
 _GPU = "node gpu uuid"
+
+# nvmlClocksEventReason*: which bit is which reason.
+THROTTLE_BITS = MappingProxyType(
+    {
+        0x1: "idle",
+        0x2: "application_clocks",
+        0x4: "sw_power_cap",
+        0x8: "hw_slowdown",
+        0x10: "sync_boost",
+        0x20: "sw_thermal",
+        0x40: "hw_thermal",
+        0x80: "hw_power_brake",
+        0x100: "display",
+    }
+)
 
 GPU_INFO = info(
     "gpu_info",
@@ -189,6 +206,12 @@ GPU_XID_ERRORS_TOTAL = counter(
     "XID errors since the agent started.",
     source="NVML event set (nvmlEventTypeXidCriticalError)",
 )
+GPU_LAST_XID = gauge(
+    "gpu_last_xid",
+    _GPU,
+    "The XID error that came last since the agent started; 0 when none came.",
+    source="NVML event set (nvmlEventTypeXidCriticalError)",
+)
 GPU_RECOVERY_ACTION = gauge(
     "gpu_recovery_action",
     _GPU,
@@ -206,6 +229,18 @@ GPU_PCIE_BYTES_TOTAL = counter(
     f"{_GPU} direction",
     "Bytes over PCIe; direction is tx or rx.",
     source="NVML GPM metrics 20, 21 (since the agent started), else fields 197, 198 where they have 64 bits",
+)
+GPU_PCIE_BYTES_PER_SECOND = gauge(
+    "gpu_pcie_bytes_per_second",
+    f"{_GPU} direction",
+    "PCIe traffic, averaged over the last cycle; direction is tx or rx.",
+    source="NVML GPM metrics 20, 21 (Hopper and newer)",
+)
+GPU_NVLINK_BYTES_PER_SECOND = gauge(
+    "gpu_nvlink_bytes_per_second",
+    f"{_GPU} direction",
+    "Traffic over all NVLinks, averaged over the last cycle; direction is tx or rx.",
+    source="NVML GPM metrics 60, 61 (Hopper and newer)",
 )
 GPU_PCIE_REPLAYS_TOTAL = counter(
     "gpu_pcie_replays_total", _GPU, "PCIe packets sent again.", source="NVML field 94 PCIE_REPLAY_COUNTER"

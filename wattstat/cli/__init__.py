@@ -6,6 +6,7 @@ import sys
 
 import typer
 
+from wattstat.cli.agent import agent
 from wattstat.cli.check_config import check_config
 from wattstat.cli.init import init
 from wattstat.cli.metrics import metrics
@@ -32,6 +33,7 @@ def root() -> None:
 app.command()(serve)
 app.command(hidden=True)(core)
 app.command(hidden=True)(web)
+app.command()(agent)
 app.command()(init)
 app.command()(check_config)
 app.command()(metrics)

@@ -13,7 +13,7 @@ import structlog
 from aiohttp import web
 
 import wattstat
-from collectors import redfish
+from collectors import agent, redfish
 from collectors.frame.runner import Runner, reconcile
 from collectors.frame.source import Source
 from wattstat.catalogue import own
@@ -31,7 +31,7 @@ SELF = BlockKey("wattstat", "core", "self")
 
 def all_sources(config: Config, inventory: Inventory) -> list[Source[Any]]:
     """Every source that the inventory asks for. A further collector is one more line here."""
-    return [*redfish.sources(config, inventory)]
+    return [*redfish.sources(config, inventory), *agent.sources(config, inventory)]
 
 
 @dataclass(kw_only=True)

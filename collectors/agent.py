@@ -1,0 +1,184 @@
+"""The agents on the GPU nodes, over HTTP: `/readings` of each, told on by the names of our own catalogue."""
+
+from __future__ import annotations
+
+import json
+import ssl
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+import aiohttp
+
+from collectors.frame.errors import AuthFailed, BadPayload, CollectError, NotSupported, Throttled, Unreachable
+from collectors.frame.source import Collected, Fetched, Source, Tier
+from collectors.redfish.tls import Contexts
+from wattstat.catalogue import ALL
+from wattstat.catalogue.metric import Metric, Samples
+from wattstat.config import Config
+from wattstat.inventory import Inventory, Node
+
+_MOST_BYTES = 16 * 1024**2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgentReading:
+    """What an agent reports: series of known metrics, and how many entries were not to be understood."""
+
+    series: tuple[tuple[Metric, tuple[str, ...], float], ...]
+    unknown: int = 0
+
+
+@dataclass(kw_only=True)
+class Sessions:
+    """One HTTP session for all agents, open while any of them is watched."""
+
+    contexts: Contexts = field(default_factory=Contexts)
+    _users: int = 0
+    _session: aiohttp.ClientSession | None = None
+
+    def open(self) -> None:
+        self._users += 1
+
+    async def close(self) -> None:
+        self._users -= 1
+        if self._users == 0 and self._session is not None:
+            session, self._session = self._session, None
+            await session.close()
+
+    def session(self) -> aiohttp.ClientSession:
+        if self._session is None:
+            connector = aiohttp.TCPConnector(limit=0, limit_per_host=1, keepalive_timeout=60)
+            self._session = aiohttp.ClientSession(connector=connector, auto_decompress=True)
+        return self._session
+
+
+@dataclass(kw_only=True)
+class AgentSource(Source[AgentReading]):
+    """One agent."""
+
+    collector: ClassVar[str] = "agent"
+
+    target: str
+    url: str
+    tiers: tuple[Tier, ...]
+    sessions: Sessions
+    headers: Mapping[str, str] = field(default_factory=dict)
+    tls: ssl.SSLContext | aiohttp.Fingerprint | bool = True
+
+    async def open(self) -> None:
+        self.sessions.open()
+
+    async def close(self) -> None:
+        await self.sessions.close()
+
+    async def fetch(self, tier: str) -> Fetched:
+        """The agent's document."""
+        timeout = aiohttp.ClientTimeout(total=next(each.timeout_seconds for each in self.tiers if each.name == tier))
+        address = self.url.rstrip("/") + "/readings"
+        try:
+            async with self.sessions.session().get(
+                address, headers=self.headers, timeout=timeout, ssl=self.tls, allow_redirects=False
+            ) as answer:
+                document = await _document(answer, address)
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise Unreachable(f"{address}: {error or 'no answer in time'}") from error
+        return Fetched(documents={"readings": document})
+
+    async def collect(self, tier: str) -> Collected:
+        """As every source, and entries that this version does not know are noted as the resource `metrics`."""
+        fetched = await self.fetch(tier)
+        reading = self.parse(tier, fetched.documents)
+        errors: dict[str, CollectError] = {}
+        if reading.unknown:
+            errors["metrics"] = BadPayload(f"{reading.unknown} entries left out as unknown: is the agent of another version?")
+        return Collected(samples=self.samples(reading), errors=errors)
+
+    def parse(self, tier: str, documents: Mapping[str, Any]) -> AgentReading:
+        """Typed readings."""
+        return parse(documents.get("readings"))
+
+    def samples(self, reading: AgentReading) -> Samples:
+        """The agent's series as they are."""
+        out = Samples()
+        for metric, labels, value in reading.series:
+            out.add(metric, value, *labels)
+        return out
+
+
+def sources(config: Config, inventory: Inventory, *, sessions: Sessions | None = None) -> list[AgentSource]:
+    """One source for every node of the inventory that has an agent. Raises `ValueError` for a token that is not there."""
+    settings = config.collectors.agent
+    tier = Tier("fast", settings.every_seconds, settings.timeout_seconds)
+    nodes = [node for node in inventory.nodes if node.agent is not None]
+    shared = sessions or Sessions() if nodes else None
+    return [_source(node, config, tier, shared) for node in nodes if shared is not None]
+
+
+def _source(node: Node, config: Config, tier: Tier, sessions: Sessions) -> AgentSource:
+    agent = node.agent
+    if agent is None:
+        raise ValueError(f"{node.name} has no agent")
+    headers = {}
+    if agent.credentials is not None:
+        headers["Authorization"] = f"Bearer {config.credentials[agent.credentials].password().get_secret_value()}"
+    tls = sessions.contexts.of(agent.tls) if agent.url.startswith("https:") else True
+    return AgentSource(target=node.name, url=agent.url, tiers=(tier,), sessions=sessions, headers=headers, tls=tls)
+
+
+def parse(document: Any) -> AgentReading:
+    """Series of a document of `/readings`. Anything that is not as agreed is counted, never guessed at."""
+    families = document.get("metrics") if isinstance(document, Mapping) else None
+    series: list[tuple[Metric, tuple[str, ...], float]] = []
+    unknown = 0
+    for name, family in families.items() if isinstance(families, Mapping) else ():
+        metric = ALL.get(name)
+        if metric is None or not isinstance(family, Mapping) or list(family.get("labels", ())) != list(metric.labels):
+            unknown += 1
+            continue
+        for labels, value in _series(metric, family.get("samples")):
+            if labels is None or value is None:
+                unknown += 1
+            else:
+                series.append((metric, labels, value))
+    return AgentReading(series=tuple(series), unknown=unknown)
+
+
+def _series(metric: Metric, entries: Any) -> Iterator[tuple[tuple[str, ...] | None, float | None]]:
+    if not isinstance(entries, list):
+        yield None, None
+        return
+    for entry in entries:
+        labels, value = entry if isinstance(entry, list) and len(entry) == 2 else (None, None)
+        yield _labels(metric, labels), _number(value)
+
+
+def _labels(metric: Metric, labels: Any) -> tuple[str, ...] | None:
+    is_good = isinstance(labels, list) and len(labels) == len(metric.labels) and all(isinstance(each, str) for each in labels)
+    return tuple(labels) if is_good else None
+
+
+def _number(value: Any) -> float | None:
+    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+
+
+async def _document(answer: aiohttp.ClientResponse, address: str) -> Any:
+    if answer.status in (401, 403):
+        raise AuthFailed(
+            f"{address}: the agent refuses the token (HTTP {answer.status}): compare agent.token_file with credentials"
+        )
+    if answer.status == 404:
+        raise NotSupported(f"{address}: not found: is this a Wattstat agent?")
+    if answer.status in (429, 503):
+        raise Throttled(f"{address}: HTTP {answer.status}")
+    if answer.status != 200:
+        raise BadPayload(f"{address}: HTTP {answer.status}, expected 200")
+    body = await answer.content.read(_MOST_BYTES + 1)
+    while not answer.content.at_eof() and len(body) <= _MOST_BYTES:
+        body += await answer.content.read(_MOST_BYTES + 1 - len(body))
+    if len(body) > _MOST_BYTES:
+        raise BadPayload(f"{address}: more than {_MOST_BYTES} bytes")
+    try:
+        return json.loads(body)
+    except ValueError as error:
+        raise BadPayload(f"{address}: not JSON ({error})") from error

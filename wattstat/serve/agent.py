@@ -1,0 +1,190 @@
+"""The agent's process on a GPU node: NVML and RAPL into a hall, the hall to `/metrics` and `/readings`.
+
+It imports only what the base installation has. Every tier is collected on a beat of its own that does not drift; a beat that a
+slow driver misses is left out, not made up for.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import platform
+import socket
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import structlog
+from aiohttp import web
+
+import wattstat
+from collectors import nvml, rapl
+from collectors.frame.errors import CollectError
+from collectors.frame.runner import Runner
+from collectors.frame.source import Source, Tier
+from wattstat import dcgm
+from wattstat.catalogue import own
+from wattstat.catalogue.metric import Samples
+from wattstat.config import Config
+from wattstat.exposition import Exposition
+from wattstat.hall import Block, BlockKey, Hall, Snapshot
+from wattstat.serve.process import Address, ListenError, parse_listen
+
+# A tier that has never answered is tried again soon, however rarely it is read otherwise: the driver may just be loading.
+RETRY_SECONDS = 5.0
+
+log = structlog.get_logger(__name__)
+
+
+def node_name(config: Config) -> str:
+    """The node's name in all labels: as configured, else the host's name without its domain."""
+    return config.agent.node or socket.gethostname().partition(".")[0]
+
+
+def all_sources(config: Config, node: str) -> list[Source[Any]]:
+    """What this node has. A binding that is missing or wrong is told and costs only the GPUs."""
+    found: list[Source[Any]] = list(rapl.sources(config, node))
+    try:
+        found += nvml.sources(config, node)
+    except CollectError as error:
+        log.error("no GPUs will be seen", why=str(error))  # noqa: TRY400 - the message says what to do; a trace adds nothing
+    return found
+
+
+def listen_address(config: Config) -> Address:
+    """Where to listen. Raises `ListenError` when strangers could read, or the token cannot be."""
+    address = parse_listen(config.agent.listen)
+    if not address.is_loopback and config.agent.token_file is None and not config.agent.insecure:
+        raise ListenError(
+            f"agent.listen: {address.host}:{address.port} can be reached from other machines and no token is asked for; "
+            "name a file with the token in agent.token_file, or say `insecure: true` if the network is trusted"
+        )
+    return address
+
+
+def read_token(path: Path | None) -> str | None:
+    """The bearer token that callers have to show. Raises `ListenError` when the file has none."""
+    if path is None:
+        return None
+    try:
+        token = path.read_text(encoding="utf-8").strip()
+    except OSError as error:
+        raise ListenError(f"agent.token_file: {path} cannot be read ({error.strerror})") from error
+    if not token:
+        raise ListenError(f"agent.token_file: {path} is empty; write one line with the token into it")
+    return token
+
+
+@dataclass(kw_only=True)
+class Agent:
+    """What the process holds, and what its HTTP calls read."""
+
+    config: Config
+    node: str
+    hall: Hall
+    runner: Runner
+    token: str | None = None
+    clock: Callable[[], float] = time.time
+    exposition: Exposition = field(default_factory=Exposition)
+
+    @classmethod
+    def build(cls, config: Config) -> Agent:
+        hall = Hall(clock=time.time)
+        # The tiers of one target go side by side: a slow one must not hold up the fast one.
+        runner = Runner(hall, concurrency=16, per_host=8)
+        return cls(config=config, node=node_name(config), hall=hall, runner=runner, token=read_token(config.agent.token_file))
+
+    def metrics(self) -> bytes:
+        """The exposition of this moment, from what was collected last."""
+        out = self.own_samples()
+        out.add(own.BUILD_INFO, 1, wattstat.__version__, platform.python_version(), "agent")
+        out.add(own.HALL_SERIES, len(self.hall.snapshot()))
+        block = Block(key=BlockKey("wattstat", "agent", "self"), samples=tuple(out), taken_at=self.clock(), interval_seconds=60)
+        snapshot = self.hall.snapshot()
+        text = self.exposition.render(Snapshot(taken_at=snapshot.taken_at, blocks=(*snapshot.blocks, block)))
+        exporter = self.config.exporter
+        return text + dcgm.render(snapshot, exporter.dcgm_hostname_label) if exporter.dcgm_names else text
+
+    def readings(self) -> dict[str, Any]:
+        """What core reads: everything collected, and how the collecting itself went."""
+        snapshot = self.hall.snapshot()
+        families: dict[str, dict[str, Any]] = {}
+        for sample in (*(sample for block in snapshot.blocks for sample in block.samples), *self.own_samples()):
+            family = families.setdefault(sample.metric.name, {"labels": sample.metric.labels, "samples": []})
+            family["samples"].append((sample.labels, sample.value))
+        newest = max((block.taken_at for block in snapshot.blocks), default=snapshot.taken_at)
+        return {
+            "taken_at": newest,
+            "interval_seconds": self.config.agent.every_seconds,
+            "node": self.node,
+            "metrics": families,
+        }
+
+    def own_samples(self) -> Samples:
+        """What the frame says about collecting here."""
+        return self.runner.own_samples()
+
+
+async def run(config: Config, stop: asyncio.Event, *, sources: Sequence[Source[Any]] | None = None) -> None:
+    """Collect and answer until `stop` is set; then give the driver back."""
+    from wattstat.serve.agent_http import application  # noqa: PLC0415 - the HTTP side knows Agent, so it cannot stand above
+
+    address = listen_address(config)
+    agent = Agent.build(config)
+    server = web.AppRunner(application(agent), access_log=None, shutdown_timeout=2)
+    await server.setup()
+    found = all_sources(config, agent.node) if sources is None else sources
+    beats: list[asyncio.Task[None]] = []
+    try:
+        await _listen(server, address)
+        for source in found:
+            await agent.runner.add(source)
+            beats += [asyncio.create_task(beat(agent.runner, source, tier)) for tier in source.tiers]
+        log.info("agent runs", node=agent.node, listen=config.agent.listen, sources=[source.collector for source in found])
+        await _until(stop, beats)
+    finally:
+        for task in beats:
+            task.cancel()
+        await asyncio.gather(*beats, return_exceptions=True)
+        await agent.runner.stop()
+        await server.cleanup()
+        log.info("agent stopped")
+
+
+async def beat(runner: Runner, source: Source[Any], tier: Tier, *, monotonic: Callable[[], float] = time.monotonic) -> None:
+    """Collect a tier at `every_seconds`, on time: beats are counted from the first one."""
+    due = monotonic()
+    while True:
+        await runner.collect_now(source.collector, source.target, tier.name)
+        status = next(each for each, _ in runner.statuses() if (each.target, each.tier) == (source.target, tier.name))
+        if not status.supported:
+            return
+        every = tier.every_seconds if status.last_success is not None else min(tier.every_seconds, RETRY_SECONDS)
+        late = monotonic() - due
+        due += every * max(1, -(-late // every))
+        await asyncio.sleep(max(0.0, due - monotonic()))
+
+
+async def _listen(server: web.AppRunner, address: Address) -> None:
+    try:
+        await web.TCPSite(server, address.host, address.port).start()
+    except OSError as error:
+        raise ListenError(
+            f"agent.listen: cannot listen on {address.host}:{address.port} ({error.strerror}); "
+            "is an agent running already? Choose another port, or stop what uses it"
+        ) from error
+
+
+async def _until(stop: asyncio.Event, beats: Sequence[asyncio.Task[None]]) -> None:
+    """Wait for `stop`. A beat that breaks is a bug, and ends the process for its supervisor to see."""
+    stopping = asyncio.ensure_future(stop.wait())
+    waiting = set(beats)
+    try:
+        while not stopping.done():
+            done, _ = await asyncio.wait({stopping, *waiting}, return_when=asyncio.FIRST_COMPLETED)
+            for task in done & waiting:
+                waiting.discard(task)
+                task.result()
+    finally:
+        stopping.cancel()
