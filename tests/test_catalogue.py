@@ -13,23 +13,23 @@ from wattstat.exposition import Exposition
 from wattstat.hall import Block, BlockKey, Snapshot
 
 # What the last word of a name may be: base units, and the words that say what is counted where there is no unit.
-UNITS = {"watts", "joules", "volts", "celsius", "hertz", "bytes", "seconds", "ratio", "rpm", "minute"}
+UNITS = {"watts", "joules", "volts", "celsius", "hertz", "bytes", "seconds", "ratio", "rpm", "minute", "second"}
 STATES = {
     "info", "ok", "on", "active", "healthy", "health", "lost", "pending", "failed", "predicted", "open", "success", "mode",
 }  # fmt: skip
 COUNTS = {
     "action", "banks", "events", "faults", "finding", "generation", "multiprocessors", "pages", "processes", "replays",
-    "resets", "rows", "series", "skipped", "slices", "state", "width", "errors", "samples",
+    "resets", "rows", "xid", "series", "skipped", "slices", "state", "width", "errors", "samples",
 }  # fmt: skip
 
 # A label that is not here is either a slip of the pen or a decision: then add it.
 LABELS = {
     "architecture", "availability", "bios_version", "bmc_firmware", "bmc_model", "cause", "check", "collector", "component",
-    "compute_instance", "device", "dimm", "direction", "domain", "drive", "driver", "fan", "firmware", "gpu", "id", "instance",
-    "kind", "license", "location", "log", "message", "message_id", "mig_uuid", "minor", "model", "module_id", "node",
-    "pci_bus_id", "pid", "pipe", "policy", "profile", "psu", "python", "rack", "reason", "resource", "role", "scope", "sensor",
-    "serial", "service_tag", "severity", "socket", "source", "state", "target", "tier", "uuid", "vbios", "version", "window",
-    "xid",
+    "compute_instance", "device", "dimm", "direction", "domain", "drive", "driver", "engine", "fan", "firmware", "gpu", "id",
+    "instance", "kind", "license", "location", "log", "message", "message_id", "mig_uuid", "minor", "model", "module_id",
+    "node", "pci_bus_id", "pid", "pipe", "policy", "profile", "psu", "python", "rack", "reason", "resource", "role", "scope",
+    "sensor", "serial", "service_tag", "severity", "socket", "source", "state", "target", "tier", "uuid", "vbios", "version",
+    "window", "xid",
 }  # fmt: skip
 
 

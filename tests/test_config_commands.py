@@ -139,7 +139,7 @@ def test_metrics_lists_the_whole_catalogue(run):
     assert all(name in listed.stdout for name in ALL)
     assert {item["name"] for item in items} == set(ALL)
     assert items[0].keys() == {"name", "type", "labels", "help", "source"}
-    assert [item["name"] for item in json.loads(run("metrics", "xid", "--json").stdout)["items"]] == [
+    assert [item["name"] for item in json.loads(run("metrics", "xid_errors", "--json").stdout)["items"]] == [
         "wattstat_gpu_xid_errors_total"
     ]
 

@@ -34,7 +34,7 @@ def fast(node: str, reading: FastReading, kept: Kept) -> Samples:
     _each(out, gpu.GPU_POWER_LIMIT_WATTS, reading.limits_watts, labels)
     out.add(gpu.GPU_ENERGY_JOULES_TOTAL, reading.energy_joules, *labels)
     if reading.energy_joules is not None:
-        out.add(gpu.GPU_ENERGY_COUNTER_RESETS_TOTAL, kept.energy.resets, *labels)
+        out.add(gpu.GPU_ENERGY_RESETS_TOTAL, kept.energy.resets, *labels)
     out.add(gpu.GPU_UTILIZATION_RATIO, reading.utilization_ratio, *labels)
     out.add(gpu.GPU_MEMORY_UTILIZATION_RATIO, reading.memory_utilization_ratio, *labels)
     for metric_id, ratio in reading.activity.items():
@@ -78,7 +78,7 @@ def medium(node: str, reading: MediumReading) -> Samples:
         out.add(gpu.MIG_INFO, 1, *mig_labels, mig.uuid, mig.profile)
         out.add(gpu.MIG_MEMORY_USED_BYTES, mig.memory_used_bytes, *mig_labels)
         out.add(gpu.MIG_MEMORY_TOTAL_BYTES, mig.memory_total_bytes, *mig_labels)
-        out.add(gpu.MIG_SM_COUNT, mig.sm_count, *mig_labels)
+        out.add(gpu.MIG_MULTIPROCESSORS, mig.sm_count, *mig_labels)
         out.add(gpu.MIG_SLICES, mig.slices, *mig_labels)
         out.add(gpu.MIG_SM_ACTIVE_RATIO, mig.sm_active_ratio, *mig_labels)
         out.add(gpu.MIG_PROCESSES, mig.processes, *mig_labels)
