@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import functools
 import time
 from collections.abc import Awaitable, Callable
@@ -140,12 +141,14 @@ class _Answers:
 
     async def query(self, given: Parameters) -> bytes:
         at = given.moment("time")
-        return written.query_answer(await self._store.query(given.required("query"), time.time() if at is None else at))
+        found = await self._store.query(given.required("query"), time.time() if at is None else at)
+        return await asyncio.to_thread(written.query_answer, found)
 
     async def query_range(self, given: Parameters) -> bytes:
         start, end = (_moment(name, given.required(name)) for name in ("start", "end"))
         step = _duration("step", given.required("step"))
-        return written.query_answer(await self._store.query_range(given.required("query"), start, end, step))
+        found = await self._store.query_range(given.required("query"), start, end, step)
+        return await asyncio.to_thread(written.query_answer, found)
 
     async def format_query(self, given: Parameters) -> bytes:
         try:
