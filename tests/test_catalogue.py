@@ -23,14 +23,30 @@ COUNTS = {
 }  # fmt: skip
 
 # A label that is not here is either a slip of the pen or a decision: then add it.
-LABELS = {
-    "architecture", "availability", "bios_version", "bmc_firmware", "bmc_model", "cause", "check", "collector", "component",
-    "compute_instance", "device", "dimm", "direction", "domain", "drive", "driver", "engine", "fan", "firmware", "gpu", "id",
-    "instance", "kind", "license", "location", "log", "message", "message_id", "mig_uuid", "minor", "model", "module_id",
-    "node", "pci_bus_id", "pid", "pipe", "policy", "profile", "psu", "python", "rack", "reason", "resource", "role", "scope",
-    "sensor", "serial", "service_tag", "severity", "socket", "source", "state", "target", "tier", "uuid", "vbios", "version",
-    "window", "xid",
-}  # fmt: skip
+LABELS = set(
+    """
+    architecture availability
+    bios_version bmc_firmware bmc_model
+    cause check collector component compute_instance
+    device dimm direction domain drive driver
+    engine
+    fan firmware
+    gpu gpu_instance
+    id
+    kind
+    license location log
+    message message_id mig_uuid minor model module_id
+    node
+    pci_bus_id pid pipe policy profile psu python
+    rack reason resource role
+    scope sensor serial service_tag severity socket source state
+    target tier
+    uuid
+    vbios version
+    window
+    xid
+    """.split()
+)
 
 
 def exposition(metrics) -> bytes:
@@ -96,6 +112,10 @@ def test_every_metric_of_a_group_is_in_the_catalogue():
     declared = [value for group in GROUPS for value in vars(group).values() if isinstance(value, Metric)]
 
     assert len(declared) == len(ALL)
+
+
+def test_no_label_is_one_that_a_scrape_adds():
+    assert names(lambda metric: {"job", "instance", "le", "quantile"} & set(metric.labels)) == []
 
 
 def test_a_device_series_carries_no_job():

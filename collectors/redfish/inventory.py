@@ -55,6 +55,8 @@ class Drive:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InventoryReading:
+    """What stands in a server: memory, drives, installed firmware (component and version), licences."""
+
     dimms: tuple[Dimm, ...] = ()
     drives: tuple[Drive, ...] = ()
     firmware: tuple[tuple[str, str], ...] = ()

@@ -37,6 +37,7 @@ class Features:
 
 
 def features_of(root: Body) -> Features:
+    """What the service root announces that it can do."""
     found = member(root, "ProtocolFeaturesSupported")
     expand = member(found, "ExpandQuery")
     everything = member(expand, "ExpandAll") is True

@@ -307,7 +307,7 @@ GPU_FAN_SPEED_RATIO = gauge(
     source="nvmlDeviceGetFanSpeed_v2",
 )
 
-_MIG = f"{_GPU} instance compute_instance"
+_MIG = f"{_GPU} gpu_instance compute_instance"
 MIG_INFO = info("mig_info", f"{_MIG} mig_uuid profile", "A MIG instance.", source="NVML MIG device handles")
 MIG_MEMORY_USED_BYTES = gauge("mig_memory_used_bytes", _MIG, "Memory in use.", source="nvmlDeviceGetMemoryInfo of the instance")
 MIG_MEMORY_TOTAL_BYTES = gauge(

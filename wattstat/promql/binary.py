@@ -73,6 +73,7 @@ def matching_of(expr: pp.BinaryExpr) -> Matching:
 
 
 def between_scalars(operator: str, left: Values, right: Values) -> Values:
+    """Arithmetic, or a comparison as 1 and 0."""
     if operator in ARITHMETIC:
         return ARITHMETIC[operator](left, right)
     return COMPARISON[operator](left, right).astype(np.float64)

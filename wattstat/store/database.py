@@ -63,6 +63,7 @@ def labels_to_text(labels: Labels) -> str:
 
 
 def labels_from_text(text: str) -> Labels:
+    """The labels that a series was stored with."""
     return tuple(sorted((str(name), str(value)) for name, value in json.loads(text).items()))
 
 
