@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import ssl
 from collections.abc import Iterator, Mapping
@@ -12,6 +13,7 @@ import aiohttp
 
 from collectors.frame.errors import AuthFailed, BadPayload, CollectError, NotSupported, Throttled, Unreachable
 from collectors.frame.source import Collected, Fetched, Source, Tier
+from collectors.frame.unusable import made
 from collectors.redfish.tls import Contexts
 from wattstat.catalogue import ALL
 from wattstat.catalogue.metric import Metric, Samples
@@ -106,13 +108,22 @@ class AgentSource(Source[AgentReading]):
         return out
 
 
-def sources(config: Config, inventory: Inventory, *, sessions: Sessions | None = None) -> list[AgentSource]:
-    """One source for every node of the inventory that has an agent. Raises `ValueError` for a token that is not there."""
+def sources(config: Config, inventory: Inventory, *, sessions: Sessions | None = None) -> list[Source[Any]]:
+    """One source for every node of the inventory that has an agent. One whose token is not there fails with the reason."""
     settings = config.collectors.agent
     tier = Tier("fast", settings.every_seconds, settings.timeout_seconds)
     nodes = [node for node in inventory.nodes if node.agent is not None]
     shared = sessions or Sessions() if nodes else None
-    return [_source(node, config, tier, shared) for node in nodes if shared is not None]
+    return [
+        made(
+            functools.partial(_source, node, config, tier, shared),
+            collector=AgentSource.collector,
+            target=node.name,
+            tier=tier,
+        )
+        for node in nodes
+        if shared is not None
+    ]
 
 
 def _source(node: Node, config: Config, tier: Tier, sessions: Sessions) -> AgentSource:
@@ -121,7 +132,10 @@ def _source(node: Node, config: Config, tier: Tier, sessions: Sessions) -> Agent
         raise ValueError(f"{node.name} has no agent")
     headers = {}
     if agent.credentials is not None:
-        headers["Authorization"] = f"Bearer {config.credentials[agent.credentials].password().get_secret_value()}"
+        entry = config.credentials.get(agent.credentials)
+        if entry is None:
+            raise ValueError(f"node {node.name}: no credentials named {agent.credentials!r} in wattstat.yaml")
+        headers["Authorization"] = f"Bearer {entry.password().get_secret_value()}"
     tls = sessions.contexts.of(agent.tls) if agent.url.startswith("https:") else True
     return AgentSource(target=node.name, url=agent.url, tiers=(tier,), sessions=sessions, headers=headers, tls=tls)
 

@@ -33,6 +33,10 @@ class BadPayload(CollectError):
     kind = "bad_payload"
 
 
+class Misconfigured(CollectError):
+    kind = "configuration"
+
+
 class Throttled(CollectError):
     """Carries `retry_after_seconds` where the device named a time."""
 

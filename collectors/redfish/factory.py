@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from collectors.frame import Tier
+import functools
+from typing import Any
+
+from collectors.frame import Source, Tier
+from collectors.frame.unusable import made
 from collectors.redfish.reader import Bmc, Choices
 from collectors.redfish.session import Access, Session
 from collectors.redfish.source import RedfishSource
@@ -12,14 +16,17 @@ from wattstat.config import Config, Redfish
 from wattstat.inventory import Inventory, Tls
 
 
-def sources(config: Config, inventory: Inventory) -> list[RedfishSource]:
-    """One source for each server that has a BMC.
-
-    Raises `ValueError` naming the server whose credentials or TLS settings cannot be used.
-    """
+def sources(config: Config, inventory: Inventory) -> list[Source[Any]]:
+    """One source for each server that has a BMC. One whose credentials or TLS settings cannot be used fails with the reason."""
     contexts, choices = Contexts(), Choices()
+    fast = tiers(config.collectors.redfish)[0]
     return [
-        _source(config, node.name, node.rack, node.bmc, contexts=contexts, choices=choices)
+        made(
+            functools.partial(_source, config, node.name, node.rack, node.bmc, contexts=contexts, choices=choices),
+            collector=RedfishSource.collector,
+            target=node.name,
+            tier=fast,
+        )
         for node in inventory.nodes
         if node.bmc is not None
     ]

@@ -10,6 +10,7 @@ import pytest
 from collectors.frame import AuthFailed, BadPayload, Fetched, NotSupported, Source, Throttled, Tier, Unreachable
 from collectors.frame.breaker import AUTH_BACKOFF_SECONDS, FAILURES_TO_OPEN, LONGEST_BACKOFF_SECONDS, Breaker
 from collectors.frame.runner import Runner, reconcile
+from collectors.frame.unusable import made
 from wattstat.catalogue import node, own
 from wattstat.catalogue.metric import Samples
 from wattstat.hall import Hall
@@ -268,3 +269,17 @@ class TestBreaker:
         assert not breaker.allows()
         clock.now += 13
         assert breaker.allows()
+
+
+async def test_a_target_whose_settings_cannot_be_used_fails_with_the_reason(runner):
+    def broken():
+        raise ValueError("node a: no credentials named 'x' in wattstat.yaml")
+
+    source = made(broken, collector="scripted", target="a", tier=FAST)
+    await runner.add(source)
+
+    await collect(runner, source)
+
+    ((status, _),) = runner.statuses()
+    assert (status.success, status.error) == (False, "node a: no credentials named 'x' in wattstat.yaml")
+    assert own_value(runner, own.COLLECTOR_ERRORS_TOTAL, "scripted", "a", "configuration") == 1
