@@ -16,6 +16,7 @@ from simulator.bmc.server import Bmcs, free_port
 from simulator.certificates import Authority, Issued
 from simulator.control import Control, controllers_of
 from simulator.faults import Faults
+from simulator.history import write_history
 from simulator.nodes import NvmlFeed, RaplFeed
 from simulator.site import Layout, inventory, layout
 from simulator.truth import truth, write_truth
@@ -51,7 +52,10 @@ async def run(options: Options, stop: asyncio.Event) -> None:
         (directory / name).mkdir(parents=True, exist_ok=True)
     (directory / "ready").unlink(missing_ok=True)
     hall = layout(options.nodes, options.seed)
-    world = past(hall, options)
+    now = time.time()
+    world = World(hall, options.seed, now - options.history_hours * 3600)
+    if options.history_hours:
+        write_history(world, now, directory / "history")
     faults = Faults()
     password = secrets.token_urlsafe(18)
     controllers = controllers_of(world, faults, (USER, password))
@@ -79,12 +83,6 @@ async def run(options: Options, stop: asyncio.Event) -> None:
         await bmcs.stop()
         if nvml is not None:
             nvml.close()
-
-
-def past(hall: Layout, options: Options) -> World:
-    """The hall as it stands now, after the hours that its history tells of."""
-    now = time.time()
-    return World(hall, options.seed, now - options.history_hours * 3600)
 
 
 async def _move(control: Control, nvml: NvmlFeed | None, rapl: RaplFeed | None, options: Options, stop: asyncio.Event) -> None:

@@ -46,6 +46,12 @@ class Server:
         """The serial number of a GPU, thirteen digits as the recordings have it."""
         return f"165{_digest(f'{self.service_tag}/{index}') % 10**10:010d}"
 
+    @property
+    def energy_before_joules(self) -> float:
+        """What the controller's energy counter had counted before the simulation began, in whole watt-hours."""
+        days = 150 + _digest(self.service_tag) % 256
+        return round(self.model.cap_min_watts * 0.55 * 24 * days) * 3600.0
+
     def pci_bus(self, index: int) -> int:
         """The PCI bus number of a GPU: spread over the sockets as on the real boards."""
         return 0x19 + 0x1B * index if self.model.gpus <= 8 else index

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import secrets
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -166,8 +165,7 @@ class Controller:
     @property
     def energy_base_joules(self) -> float:
         """What the counter had counted before the simulation began."""
-        digest = hashlib.sha256(self.server.service_tag.encode()).digest()[0]
-        return (self.model.cap_min_watts * 0.55) * 86400 * (150 + digest)
+        return self.server.energy_before_joules
 
     @property
     def cap_enabled(self) -> bool:
