@@ -32,12 +32,10 @@ def write_history(world: World, until: float, directory: Path) -> int:
     times, columns, still_times, still_columns = _walk(world, until, moving, still)
     count_moving = sum(len(family.labels) for family in moving)
     _write_series(directory / "series.parquet", [*moving, *still])
-    writer_schema = pa.schema([("id", pa.int64()), ("time_ms", pa.int64()), ("value", pa.float64())])
-    with pq.ParquetWriter(
-        directory / "samples.parquet", writer_schema, compression="snappy", use_dictionary=["id", "time_ms"]
-    ) as out:
-        written = _write_samples(out, writer_schema, times, columns, first=0)
-        written += _write_samples(out, writer_schema, still_times, still_columns, first=count_moving)
+    schema = pa.schema([("id", pa.int64()), ("time_ms", pa.int64()), ("value", pa.float64())])
+    with pq.ParquetWriter(directory / "samples.parquet", schema, compression="snappy", use_dictionary=["id", "time_ms"]) as out:
+        written = _write_samples(out, schema, times, columns, first=0)
+        written += _write_samples(out, schema, still_times, still_columns, first=count_moving)
     return written
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from simulator.nvml.profiles import PROFILES
+from simulator.nvml.profiles import MIB, PROFILES
 from simulator.nvml.state import Gpu, Process, StateFile
 from simulator.physics import Physics
 from simulator.site import Server
@@ -28,15 +28,17 @@ GPM_GRAPHICS, GPM_SM, GPM_OCCUPANCY, GPM_INTEGER, GPM_TENSOR, GPM_DRAM, GPM_FP64
 )
 RAPL_RANGE_MICROJOULES = 262_143_328_850
 RAPL_DOMAINS = ("package", "dram")
+# NVLink and PCIe, two directions each, in MiB/s.
+GPM_TRAFFIC = ((60, 61), (20, 21))
 
 
 def create_state(server: Server, directory: Path) -> StateFile:
     """The NVML state file of a server."""
     model = server.model
-    profile = PROFILES[model.gpu.key] if model.gpu else PROFILES["l4"]
+    # The driver is in every server's image; one without GPUs finds none.
     gpus = [
         Gpu(
-            profile=profile,
+            profile=PROFILES[model.gpu.key],
             uuid=server.gpu_uuid(index),
             serial=server.gpu_serial(index),
             pci_bus=server.pci_bus(index),
@@ -44,6 +46,7 @@ def create_state(server: Server, directory: Path) -> StateFile:
             module_id=index + 1 if model.hgx else None,
         )
         for index in range(model.gpus)
+        if model.gpu
     ]
     return StateFile.create(directory / f"{server.name}.nvml", gpus)
 
@@ -52,11 +55,10 @@ class NvmlFeed:
     """Writes the model's state into the state files and takes power limits that were set through NVML out of them."""
 
     def __init__(self, world: World, directory: Path) -> None:
-        """Create a file for every server that has GPUs."""
+        """Create a file for every server."""
         self.world = world
-        servers = [server for server in world.hall.servers if server.model.gpus]
-        self.states = {server.name: create_state(server, directory) for server in servers}
-        self._servers = servers
+        self.states = {server.name: create_state(server, directory) for server in world.hall.servers}
+        self._servers = [server for server in world.hall.servers if server.model.gpus]
         self._owner = np.full(world.hall.gpus, -2, np.int64)
         self._at = world.now
 
@@ -78,6 +80,7 @@ class NvmlFeed:
         self._at = self.world.now
         values = _values(physics)
         gpm = _gpm(physics)
+        traffic = np.stack([physics.nvlink_rate, physics.pcie_rate]) / MIB
         changed = np.nonzero(self._owner != self.world.scheduler.owner)[0]
         for server in self._servers:
             rows = slice(server.first_gpu, server.first_gpu + server.model.gpus)
@@ -94,6 +97,8 @@ class NvmlFeed:
                     columns["nvlink_tx_kib"][:], columns["nvlink_rx_kib"][:] = nvlink
                     for metric, shares in gpm.items():
                         columns["gpm_percent"][:, metric] = 100 * shares[rows]
+                    for metrics, rates in zip(GPM_TRAFFIC, traffic, strict=True):
+                        columns["gpm_percent"][:, list(metrics)] = rates[:, rows].T
                 columns["memory_used"][:] = physics.memory_used_ratio[rows] * columns["memory_total"]
                 columns["processes"]["sm"][:, 0] = values["utilization_gpu"][rows]
                 columns["processes"]["mem"][:, 0] = values["utilization_memory"][rows]

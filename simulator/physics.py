@@ -83,6 +83,8 @@ class Physics:
         self.throttle_seconds = np.zeros((len(REASONS), gpus))
         self.nvlink_bytes = np.zeros((2, gpus))
         self.pcie_bytes = np.zeros((2, gpus))
+        self.nvlink_rate = np.zeros((2, gpus))
+        self.pcie_rate = np.zeros((2, gpus))
 
         self.cpu_sockets = 2
         self.cpu_idle_watts = of_server("cpu_idle_watts")
@@ -158,7 +160,7 @@ class Physics:
         busy = level > 0.005
         self.clock_mhz = np.where(busy, np.maximum(self.clock_idle_mhz, self.clock_max_mhz * self.speed), self.clock_idle_mhz)
         capped = busy & (demand > limit + 0.5) & (limit <= thermal)
-        braked = capped & (self.brake_watts <= np.minimum(self.requested_watts, self.setpoint_watts))
+        braked = capped & (self.brake_watts < np.minimum(self.requested_watts, self.setpoint_watts))
         self.throttled = np.stack([~busy, capped & ~braked, braked, busy & (demand > thermal) & (thermal < limit)])
         self.throttle_seconds += self.throttled * seconds
 
@@ -232,9 +234,11 @@ class Physics:
         talking = np.where(self.patterns.tensor > 0.4, (1 - self.activity.busy) * 0.75 + 0.12, 0.0) * (
             self.activity.level > 0.02
         )
-        self.nvlink_bytes += self.nvlink_peak * talking * seconds
+        self.nvlink_rate = np.stack([self.nvlink_peak * talking] * 2)
+        self.nvlink_bytes += self.nvlink_rate * seconds
         loading = 0.02 * self.activity.level + 0.35 * self.activity.checkpoint
-        self.pcie_bytes += self.pcie_peak * np.stack([loading, 0.6 * loading]) * seconds
+        self.pcie_rate = self.pcie_peak * np.stack([loading, 0.6 * loading])
+        self.pcie_bytes += self.pcie_rate * seconds
 
     def _remember(self) -> None:
         self._second.append((self.now, self.gpu_joules))

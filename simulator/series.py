@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
+from operator import attrgetter
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,10 +37,10 @@ class Family:
 
 def families(world: World) -> list[Family]:
     """All families of a hall."""
-    return [*_of_gpus(world.hall, world.physics), *_of_nodes(world.hall), *_out_of_band(world)]
+    return [*_of_gpus(world.hall), *_of_nodes(world.hall), *_out_of_band(world)]
 
 
-def _of_gpus(hall: Layout, physics: Physics) -> Iterator[Family]:
+def _of_gpus(hall: Layout) -> Iterator[Family]:
     rows = [(server, index) for server in hall.servers for index in range(server.model.gpus)]
     base = [{"node": server.name, "gpu": str(index), "uuid": server.gpu_uuid(index)} for server, index in rows]
     if not rows:
@@ -64,18 +66,14 @@ def _of_gpus(hall: Layout, physics: Physics) -> Iterator[Family]:
     yield family("clock_hertz", lambda p: p.clock_mhz.round() * 1e6, domain="sm")
     total = np.array([float(PROFILES[server.model.gpu.key].memory_mib * MIB) if server.model.gpu else 0 for server, _ in rows])
     yield family("memory_used_bytes", lambda p: (p.memory_used_ratio * total).round())
-    for number, reason in enumerate(("gpu_idle", "sw_power_cap", "hw_power_brake", "sw_thermal")):
-        yield family("throttle_active", lambda p, number=number: p.throttled[number].astype(float), reason=reason)
+    for number, reason in enumerate(("idle", "sw_power_cap", "hw_power_brake", "sw_thermal")):
+        yield family("throttle_active", _throttled(number), reason=reason)
     yield family("nvlink_bytes_total", lambda p: p.nvlink_bytes[0].round(), hbm, direction="tx")
     yield family("nvlink_bytes_total", lambda p: p.nvlink_bytes[1].round(), hbm, direction="rx")
     yield family("memory_total_bytes", lambda _: total, constant=True)
     yield family("lost", lambda _: np.zeros(len(rows)), constant=True)
-    for kind, values in (
-        ("min", physics.limit_min_watts),
-        ("max", physics.limit_max_watts),
-        ("default", physics.limit_max_watts),
-    ):
-        yield family("power_limit_watts", lambda _, values=values: values, constant=True, kind=kind)
+    for kind, name in (("min", "limit_min_watts"), ("max", "limit_max_watts"), ("default", "limit_max_watts")):
+        yield family("power_limit_watts", attrgetter(name), constant=True, kind=kind)
     yield family("power_limit_watts", lambda p: np.minimum(p.requested_watts, p.setpoint_watts), constant=True, kind="enforced")
     yield family("power_limit_watts", lambda p: p.requested_watts, constant=True, kind="requested")
 
@@ -95,12 +93,7 @@ def _of_nodes(hall: Layout) -> Iterator[Family]:
     yield family("node_power_on", lambda p: p.powered.astype(float), constant=True)
     for socket in (0, 1):
         for domain, joules in (("package", "cpu_joules"), ("dram", "dram_joules")):
-            yield family(
-                "cpu_energy_joules_total",
-                lambda p, joules=joules, socket=socket: getattr(p, joules)[socket].round(6),
-                socket=str(socket),
-                domain=domain,
-            )
+            yield family("cpu_energy_joules_total", _of_socket(joules, socket, 6), socket=str(socket), domain=domain)
     yield from _supplies(servers)
     yield from _fans(servers)
     yield from _temperatures(servers)
@@ -133,8 +126,24 @@ def _temperatures(servers: tuple[Server, ...]) -> Iterator[Family]:
     yield Family(name=name, labels=inlet, read=lambda p: p.inlet_celsius.round())
     yield Family(name=name, labels=exhaust, read=lambda p: p.exhaust_celsius.round())
     for socket in (0, 1):
-        cpu = labels(lambda server, socket=socket: cpu_id(server.model, socket), "cpu")
-        yield Family(name=name, labels=cpu, read=lambda p, socket=socket: p.cpu_celsius[socket].round())
+        cpu = labels(partial(_cpu_sensor, socket), "cpu")
+        yield Family(name=name, labels=cpu, read=_of_socket("cpu_celsius", socket, 0))
+
+
+def _throttled(number: int) -> Read:
+    return lambda p: p.throttled[number].astype(float)
+
+
+def _of_socket(name: str, socket: int, digits: int) -> Read:
+    def read(p: Physics) -> Floats:
+        values: Floats = getattr(p, name)[socket].round(digits)
+        return values
+
+    return read
+
+
+def _cpu_sensor(socket: int, server: Server) -> str:
+    return cpu_id(server.model, socket)
 
 
 def _out_of_band(world: World) -> Iterator[Family]:

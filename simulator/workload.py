@@ -21,6 +21,9 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 DAY = 86400.0
 NO_JOB = -1
+# Jobs that wait in a partition at any time, and how long one lets others pass.
+QUEUE = 3
+PATIENCE_SECONDS = 1.5 * 3600
 
 
 class Kind(StrEnum):
@@ -246,7 +249,7 @@ def _overlap(before: Floats, after: Floats, period: Floats, length: Floats) -> F
 
 
 class Scheduler:
-    """Starts and ends jobs at their exact times. One queue a partition, first come first served, as a small cluster has it."""
+    """Starts and ends jobs at their exact times. One queue a partition; small jobs may pass large ones that wait for room."""
 
     def __init__(self, hall: Layout, patterns: Patterns, seed: int, start: float) -> None:
         """Begin with empty queues at `start`; `advance` fills the hall."""
@@ -263,12 +266,12 @@ class Scheduler:
             for key in PARTITIONS
             if any(server.model.key == key for server in hall.servers)
         }
-        self._waiting = {key: self._submit(key, start) for key in self._pools}
+        self._waiting = {key: [self._submit(key, start) for _ in range(QUEUE)] for key in self._pools}
         self._slots: list[int] = []
 
     def next_event(self) -> float:
         """When the next job may start or end."""
-        starts = [job.not_before for job in self._waiting.values() if job.not_before > self.now]
+        starts = [job.not_before for queue in self._waiting.values() for job in queue if job.not_before > self.now]
         return min([*starts, *(end for end, _, _ in self._ends[:1])], default=float("inf"))
 
     def advance(self, until: float) -> Iterator[tuple[Job, bool]]:
@@ -287,14 +290,16 @@ class Scheduler:
 
     def _start_waiting(self) -> Iterator[tuple[Job, bool]]:
         for key, pool in self._pools.items():
-            while (job := self._waiting[key]).not_before <= self.now:
+            queue = self._waiting[key]
+            for job in [job for job in queue if job.not_before <= self.now]:
                 rows = self._place(pool, job.gpus)
-                if rows is None:
-                    break
-                job.rows, job.gpus = rows, len(rows)
-                self._begin(job)
-                yield job, True
-                self._waiting[key] = self._submit(key, self.now)
+                if rows is not None:
+                    job.rows, job.gpus = rows, len(rows)
+                    self._begin(job)
+                    yield job, True
+                    queue[queue.index(job)] = self._submit(key, self.now)
+                elif self.now - job.not_before > PATIENCE_SECONDS:
+                    break  # who waited this long is passed by nobody any more
 
     def _begin(self, job: Job) -> None:
         job.start, job.end = self.now, self.now + job.seconds

@@ -21,9 +21,9 @@ def quiet_world(nodes=1, seed=3):
     world.scheduler.running.clear()
     world.scheduler.owner[:] = -1
     world.scheduler._ends.clear()
-    for key, job in world.scheduler._waiting.items():
-        job.not_before = START + 1e9
-        world.scheduler._waiting[key] = job
+    for queue in world.scheduler._waiting.values():
+        for job in queue:
+            job.not_before = START + 1e9
     world._posting[:] = 0
     return world
 

@@ -8,6 +8,7 @@ import typer
 
 from wattstat.cli.agent import agent
 from wattstat.cli.check_config import check_config
+from wattstat.cli.demo import demo
 from wattstat.cli.init import init
 from wattstat.cli.metrics import metrics
 from wattstat.cli.output import FAILED
@@ -30,6 +31,7 @@ def root() -> None:
     """Every watt and joule of a GPU cluster."""
 
 
+app.command()(demo)
 app.command()(serve)
 app.command(hidden=True)(core)
 app.command(hidden=True)(web)
