@@ -178,7 +178,7 @@ async def _scrapes(directory: Path) -> Row:
         for index in range(6000)
     ]
     bodies = ["\n".join(f"{name}{index * 7.25 + step}" for index, name in enumerate(names)) + "\n" for step in range(5)]
-    store = EmbeddedStore(directory / "scrapes.duckdb")
+    store = EmbeddedStore(directory / "scrapes.duckdb", clock=lambda: T0)
     taken: list[float] = []
     used = time.process_time()
     for step in range(100):
@@ -200,7 +200,7 @@ async def _all() -> list[Row]:
     with tempfile.TemporaryDirectory() as name:
         directory = Path(name)
         watts = _watts()
-        store = EmbeddedStore(directory / "history.duckdb")
+        store = EmbeddedStore(directory / "history.duckdb", clock=lambda: T0 + HOURS * 3600)
         taken = 0.0
         # Two hours at a time, as scrapes are sorted.
         each = 2 * 3600 // EVERY

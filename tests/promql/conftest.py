@@ -61,7 +61,7 @@ def run() -> Iterator[Callable]:
 def store(tmp_path_factory, hall, run) -> Iterator[EmbeddedStore]:
     """The embedded store with the hall's samples."""
     directory = tmp_path_factory.mktemp("store")
-    opened = EmbeddedStore(directory / "history.duckdb")
+    opened = EmbeddedStore(directory / "history.duckdb", clock=lambda: hall_data.STALE_END)
     for name, series, nan in (("hall", hall, float("nan")), ("ended", hall_data.ended(), STALE)):
         (directory / name).mkdir()
         write_history(directory / name, series, nan=nan)

@@ -20,7 +20,8 @@ T0 = 1_700_000_000
 
 @pytest.fixture
 async def store(tmp_path):
-    opened = EmbeddedStore(tmp_path / "history.duckdb", target_labels=(("instance", "core"), ("job", "wattstat")))
+    labels = (("instance", "core"), ("job", "wattstat"))
+    opened = EmbeddedStore(tmp_path / "history.duckdb", target_labels=labels, clock=lambda: T0)
     yield opened
     await opened.close()
 
@@ -67,7 +68,7 @@ async def test_a_failed_scrape_ends_all_series_and_up_is_zero(store):
 async def test_what_was_written_is_there_after_a_restart(store, tmp_path):
     await store.ingest(BODY, T0 * 1000, 0.02)
     await store.close()
-    again = EmbeddedStore(tmp_path / "history.duckdb")
+    again = EmbeddedStore(tmp_path / "history.duckdb", clock=lambda: T0)
     try:
         assert await vector(again, "sum(watts)", T0 + 1) == {(): 492.5}
         await again.ingest('new_one{x="y"} 3\n', (T0 + 10) * 1000, 0.02)
@@ -98,7 +99,7 @@ async def test_series_that_a_refused_body_brought_are_not_lost(store, tmp_path):
         await store.ingest("fresh 1\nbroken{ 2\n", T0 * 1000, 0.02)
     await store.ingest("fresh 2\n", (T0 + 10) * 1000, 0.02)
     await store.close()
-    again = EmbeddedStore(tmp_path / "history.duckdb")
+    again = EmbeddedStore(tmp_path / "history.duckdb", clock=lambda: T0)
     try:
         assert await vector(again, "fresh", T0 + 10) == {(("__name__", "fresh"),): 2}
     finally:

@@ -92,7 +92,9 @@ class EmbeddedStore(Strict):
     scrape_seconds: Seconds = 10
     """How often core is scraped."""
     retention_days: Annotated[float, Field(gt=0)] = 30
-    """How long samples are kept."""
+    """How long every sample is kept."""
+    downsampled_days: Annotated[float, Field(gt=0)] = 366
+    """How long five-minute steps of every series are kept."""
     memory_limit: str = "1GiB"
     """How much memory DuckDB may use for its own work."""
     threads: Annotated[int, Field(ge=1)] = 2

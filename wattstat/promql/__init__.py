@@ -1,7 +1,7 @@
 """PromQL: parsed by promql-parser, evaluated here on numpy grids, as Prometheus 2.42 evaluates it."""
 
 from wattstat.promql.query import Points, Result, instant_query, range_query
-from wattstat.promql.raw import Raw, Source
+from wattstat.promql.raw import Raw, Source, Want
 from wattstat.promql.syntax import Labels, Matcher, PromqlError, Unsupported, selector
 
 __all__ = [
@@ -13,6 +13,7 @@ __all__ = [
     "Result",
     "Source",
     "Unsupported",
+    "Want",
     "instant_query",
     "range_query",
     "selector",

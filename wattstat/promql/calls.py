@@ -56,12 +56,13 @@ def _over_windows(evaluator: Evaluator, expr: pp.Call) -> Vector:
     name = expr.func.name
     ranged = [argument for argument in expr.args if _is_range(argument)]
     scalars = [evaluator.scalar(argument) for argument in expr.args if not _is_range(argument)]
-    given = evaluator.range_vector(ranged[0])
+    given = evaluator.range_vector(ranged[0], name)
+    function = windows.FUNCTIONS["sum_over_time" if given.counted else name]
     values = np.zeros((len(given.labels), len(evaluator.grid.steps)))
     present = np.zeros(values.shape, np.bool_)
     for window in given.windows:
         rows = window.group.rows
-        values[rows], present[rows] = windows.FUNCTIONS[name](window, scalars)
+        values[rows], present[rows] = function(window, scalars)
     vector = Vector(labels=given.labels, values=values, present=present).pruned()
     return vector if name == "last_over_time" else vector.nameless()
 
@@ -96,7 +97,7 @@ def _absent(evaluator: Evaluator, expr: pp.Call) -> Vector:
 
 
 def _absent_over_time(evaluator: Evaluator, expr: pp.Call) -> Vector:
-    given = evaluator.range_vector(expr.args[0])
+    given = evaluator.range_vector(expr.args[0], expr.func.name)
     there = np.zeros((max(len(given.windows), 1), len(evaluator.grid.steps)), np.bool_)
     for row, window in enumerate(given.windows):
         there[row] = window.counts > 0

@@ -11,7 +11,7 @@ import numpy as np
 import promql_parser as pp
 
 from wattstat.promql import binary, calls, grouping
-from wattstat.promql.raw import Group, Raw, Source, Times, Values, grouped, is_stale, without_stale
+from wattstat.promql.raw import Group, Raw, Source, Times, Values, Want, grouped, is_stale, without_stale
 from wattstat.promql.syntax import PromqlError, Unsupported, matchers_of, milliseconds
 from wattstat.promql.vector import Grid, Vector, empty
 from wattstat.promql.windows import RangeVector, Windows
@@ -76,37 +76,43 @@ class Evaluator:
             fixed = round(at.at.timestamp() * 1000) if at.at is not None else 0
         return np.full_like(self.grid.steps, fixed - offset)
 
-    def select(self, expr: pp.VectorSelector, moments: Times, reach_ms: int) -> Raw:
-        return self.source.select(matchers_of(expr), int(moments.min()) - reach_ms, int(moments.max()))
+    def select(self, expr: pp.VectorSelector, moments: Times, reach_ms: int, want: Want) -> Raw:
+        return self.source.select(matchers_of(expr), int(moments.min()) - reach_ms, int(moments.max()), want)
 
     def instant(self, expr: pp.VectorSelector, *, times: bool = False) -> Vector:
         """The newest sample of each series at each step, unless it is a staleness marker or too old; or its time."""
         moments = self.moments(expr)
-        raw = self.select(expr, moments, LOOKBACK_MS)
+        raw = self.select(expr, moments, LOOKBACK_MS, Want(step_ms=self.grid.step_ms))
+        lookback_ms = LOOKBACK_MS + raw.resolution_ms
         values = np.zeros((len(raw.labels), len(moments)))
         present = np.zeros(values.shape, np.bool_)
         for group in grouped(raw):
             newest = np.searchsorted(group.times, moments, side="right") - 1
             sampled = group.times[newest]
-            fresh = (newest >= 0) & (sampled >= moments - LOOKBACK_MS)
+            fresh = (newest >= 0) & (sampled >= moments - lookback_ms)
             found = group.values[:, newest]
             values[group.rows] = sampled / 1000 if times else found
             present[group.rows] = fresh & ~is_stale(found)
         return Vector(labels=raw.labels, values=values, present=present).pruned()
 
-    def range_vector(self, expr: pp.Expr) -> RangeVector:
-        """The windows of a range selector or of a subquery."""
+    def range_vector(self, expr: pp.Expr, function: str) -> RangeVector:
+        """The windows of a range selector or of a subquery, for a function."""
         if isinstance(expr, pp.ParenExpr):
-            return self.range_vector(expr.expr)
+            return self.range_vector(expr.expr, function)
         if isinstance(expr, pp.SubqueryExpr):
             return self._subquery(expr)
         if not isinstance(expr, pp.MatrixSelector):
             raise PromqlError(f"expected a range vector, got {expr}", kind="bad_data")
         range_ms = milliseconds(expr.range)
         ends = self.moments(expr.vector_selector)
-        raw = without_stale(self.select(expr.vector_selector, ends, range_ms))
+        want = Want(function=function, range_ms=range_ms, step_ms=self.grid.step_ms)
+        raw = without_stale(self.select(expr.vector_selector, ends, range_ms, want))
         windows = partial(Windows, steps=self.grid.steps, ends=ends, range_ms=range_ms)
-        return RangeVector(labels=raw.labels, windows=[windows(group=group) for group in grouped(raw)])
+        return RangeVector(
+            labels=raw.labels,
+            windows=[windows(group=group) for group in grouped(raw)],
+            counted=function == "count_over_time" and raw.resolution_ms > 0,
+        )
 
     def _subquery(self, expr: pp.SubqueryExpr) -> RangeVector:
         range_ms, step_ms = milliseconds(expr.range), milliseconds(expr.step) or SUBQUERY_STEP_MS

@@ -103,7 +103,7 @@ def _is_range(expr: pp.Expr) -> bool:
 
 def _samples(evaluator: Evaluator, expr: pp.Expr) -> list[Points]:
     """The samples themselves, as a range selector at the root of an instant query shows them."""
-    given = evaluator.range_vector(expr)
+    given = evaluator.range_vector(expr, "")
     found: list[Points] = []
     for window in given.windows:
         inside = slice(int(window.low[0]), int(window.high[0]))

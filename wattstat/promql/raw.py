@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Protocol
 
@@ -38,13 +38,28 @@ class Raw:
     offsets: npt.NDArray[np.int64]
     times: Times
     values: Values
+    resolution_ms: int = 0
+    """How far apart samples are that stand for all between them; 0 where every sample is there."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Want:
+    """What samples are wanted for: the function over a range (empty for an instant selector), the range, the query's step."""
+
+    function: str = ""
+    range_ms: int = 0
+    step_ms: int = 0
 
 
 class Source(Protocol):
     """What the evaluator reads from. Called in a worker thread, never on the event loop."""
 
-    def select(self, matchers: Sequence[Matcher], start_ms: int, end_ms: int) -> Raw:
-        """All samples of the matching series between two moments, both included, staleness markers among them."""
+    def select(self, matchers: Sequence[Matcher], start_ms: int, end_ms: int, want: Want) -> Raw:
+        """All samples of the matching series between two moments, both included, staleness markers among them.
+
+        Where `want` shows that fewer do as well, a source may give downsampled ones: for `min_over_time` the least of each
+        step, for `max_over_time`, `sum_over_time`, `avg_over_time` and `count_over_time` likewise, for all else the last.
+        """
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -99,4 +114,4 @@ def without_stale(raw: Raw) -> Raw:
     if keep.all():
         return raw
     running = np.concatenate([[0], np.cumsum(keep)])
-    return Raw(labels=raw.labels, offsets=running[raw.offsets], times=raw.times[keep], values=raw.values[keep])
+    return replace(raw, offsets=running[raw.offsets], times=raw.times[keep], values=raw.values[keep])

@@ -273,3 +273,5 @@ class RangeVector:
 
     labels: Sequence[Labels]
     windows: Sequence[Windows]
+    counted: bool = False
+    """The samples are already counts, to be added up."""

@@ -10,39 +10,23 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import duckdb
-import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
-from wattstat.promql import Labels, PromqlError
+from wattstat.promql import Labels
+from wattstat.store import downsampling
+from wattstat.store.protocol import StoreError
+from wattstat.store.rows import Rows
 
-_SCHEMA = """
+_SCHEMA = f"""
 CREATE TABLE IF NOT EXISTS series (id BIGINT, labels VARCHAR, first_ms BIGINT, last_ms BIGINT);
 CREATE TABLE IF NOT EXISTS recent (id BIGINT, time_ms BIGINT, value DOUBLE);
 CREATE TABLE IF NOT EXISTS samples (id BIGINT, time_ms BIGINT, value DOUBLE);
+{downsampling.SCHEMA}
 """
-
-Ids = npt.NDArray[np.int64]
-Times = npt.NDArray[np.int64]
-Values = npt.NDArray[np.float64]
-
-
-class StoreError(Exception):
-    """The database cannot be opened or is not ours; the message says what to do."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Rows:
-    """Samples in order of (series, time)."""
-
-    ids: Ids
-    times: Times
-    values: Values
 
 
 class Span(NamedTuple):
@@ -54,6 +38,7 @@ class Span(NamedTuple):
     samples: int
 
 
+_TRANSLATED = "SELECT ours AS id, time_ms, value FROM read_parquet(?) JOIN translated ON id = theirs"
 _TRANSLATION = pa.schema([("theirs", pa.int64()), ("ours", pa.int64())])
 
 
@@ -68,7 +53,7 @@ def labels_from_text(text: str) -> Labels:
 
 
 class Database:
-    """One connection. `cursor()` gives another one to the same database, for another thread."""
+    """The connection that writes."""
 
     def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
         self.connection = connection
@@ -89,8 +74,9 @@ class Database:
             raise StoreError(f"the history {path} cannot be opened: {err}") from err
         return cls(connection)
 
-    def cursor(self) -> Database:
-        return Database(self.connection.cursor())
+    def cursor(self) -> duckdb.DuckDBPyConnection:
+        """A connection for another thread."""
+        return self.connection.cursor()
 
     def close(self) -> None:
         self.connection.close()
@@ -137,6 +123,7 @@ class Database:
         """Move what was appended to the sorted table."""
         with self._transaction():
             self.connection.execute("INSERT INTO samples SELECT id, time_ms, value FROM recent ORDER BY id, time_ms")
+            self.connection.execute(downsampling.insert("SELECT id, time_ms, value FROM recent"))
             self.connection.execute(
                 "UPDATE series SET last_ms = newest.last_ms"
                 " FROM (SELECT id, max(time_ms) AS last_ms FROM recent GROUP BY id) newest WHERE series.id = newest.id"
@@ -157,10 +144,10 @@ class Database:
                 self._insert_series(new_series)
             self.connection.register("translated", translated)
             self.connection.execute(
-                "INSERT INTO samples SELECT ours, time_ms, value FROM read_parquet(?) JOIN translated ON id = theirs"
-                " ORDER BY ours, time_ms",
+                f"INSERT INTO samples {_TRANSLATED} ORDER BY ours, time_ms",
                 [str(path)],
             )
+            self.connection.execute(downsampling.insert(_TRANSLATED), [str(path)])
             spans = self.connection.execute(
                 "SELECT ours, min(time_ms), max(time_ms), count(*) FROM read_parquet(?) JOIN translated ON id = theirs"
                 " GROUP BY ours",
@@ -181,6 +168,14 @@ class Database:
         )
         self.connection.unregister("spans")
 
+    def expire(self, samples_before_ms: int, coarse_before_ms: int) -> list[int]:
+        """Delete what is older than it is kept. Returns the series that are gone with it."""
+        with self._transaction():
+            self.connection.execute("DELETE FROM samples WHERE time_ms < ?", [samples_before_ms])
+            self.connection.execute("DELETE FROM coarse WHERE time_ms < ?", [coarse_before_ms])
+            gone = self.connection.execute("DELETE FROM series WHERE last_ms < ? RETURNING id", [coarse_before_ms]).fetchall()
+        return [number for (number,) in gone]
+
     # Reading
 
     def read_parquet(self, path: Path, columns: Sequence[str]) -> list[tuple[Any, ...]]:
@@ -199,72 +194,3 @@ class Database:
         """How many samples wait to be sorted, and the time of the oldest."""
         row = self.connection.execute("SELECT count(*), min(time_ms) FROM recent").fetchone()
         return (0, None) if row is None else (row[0], row[1])
-
-    def read(self, ids: Sequence[int], start_ms: int, end_ms: int, limit: int) -> Rows:
-        """The samples of some series between two moments, both included. Raises `PromqlError` beyond `limit` samples."""
-        with self._transaction():
-            if len(ids) * (end_ms - start_ms) // 1000 > limit:  # more than this there can be at one sample a second
-                self._refuse_more_than(limit, ids, start_ms, end_ms)
-            parts = [self._read("samples", ids, start_ms, end_ms), self._read("recent", ids, start_ms, end_ms)]
-        return in_order([part for part in parts if len(part.ids)])
-
-    def _refuse_more_than(self, limit: int, ids: Sequence[int], start_ms: int, end_ms: int) -> None:
-        where = f"WHERE {_among(ids)} AND time_ms BETWEEN {start_ms} AND {end_ms}"
-        query = f"SELECT (SELECT count(*) FROM samples {where}) + (SELECT count(*) FROM recent {where})"  # noqa: S608 - numbers only
-        row = self.connection.execute(query).fetchone()
-        if row is not None and row[0] > limit:
-            raise PromqlError(
-                f"query processing would load too many samples into memory: a selector takes {row[0]:,}, "
-                f"{limit:,} are allowed; ask for fewer series or a shorter time"
-            )
-
-    def _read(self, table: str, ids: Sequence[int], start_ms: int, end_ms: int) -> Rows:
-        order = " ORDER BY id, time_ms" if table == "recent" else ""
-        query = f"SELECT id, time_ms, value FROM {table} WHERE {_among(ids)} AND time_ms BETWEEN ? AND ?{order}"  # noqa: S608 - numbers and a fixed name
-        found = self.connection.sql(query, params=[start_ms, end_ms]).to_arrow_table(1_000_000)
-        return Rows(ids=found["id"].to_numpy(), times=found["time_ms"].to_numpy(), values=found["value"].to_numpy())
-
-
-def _among(ids: Sequence[int]) -> str:
-    """A condition that the zone maps understand: the span of ids, and which of them where the span holds others."""
-    span = f"id BETWEEN {ids[0]} AND {ids[-1]}"
-    if ids[-1] - ids[0] == len(ids) - 1:
-        return span
-    return f"{span} AND id IN ({','.join(map(str, ids))})"
-
-
-def in_order(parts: Sequence[Rows]) -> Rows:
-    """Rows that consist of sorted runs, as one sorted run.
-
-    Each part is a row of runs (one for each time that `recent` was emptied); in a run the samples of a series stand together,
-    so only these segments are sorted, not the samples.
-    """
-    if not parts:
-        return Rows(ids=np.zeros(0, np.int64), times=np.zeros(0, np.int64), values=np.zeros(0))
-    ids = np.concatenate([part.ids for part in parts]) if len(parts) > 1 else parts[0].ids
-    times = np.concatenate([part.times for part in parts]) if len(parts) > 1 else parts[0].times
-    values = np.concatenate([part.values for part in parts]) if len(parts) > 1 else parts[0].values
-    starts = np.flatnonzero(np.concatenate([[True], ids[1:] != ids[:-1]]))
-    if (ids[starts][1:] > ids[starts][:-1]).all():
-        return _checked(Rows(ids=ids, times=times, values=values))
-    ends = np.append(starts[1:], len(ids))
-    order = np.lexsort((times[starts], ids[starts]))
-    slices = [slice(start, end) for start, end in zip(starts[order].tolist(), ends[order].tolist(), strict=True)]
-    return _checked(
-        Rows(
-            ids=np.repeat(ids[starts[order]], (ends - starts)[order]),
-            times=np.concatenate([times[part] for part in slices]),
-            values=np.concatenate([values[part] for part in slices]),
-        )
-    )
-
-
-def _checked(rows: Rows) -> Rows:
-    """Sorted for certain, and one sample a moment: overlapping imports may have brought two, of which the later one counts."""
-    forward = (rows.ids[1:] != rows.ids[:-1]) | (rows.times[1:] > rows.times[:-1])
-    if forward.all():
-        return rows
-    order = np.lexsort((rows.times, rows.ids))
-    ids, times, values = rows.ids[order], rows.times[order], rows.values[order]
-    newest = np.append((ids[1:] != ids[:-1]) | (times[1:] != times[:-1]), True)
-    return Rows(ids=ids[newest], times=times[newest], values=values[newest])

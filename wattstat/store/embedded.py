@@ -11,26 +11,44 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar, cast
 
 import duckdb
-import numpy as np
 
 from wattstat import promql
-from wattstat.promql import Labels, Matcher, PromqlError, Raw
-from wattstat.store.database import Database, StoreError, labels_from_text
+from wattstat.promql import Labels, Matcher, PromqlError
+from wattstat.store import downsampling
+from wattstat.store.database import Database, labels_from_text
 from wattstat.store.ingest import Ingest
-from wattstat.store.protocol import Answer, QueryError, Series
+from wattstat.store.protocol import Answer, QueryError, Series, StoreError
+from wattstat.store.reading import Reader
 from wattstat.store.series_index import Known, SeriesIndex
-
-MAX_SAMPLES = 50_000_000
-"""How many samples one selector may bring into memory (24 bytes each)."""
 
 COMPACT_ROWS = 2_000_000
 COMPACT_MS = 2 * 3_600_000
 
 T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Keep:
+    """How long history is kept: every sample, and five-minute steps."""
+
+    samples_days: float = 30
+    coarse_days: float = 366
+
+    def samples_from_ms(self, now: float) -> int:
+        """The oldest samples that are kept, at a border between two steps."""
+        return _steps_ago(now, self.samples_days)
+
+    def coarse_from_ms(self, now: float) -> int:
+        return _steps_ago(now, self.coarse_days)
+
+
+def _steps_ago(now: float, days: float) -> int:
+    return round((now - days * 86400) * 1000) // downsampling.STEP_MS * downsampling.STEP_MS
 
 
 class EmbeddedStore:
@@ -41,11 +59,13 @@ class EmbeddedStore:
         path: Path,
         *,
         target_labels: Labels = (),
+        keep: Keep | None = None,
         memory_limit: str = "1GiB",
         threads: int = 2,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._clock = clock
+        self._keep = keep or Keep()
         self._database = Database.open(path, memory_limit=memory_limit, threads=threads)
         self._index = SeriesIndex()
         for number, labels, first_ms, last_ms in self._database.series():
@@ -65,7 +85,10 @@ class EmbeddedStore:
     def _write(self, body: str | None, time_ms: int, duration_seconds: float) -> None:
         with self._lock:
             scrape = self._ingest.scrape(body, time_ms, duration_seconds)
-        self._database.append(scrape.new_series, scrape.rows)
+        try:
+            self._database.append(scrape.new_series, scrape.rows)
+        except duckdb.Error as err:
+            raise StoreError(f"the scrape cannot be written: {err}") from err
         self._ingest.written()
         self._waiting += len(scrape.rows.ids)
         self._oldest_ms = time_ms if self._oldest_ms is None else self._oldest_ms
@@ -105,6 +128,12 @@ class EmbeddedStore:
     def _compact(self) -> None:
         self._database.compact()
         self._waiting, self._oldest_ms = 0, None
+        now = self._clock()
+        gone = self._database.expire(self._keep.samples_from_ms(now), self._keep.coarse_from_ms(now))
+        if gone:
+            with self._lock:
+                self._index.remove(gone)
+                self._ingest.forget_prefixes()
 
     # Asking
 
@@ -120,15 +149,16 @@ class EmbeddedStore:
 
     async def _ask(self, ask: Callable[[Reader], promql.Result]) -> Answer:
         def work() -> promql.Result:
-            database = self._database.cursor()
+            connection = self._database.cursor()
+            fine_from_ms = self._keep.samples_from_ms(self._clock())
             try:
-                return ask(Reader(database=database, index=self._index, lock=self._lock))
+                return ask(Reader(connection=connection, index=self._index, lock=self._lock, fine_from_ms=fine_from_ms))
             except PromqlError as err:
                 raise QueryError(str(err), kind=err.kind) from err
             except duckdb.Error as err:
                 raise QueryError(f"the history cannot be read: {err}", kind="execution") from err
             finally:
-                database.close()
+                connection.close()
 
         return answer(await self._in(self._readers, work))
 
@@ -169,32 +199,6 @@ class EmbeddedStore:
     @staticmethod
     async def _in(executor: ThreadPoolExecutor, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(executor, work)
-
-
-class Reader:
-    """One query's view of the database; what the evaluator reads from."""
-
-    def __init__(self, *, database: Database, index: SeriesIndex, lock: threading.Lock) -> None:
-        self._database = database
-        self._index = index
-        self._lock = lock
-
-    def select(self, matchers: Sequence[Matcher], start_ms: int, end_ms: int) -> Raw:
-        """The samples of the matching series; series without samples in the span are left out."""
-        with self._lock:
-            ids = self._index.select(matchers, start_ms, end_ms)
-            labels = {number: self._index.by_id[number].labels for number in ids}
-        if not ids:
-            nothing = np.zeros(0)
-            return Raw(labels=(), offsets=np.zeros(1, np.int64), times=nothing.astype(np.int64), values=nothing)
-        rows = self._database.read(ids, start_ms, end_ms, MAX_SAMPLES)
-        starts = np.flatnonzero(np.concatenate([[len(rows.ids) > 0], rows.ids[1:] != rows.ids[:-1]]))
-        return Raw(
-            labels=[labels[number] for number in rows.ids[starts].tolist()],
-            offsets=np.append(starts, len(rows.ids)),
-            times=rows.times,
-            values=rows.values,
-        )
 
 
 def answer(result: promql.Result) -> Answer:

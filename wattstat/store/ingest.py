@@ -9,7 +9,7 @@ import numpy as np
 
 from wattstat.promql import Labels
 from wattstat.promql.raw import STALE
-from wattstat.store.database import Rows
+from wattstat.store.rows import Rows
 from wattstat.store.series_index import Known, SeriesIndex
 from wattstat.store.text_format import ExpositionError, parse_line, parse_value
 
@@ -70,7 +70,8 @@ class Ingest:
         for name, value in outcome.about():
             found[self.number_of(self._labelled((("__name__", name),)), time_ms)] = value
         self._previous = current
-        self._forget_prefixes(len(current))
+        if len(self._prefixes) > 2 * len(current) + 10_000:
+            self.forget_prefixes()  # series that come and go must not fill the memory
         ids = np.fromiter(found.keys(), np.int64, len(found))
         moments = np.full(len(ids), time_ms, np.int64)
         for place in [place for place, number in enumerate(found) if number in times] if times else ():
@@ -138,9 +139,9 @@ class Ingest:
             self._new.append((number, labels, time_ms))
         return number
 
-    def _forget_prefixes(self, current: int) -> None:
-        if len(self._prefixes) > 2 * current + 10_000:
-            self._prefixes.clear()  # series that come and go must not fill the memory
+    def forget_prefixes(self) -> None:
+        """Look every line up anew, because series were removed."""
+        self._prefixes.clear()
 
 
 __all__ = ["ExpositionError", "Ingest", "Outcome", "Scrape"]

@@ -7,6 +7,10 @@ from dataclasses import dataclass
 from typing import Literal, Protocol
 
 
+class StoreError(Exception):
+    """The history cannot be opened or written; the message says what to do."""
+
+
 class QueryError(Exception):
     """A query that cannot be answered. `kind` is Prometheus' errorType: bad_data, execution, timeout, unavailable."""
 

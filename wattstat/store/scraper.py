@@ -10,6 +10,7 @@ from typing import Protocol
 import aiohttp
 import structlog
 
+from wattstat.store.protocol import StoreError
 from wattstat.store.text_format import ExpositionError
 
 _log = structlog.get_logger(__name__)
@@ -52,10 +53,13 @@ class Scraper:
         took = self._clock() - began
         time_ms = round(moment * 1000)
         try:
-            await self._sink.ingest(body, time_ms, took)
-        except ExpositionError as err:
-            failure = f"not in the text format: {err}"
-            await self._sink.ingest(None, time_ms, took)
+            try:
+                await self._sink.ingest(body, time_ms, took)
+            except ExpositionError as err:
+                failure = f"not in the text format: {err}"
+                await self._sink.ingest(None, time_ms, took)
+        except StoreError as err:
+            failure = str(err)  # a full disk may have room again for the next one
         self._report(failure)
 
     async def _fetch(self, session: aiohttp.ClientSession) -> tuple[str | None, str | None]:
