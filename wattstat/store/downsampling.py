@@ -41,9 +41,10 @@ def select(want: Want) -> tuple[str, str]:
     return ("last", "true") if column is None else (column, "samples > 0")
 
 
-def select_fine(want: Want) -> str:
-    """What stands beside it for a sample itself."""
-    return "1.0::DOUBLE" if want.function == "count_over_time" else "value"
+def select_fine(want: Want, *, beside_steps: bool) -> tuple[str, str]:
+    """The same for a sample itself; beside steps that are counts it counts as one."""
+    counted = beside_steps and want.function == "count_over_time"
+    return ("1.0::DOUBLE", "NOT isnan(value)") if counted else ("value", "true")
 
 
 def suffices(want: Want, span_ms: int) -> bool:

@@ -54,7 +54,7 @@ class Reader:
     def _read(self, ids: Sequence[int], start_ms: int, end_ms: int, coarse_before: int, want: Want) -> Rows:
         """What was sorted long ago coarsely, the rest as it is."""
         value, there = downsampling.select(want)
-        fine = downsampling.select_fine(want)
+        fine, countable = downsampling.select_fine(want, beside_steps=start_ms < coarse_before)
         among = _among(ids)
         queries: list[str] = []
         if start_ms < coarse_before:
@@ -62,9 +62,10 @@ class Reader:
             queries.append(f"SELECT id, time_ms, {value} AS value FROM coarse WHERE {among} AND {span} AND {there}")  # noqa: S608 - numbers only
         if end_ms >= coarse_before:
             span = f"time_ms BETWEEN {max(start_ms, coarse_before)} AND {end_ms}"
-            queries.append(f"SELECT id, time_ms, {fine} AS value FROM samples WHERE {among} AND {span}")  # noqa: S608
+            queries.append(f"SELECT id, time_ms, {fine} AS value FROM samples WHERE {among} AND {span} AND {countable}")  # noqa: S608
         span = f"time_ms BETWEEN {start_ms} AND {end_ms}"
-        queries.append(f"SELECT id, time_ms, {fine} AS value FROM recent WHERE {among} AND {span} ORDER BY id, time_ms")  # noqa: S608
+        recent = f"SELECT id, time_ms, {fine} AS value FROM recent WHERE {among} AND {span} AND {countable}"  # noqa: S608
+        queries.append(f"{recent} ORDER BY id, time_ms")
         self.connection.execute("BEGIN")
         try:
             if len(ids) * (end_ms - start_ms) // 1000 > MAX_SAMPLES:  # at one sample a second there might be more
