@@ -76,6 +76,23 @@ def test_check_config_lists_the_problems_of_both_files(run, tmp_path):
     assert "4 problems" in checked.stdout
 
 
+def test_check_config_tries_the_files_of_authorities(run, tmp_path):
+    (tmp_path / "empty.pem").write_text("nothing")
+    site(
+        tmp_path,
+        "credentials: {bmc: {password_env: PATH}}\n",
+        "nodes:\n"
+        "  - {name: 'a[1-9]', bmc: {url: 'https://{name}', tls: {ca_file: absent.pem}}}\n"
+        "  - {name: b, bmc: {url: https://b, tls: {ca_file: empty.pem}}}\n",
+    )
+    checked = run("check-config")
+
+    assert checked.exit_code == 1
+    assert f"nodes[a1].bmc.tls.ca_file and 8 more: {tmp_path / 'absent.pem'} cannot be read" in checked.stdout
+    assert f"nodes[b].bmc.tls.ca_file: {tmp_path / 'empty.pem'} holds no certificate" in checked.stdout
+    assert "2 problems" in checked.stdout
+
+
 def test_check_config_prints_json(run, tmp_path):
     site(tmp_path, "web: {lisen: 1}\n")
     checked = run("check-config", "--json")

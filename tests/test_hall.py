@@ -118,5 +118,5 @@ def test_names_against_the_conventions_are_refused(declare, name):
 
 def test_a_sample_with_too_few_labels_is_refused():
     metric: Metric = gauge("power_watts", "node gpu", "", source="")
-    with pytest.raises(ValueError, match="zip"):
+    with pytest.raises(ValueError, match="was given the values"):
         metric.series_prefix(("a",))

@@ -111,9 +111,10 @@ def test_a_url_loses_only_its_last_slash(url):
 
 def test_a_fingerprint_is_taken_as_openssl_prints_it():
     digits = ":".join(["AB"] * 32)
-    found = inventory.loads(f"nodes: [{{name: a, bmc: {{url: https://x, tls: {{fingerprint: '{digits}'}}}}}}]")
+    for written in (digits, f"sha256 Fingerprint={digits}", "ab" * 32):
+        found = inventory.loads(f"nodes: [{{name: a, bmc: {{url: https://x, tls: {{fingerprint: '{written}'}}}}}}]")
 
-    assert found.nodes[0].bmc.tls.fingerprint == "ab" * 32
+        assert found.nodes[0].bmc.tls.fingerprint == "ab" * 32
     assert "is no SHA-256 fingerprint" in only_problem_of(
         "nodes: [{name: a, bmc: {url: https://x, tls: {fingerprint: 'AB:CD'}}}]",
     )

@@ -76,7 +76,7 @@ def _is_host(host: str) -> bool:
 
 
 def _fingerprint(value: str) -> str:
-    digits = value.replace(":", "").replace(" ", "").lower()
+    digits = value.rpartition("=")[2].replace(":", "").replace(" ", "").lower()
     if not re.fullmatch(r"[0-9a-f]{64}", digits):
         raise ValueError(
             f"{value!r} is no SHA-256 fingerprint; expected 64 hexadecimal digits, as printed by "

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cache
 
 PREFIX = "wattstat_"
 
@@ -33,10 +34,14 @@ class Metric:
 
     def series_prefix(self, values: tuple[str, ...]) -> str:
         """The sample's line up to its value: `name{label="value",...} `, escaped as the text format asks."""
+        if len(values) != len(self.labels):
+            raise ValueError(f"{self.name} has the labels {self.labels}, and was given the values {values}")
         if not values:
             return self.name + " "
-        pairs = ",".join(f'{name}="{_escape(value)}"' for name, value in zip(self.labels, values, strict=True))
-        return f"{self.name}{{{pairs}}} "
+        text = "".join(values)
+        if "\\" in text or '"' in text or "\n" in text:
+            values = tuple(_escape(value) for value in values)
+        return _template(self) % values
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +82,12 @@ def info(name: str, labels: str, text: str, *, source: str) -> Metric:
     return Metric(name=PREFIX + name, kind=Kind.GAUGE, labels=tuple(labels.split()), help=text, source=source)
 
 
+@cache
+def _template(metric: Metric) -> str:
+    """`name{label="%s",...} `: filling it takes a third of the time that joining pairs takes."""
+    pairs = ",".join(f'{name}="%s"' for name in metric.labels)
+    return f"{metric.name}{{{pairs}}} "
+
+
 def _escape(value: str) -> str:
-    if "\\" in value or '"' in value or "\n" in value:
-        return value.replace("\\", r"\\").replace('"', r"\"").replace("\n", r"\n")
-    return value
+    return value.replace("\\", r"\\").replace('"', r"\"").replace("\n", r"\n")

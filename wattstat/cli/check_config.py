@@ -82,7 +82,7 @@ def _inventory(config: Config, document: Document) -> tuple[Inventory | None, li
     found = write_out(read(path))
     inventory, problems = reader.examine(found, path.parent)
     if inventory is not None:
-        problems += check.check_credentials(config, inventory, found)
+        problems += [*check.check_credentials(config, inventory, found), *check.check_authorities(inventory, found)]
     return inventory, problems
 
 

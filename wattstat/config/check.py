@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import ssl
 import stat
 from collections.abc import Iterator
 from pathlib import Path
@@ -67,6 +68,33 @@ def check_credentials(config: Config, inventory: Inventory, document: Document) 
         for part, device in (("bmc", node.bmc), ("agent", node.agent)):
             if device is not None and device.credentials is not None and device.credentials not in config.credentials:
                 yield _no_credentials(document, ("nodes", position, part, "credentials"), device.credentials, config)
+
+
+def check_authorities(inventory: Inventory, document: Document) -> Iterator[Problem]:
+    """Authority files that the inventory (whose document this is) names and that cannot be used."""
+    tried: dict[Path, str] = {}
+    for position, node in enumerate(inventory.nodes):
+        for part, device in (("bmc", node.bmc), ("agent", node.agent)):
+            path = device.tls.ca_file if device is not None else None
+            if path is None:
+                continue
+            if path not in tried:
+                tried[path] = _unusable_authority(path)
+            if tried[path]:
+                loc: Loc = ("nodes", position, part, "tls", "ca_file")
+                advice = "check the path and its owner; it holds one or more `-----BEGIN CERTIFICATE-----`"
+                yield _problem(document, loc, tried[path], expected="a PEM file with certificates", advice=advice)
+
+
+def _unusable_authority(path: Path) -> str:
+    """Why a file cannot vouch for certificates; empty when it can."""
+    try:
+        ssl.create_default_context(cafile=path)
+    except ssl.SSLError:
+        return f"{path} holds no certificate that can be read"
+    except OSError as err:
+        return f"{path} cannot be read: {err.strerror}"
+    return ""
 
 
 def _secret_files(config: Config) -> Iterator[tuple[Loc, Path]]:
