@@ -21,6 +21,7 @@ from wattstat.config import Config
 from wattstat.inventory import Inventory, Node
 
 _MOST_BYTES = 16 * 1024**2
+_MOST = 1e300
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,7 +148,7 @@ def parse(document: Any) -> AgentReading:
     unknown = 0
     for name, family in families.items() if isinstance(families, Mapping) else ():
         metric = ALL.get(name)
-        if metric is None or not isinstance(family, Mapping) or list(family.get("labels", ())) != list(metric.labels):
+        if metric is None or not isinstance(family, Mapping) or family.get("labels") != list(metric.labels):
             unknown += 1
             continue
         for labels, value in _series(metric, family.get("samples")):
@@ -173,7 +174,8 @@ def _labels(metric: Metric, labels: Any) -> tuple[str, ...] | None:
 
 
 def _number(value: Any) -> float | None:
-    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return float(value) if is_number and abs(value) < _MOST else None  # beyond it an int would be no float
 
 
 async def _document(answer: aiohttp.ClientResponse, address: str) -> Any:

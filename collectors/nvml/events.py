@@ -39,9 +39,10 @@ class XidWatch:
     library: Library
     on_xid: Callable[[str, int], None]
     random: Random = field(default_factory=Random)
+    registered: Session | None = None  # the session whose GPUs are watched now
+    _wake: threading.Event = field(default_factory=threading.Event)
     _stop: threading.Event = field(default_factory=threading.Event)
     _thread: threading.Thread | None = None
-    _pause_seconds: float = FIRST_PAUSE_SECONDS
 
     def start(self) -> None:
         """Start the thread, once."""
@@ -49,38 +50,49 @@ class XidWatch:
             self._thread = threading.Thread(target=self._run, name="nvml-events", daemon=True)
             self._thread.start()
 
+    def wake(self) -> None:
+        """There is a new session: register now, without the rest of the pause."""
+        self._wake.set()
+
     def stop(self) -> None:
         """Ask the thread to end and wait for it."""
         self._stop.set()
+        self._wake.set()
         if self._thread is not None:
             self._thread.join(timeout=5)
 
     def _run(self) -> None:
+        pause_seconds = FIRST_PAUSE_SECONDS
         while not self._stop.is_set():
             try:
                 self._watch_session()
-                self._pause_seconds = FIRST_PAUSE_SECONDS
+                pause_seconds = FIRST_PAUSE_SECONDS
             except CollectError as error:
                 log.debug("xid events wait for NVML", error=str(error))
-            self._stop.wait(self._pause_seconds * self.random.uniform(0.8, 1.2))
-            self._pause_seconds = min(self._pause_seconds * 2, LONGEST_PAUSE_SECONDS)
+            if self._wake.wait(pause_seconds * self.random.uniform(0.8, 1.2)):
+                self._wake.clear()
+                pause_seconds = FIRST_PAUSE_SECONDS
+            else:
+                pause_seconds = min(pause_seconds * 2, LONGEST_PAUSE_SECONDS)
 
     def _watch_session(self) -> None:
         """Wait for events of one session. Between two waits the session may be ended by whoever wants a new one."""
         nvml = self.library.nvml
         with self.library.session() as session:
             events, uuids = self._register(session)
+            self.registered = session
         try:
             while not self._stop.is_set():
                 begin = time.monotonic()
                 with self.library.session() as current:
                     if current is not session:
-                        self._pause_seconds = 0.0
+                        self._wake.set()
                         return
                     self._wait(events, uuids)
                 if time.monotonic() - begin < WAIT_MILLISECONDS / 2000:
                     self._stop.wait(0.01)  # a driver that does not wait must not make us spin
         finally:
+            self.registered = None
             try:
                 nvml.nvmlEventSetFree(events)
             except nvml.NVMLError as error:

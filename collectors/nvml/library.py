@@ -77,10 +77,10 @@ class Library:
                 self._users -= 1
                 self._changed.notify_all()
 
-    def ensure_open(self) -> None:
-        """Open a session if there is none. Raises `LibraryGone`; then it waits before it tries again."""
+    def ensure_open(self) -> bool:
+        """Open a session if there is none; True when it did. Raises `LibraryGone`; then it waits before it tries again."""
         if self._session is not None:
-            return
+            return False
         if self.monotonic() < self._next_attempt:
             raise LibraryGone(f"{self._why}; trying again in at most {self._pause_seconds:g} s")
         try:
@@ -93,6 +93,7 @@ class Library:
         self._pause_seconds, self._next_attempt, self._why = FIRST_PAUSE_SECONDS, float("-inf"), ""
         with self._changed:
             self._session = session
+        return True
 
     def close(self, why: str = "closed") -> bool:
         """End the session once nobody is inside it. False when somebody stayed for too long; then nothing has changed."""

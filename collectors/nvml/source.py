@@ -115,8 +115,9 @@ class NvmlSource(Source[Readings]):
             self._restart_wanted = ""
             self._readers.clear()
         try:
-            self.library.ensure_open()
-            self._watch.start()
+            if self.library.ensure_open():
+                self._watch.start()
+                self._watch.wake()
             with self.library.session() as session:
                 self._keep(session)
                 return self._each(session, lambda gpu: fast.fetch(gpu.device, gpu.gpm))
