@@ -29,7 +29,7 @@ from collectors.redfish.values import (
 from wattstat.catalogue import node as catalogue
 from wattstat.catalogue.metric import Samples
 
-_SENSOR = re.compile(r"/Chassis/HGX_(GPU_\w+)/Sensors/HGX_\1_(Power_0|Energy_0|TEMP_0|TEMP_1|DRAM_0_Temp_0)$")
+_SENSOR = re.compile(r"/HGX_(GPU_\w+)/Sensors/HGX_\1_(Power_0|Energy_0|TEMP_0|TEMP_1|DRAM_0_Temp_0)$")
 _DELL_TEMPERATURES = {"PrimaryTemperature": "gpu", "MemoryTemperature": "memory", "BoardTemperature": "board"}
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from collectors.redfish.reader import Reader
 from collectors.redfish.topic import Documents, Topic
 from collectors.redfish.tree import Chassis, Tree
-from collectors.redfish.values import Body, link, member, objects, text, watts
+from collectors.redfish.values import Body, as_body, link, member, objects, text, watts
 from wattstat.catalogue import node as catalogue
 from wattstat.catalogue.metric import Samples
 
@@ -91,7 +91,7 @@ def input_watts(body: Body) -> float | None:
 
 def parse(_tree: Tree, documents: Documents) -> PowerReading:
     return PowerReading(
-        system_watts=input_watts(documents.get("system") or {}),
+        system_watts=input_watts(as_body(documents.get("system"))),
         baseboard_watts=watts(member(documents.get("baseboard"), "PowerWatts", "Reading")),
     )
 

@@ -16,8 +16,8 @@ from collectors.redfish.values import Body, link, links, member, objects
 
 # What a BMC said it does not have is asked again after this time: a firmware update may bring it.
 FORGET_MISSING_SECONDS = 6 * 3600.0
-# What no resource of a BMC brought (the supplies' power of a DGX) is not looked for again for this long.
-FRUITLESS_SECONDS = 290.0
+# A way that failed is not tried again for this long, nor what no way brought (the power of a DGX's supplies).
+DETOUR_SECONDS = 290.0
 PAGES = 20
 # When the first so many members are not there, the collection is a list of nothing and the rest is not asked.
 DEAD_MEMBERS = 3
@@ -59,9 +59,10 @@ class Choices:
 
     _worked: dict[tuple[str, ...], str] = field(default_factory=dict)
 
-    def order(self, key: tuple[str, ...], names: Iterable[str]) -> list[str]:
+    def order(self, key: tuple[str, ...], names: Iterable[str], *, first: str = "") -> list[str]:
+        """`first`, then the way that worked, then the others as they are listed."""
         best = self._worked.get(key)
-        return sorted(names, key=lambda name: name != best)
+        return sorted(names, key=lambda name: (name != first, name != best))
 
     def worked(self, key: tuple[str, ...], name: str) -> None:
         self._worked[key] = name
@@ -78,7 +79,7 @@ class Bmc:
     metric_reports: bool = True
     kind: tuple[str, ...] = ("", "")  # model, firmware
     missing: dict[str, float] = field(default_factory=dict)
-    fruitless_until: dict[str, float] = field(default_factory=dict)
+    detours: dict[str, tuple[str, float]] = field(default_factory=dict)  # quantity: way to take (or none), until when
     cursors: dict[str, Cursor] = field(default_factory=dict)  # how far each log was read
     found: dict[str, str | None] = field(default_factory=dict)  # addresses that were looked for among members
 
@@ -96,7 +97,8 @@ class Reader:
         """A resource's document. None when there is no link to it, when the BMC does not have it, or when it failed.
 
         Topics share what was read: within one collection no address is asked twice.
-        Raises `Throttled` when the BMC asks for patience and `Unreachable` when it no longer answers: then no more is asked.
+        Raises `Throttled` when the BMC asks for patience, `Unreachable` when it no longer answers, and what ended the session:
+        then no more is asked.
         """
         if uri is None:
             return None
@@ -120,6 +122,8 @@ class Reader:
                 raise
             return None
         except CollectError as err:
+            if not self.bmc.session.logged_in:
+                raise
             self.errors[uri] = err
             return None
         self.timeouts = 0
@@ -157,34 +161,47 @@ class Reader:
         ways: Mapping[str, Callable[[], Awaitable[Found | None]]],
         good: Callable[[Found], bool],
         *,
-        rest_seconds: float = FRUITLESS_SECONDS,
+        rest_seconds: float = DETOUR_SECONDS,
     ) -> Found | None:
         """What the first way brings that `good` recognises; the way is remembered for this model and firmware.
 
-        When no way brings it, it is not looked for again for `rest_seconds`.
+        A way that only failed is not given up for all machines of its kind: this BMC goes without it for a while. When no way
+        brings the quantity, it is not looked for again for `rest_seconds`.
         """
-        key = (*self.bmc.kind, quantity)
-        if self.bmc.monotonic() < self.bmc.fruitless_until.get(quantity, 0.0):
+        bmc = self.bmc
+        key = (*bmc.kind, quantity)
+        detour, until = bmc.detours.get(quantity, ("", 0.0))
+        if bmc.monotonic() >= until:
+            detour = ""
+        elif not detour:
             return None
-        for name in self.bmc.choices.order(key, ways):
+        failures = len(self.errors)
+        for name in bmc.choices.order(key, ways, first=detour):
             found = await ways[name]()
             if found is not None and good(found):
-                self.bmc.choices.worked(key, name)
+                if len(self.errors) > failures:
+                    bmc.detours[quantity] = (name, bmc.monotonic() + DETOUR_SECONDS)
+                elif not detour:
+                    bmc.choices.worked(key, name)
                 return found
-        self.bmc.fruitless_until[quantity] = self.bmc.monotonic() + rest_seconds
+        bmc.detours[quantity] = ("", bmc.monotonic() + rest_seconds)
         return None
 
     async def _expanded(self, uri: str) -> Body | None:
+        """The collection with its members where the service can, else with links to them; None when it failed."""
         expand = features_of(self.bmc.session.root).expand
-        if expand:
-            query = f"$expand={expand}"
-            body = await self.get(uri, query)
-            if body is not None:
-                return body
-            if isinstance(self.errors.get(uri), BadPayload):
-                del self.errors[uri]  # announced and not honoured for this collection: the plain request will do
-                self._remember_missing(f"{uri}?{query}")
-        return await self.get(uri)
+        if not expand:
+            return await self.get(uri)
+        query = f"$expand={expand}"
+        body = await self.get(uri, query)
+        failure = self.errors.get(uri)
+        if body is not None or (failure is not None and not isinstance(failure, BadPayload)):
+            return body
+        plain = await self.get(uri)
+        if plain is not None and failure is not None:
+            del self.errors[uri]  # announced and not honoured for this collection: the plain request will do
+            self._remember_missing(f"{uri}?{query}")
+        return plain
 
     def _remember_missing(self, address: str) -> None:
         self.bmc.missing[address] = self.bmc.monotonic() + FORGET_MISSING_SECONDS

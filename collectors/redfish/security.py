@@ -32,9 +32,13 @@ async def fetch(reader: Reader, tree: Tree) -> Documents:
         "attributes": await reader.get(tree.attributes_of("iDRAC")),
         "protocol": await reader.get(manager.protocol if manager else None),
         "secure_boot": await reader.get(host.secure_boot if host else None),
-        "handshake": await _handshake(reader),
-        "ours": _ours(reader),
+        **await from_outside(reader),
     }
+
+
+async def from_outside(reader: Reader) -> Documents:
+    """What can be said without a login."""
+    return {"handshake": await _handshake(reader), "ours": _ours(reader)}
 
 
 async def _handshake(reader: Reader) -> Documents | None:
@@ -58,7 +62,7 @@ def parse(_tree: Tree, documents: Documents) -> SecurityReading:
     verdicts = ((name, check(documents)) for name, check in CHECKS.items())
     return SecurityReading(
         findings=tuple((name, verdict) for name, verdict in verdicts if verdict is not None),
-        certificate_expires_at=number(member(documents, "handshake", "expires_at")),
+        certificate_expires_at=between(0, member(documents, "handshake", "expires_at"), 1e12),
     )
 
 

@@ -85,6 +85,11 @@ class Session:
                 self._refuse(errors.of_status(answer, what))
         return errors.body_of(answer, what)
 
+    @property
+    def logged_in(self) -> bool:
+        """Whether there is a session."""
+        return self._client is not None
+
     async def ensure(self) -> None:
         """Log in if that has not been done. Raises a `CollectError`."""
         async with self._slots:

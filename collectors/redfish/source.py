@@ -8,8 +8,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from collectors.frame import BadPayload, CollectError, Fetched, Source, Tier
-from collectors.redfish import limits, power
+from collectors.frame import AuthFailed, BadPayload, CollectError, Fetched, Source, Tier
+from collectors.redfish import limits, power, security
 from collectors.redfish.gpu import GPU
 from collectors.redfish.gpu_inventory import GPU_INVENTORY
 from collectors.redfish.health import HEALTH
@@ -64,7 +64,10 @@ class RedfishSource(Source[Readings]):
 
     async def fetch(self, tier: str) -> Fetched:
         reader = Reader(bmc=self._bmc)
-        tree = await self._discovered(reader, anew=tier == self.tiers[-1].name)
+        try:
+            tree = await self._discovered(reader, anew=tier == self.tiers[-1].name)
+        except AuthFailed as err:
+            return await self._from_outside(tier, err)
         documents: dict[str, Any] = {}
         try:
             for topic in TOPICS:
@@ -81,6 +84,16 @@ class RedfishSource(Source[Readings]):
         if "limits" in documents:
             self._counts_energy = limits.energy_joules(documents["limits"]) is not None or self._counts_energy is True
         return Fetched(documents=documents, errors=reader.errors)
+
+    async def _from_outside(self, tier: str, refusal: AuthFailed) -> Fetched:
+        """What a BMC shows that does not let us in, or that we do not trust: its certificate, which is often the reason."""
+        if tier != SECURITY.tier:
+            raise refusal
+        reader = Reader(bmc=self._bmc)
+        documents = await security.from_outside(reader)
+        if documents["handshake"] is None:
+            raise refusal
+        return Fetched(documents={SECURITY.name: documents}, errors={"login": refusal})
 
     def parse(self, tier: str, documents: Mapping[str, Any]) -> Readings:
         tree = self._tree or Tree()

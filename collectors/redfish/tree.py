@@ -156,7 +156,7 @@ def tree_of(
         managers=tuple(filter(None, map(_manager, managers))),
         firmware=link(member(services.get("UpdateService"), "FirmwareInventory")),
         reports=link(member(services.get("TelemetryService"), "MetricReports")),
-        licenses=link(root.get("LicenseService")),
+        licenses=link(member(root, "LicenseService")),
         events=events if isinstance(events, str) else None,
         select=features.select,
         filter=features.filter,

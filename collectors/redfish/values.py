@@ -43,6 +43,11 @@ def member(value: Json, *path: str | int) -> Json:
     return value
 
 
+def as_body(value: Json) -> Body:
+    """The object that a value is; an empty one for anything else."""
+    return value if isinstance(value, dict) else {}
+
+
 def number(value: Json) -> float | None:
     """A finite number, also from its decimal text; never from a boolean."""
     if isinstance(value, str):

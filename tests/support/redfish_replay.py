@@ -72,6 +72,7 @@ class Replay:
     documents: dict[str, Any]
     session_limit: int = 8
     require_login: bool = True
+    refuse_expand: bool = False
     faults: list[Fault] = field(default_factory=list)
     sessions: dict[str, str] = field(default_factory=dict)
     logins: int = 0
@@ -104,6 +105,8 @@ class Replay:
         document = self.documents.get(path)
         if document is None:
             return _error(404, "SYS403", f"The resource {path} is not found.")
+        if self.refuse_expand and "$expand" in request.query:
+            return _error(400, "SYS428", "The query parameter is not supported.")
         if "$expand" in request.query:
             document = self._expand(document)
         if "$select" in request.query:
@@ -111,7 +114,7 @@ class Replay:
             document = {name: value for name, value in document.items() if name in wanted or name.startswith("@odata")}
         if "$filter" in request.query:
             since = request.query["$filter"].rpartition(" ")[2].strip("'")
-            document = {**document, "Members": [each for each in document["Members"] if each.get("Created", "") > since]}
+            document = {**document, "Members": [each for each in document["Members"] if each.get("Created", "") >= since]}
         return web.json_response(document)
 
     def _expand(self, document: Any) -> Any:

@@ -21,7 +21,7 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
 
 @pytest.fixture(scope="session")
 def certificate(authority: Authority) -> Path:
-    return authority.server("bmc")
+    return authority.server("bmc", days=90)
 
 
 @dataclass(kw_only=True)
