@@ -11,7 +11,7 @@ import sys
 import tempfile
 import time
 import webbrowser
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,8 +19,9 @@ from pathlib import Path
 import aiohttp
 import typer
 
-from simulator.nvml.build import STATE_VARIABLE, BuildError, build, environment
+from simulator.nvml.build import BuildError, build
 from wattstat.config import Config, load
+from wattstat.serve.demo_agents import Agents
 from wattstat.serve.process import parse_listen, require_free, set_up_logging, stop_event
 from wattstat.store import open_store
 from wattstat.store.embedded import EmbeddedStore
@@ -29,7 +30,6 @@ READY_SECONDS = 120.0
 STOP_SECONDS = 20.0
 POLL_SECONDS = 0.1
 WATCH_SECONDS = 1.0
-STAGGER_SECONDS = 0.2
 # Starts the command with the wish to end when the demo ends, however it ends; the wish outlives exec.
 _LAUNCH = """
 import ctypes, os, sys
@@ -87,7 +87,7 @@ class Demo:
     def __init__(self, options: DemoOptions, directory: Path) -> None:
         self.options = options
         self.directory = directory
-        self.agents: dict[str, asyncio.subprocess.Process] = {}
+        self._agents: Agents | None = None
         self._others: list[asyncio.subprocess.Process] = []
         self._began = time.monotonic()
 
@@ -97,6 +97,7 @@ class Demo:
         try:
             await self._start(stop)
             if not stop.is_set():
+                self._tell()
                 await self._watch(stop)
         finally:
             await self._stop()
@@ -104,7 +105,7 @@ class Demo:
     async def _start(self, stop: asyncio.Event) -> None:
         typer.echo(f"Starting a simulated hall of {self.options.nodes} servers in {self.directory} ...")
         (self.directory / "ready").unlink(missing_ok=True)
-        library = asyncio.create_task(asyncio.to_thread(build))
+        (self.directory / "logs").mkdir(exist_ok=True)
         options = self.options
         arguments = {
             "--dir": self.directory,
@@ -116,38 +117,19 @@ class Demo:
         given = [word for name, value in arguments.items() for word in (name, str(value))]
         simulator = await self._launch("simulator", ["-m", "simulator", *given])
         self._others.append(simulator)
+        agents = self._agents = Agents(self.directory, await asyncio.to_thread(build))
         await self._until(stop, (self.directory / "ready").exists, "simulator", simulator)
         if stop.is_set():
-            library.cancel()
             return
+        await asyncio.to_thread(agents.start, agents.nodes)
         await self._import_history()
         serve = await self._launch("serve", ["-m", "wattstat", "serve", "--config", str(self.directory / "wattstat.yaml")])
         self._others.append(serve)
-        # The page first: sixteen interpreters that start at once would make it wait.
         await self._page_is_up(stop, serve)
-        self._library = await library
-        if not stop.is_set():
-            self._tell()
-        for config in sorted((self.directory / "agents").glob("*.yaml")):
-            if not stop.is_set():
-                await self._start_agent(config.stem)
-                await asyncio.sleep(STAGGER_SECONDS)
 
-    async def _start_agent(self, node: str) -> None:
-        config = self.directory / "agents" / f"{node}.yaml"
-        state = self.directory / "state" / f"{node}.nvml"
-        extra = environment(self._library, state) if state.exists() else {}
-        command = ["-m", "wattstat", "agent", "--config", str(config)]
-        self.agents[node] = await self._launch(f"agent-{node}", command, extra)
-
-    async def _launch(
-        self, name: str, arguments: Sequence[str], extra: Mapping[str, str] | None = None
-    ) -> asyncio.subprocess.Process:
+    async def _launch(self, name: str, arguments: Sequence[str]) -> asyncio.subprocess.Process:
         """Start a Python process whose words go to a file. It has its own session, so that Ctrl-C reaches us alone."""
-        logs = self.directory / "logs"
-        logs.mkdir(exist_ok=True)
-        inherited = {name: value for name, value in os.environ.items() if name != STATE_VARIABLE}
-        with (logs / f"{name}.log").open("wb") as log:
+        with (self.directory / "logs" / f"{name}.log").open("wb") as log:
             return await asyncio.create_subprocess_exec(
                 sys.executable,
                 "-ISc",
@@ -157,11 +139,13 @@ class Demo:
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                env={**inherited, **(extra or {})},
                 start_new_session=True,
             )
 
     async def _import_history(self) -> None:
+        # The past was made anew; what an earlier demo left in this folder is another past.
+        for old in (self.directory / "data").glob("history.duckdb*"):
+            old.unlink()
         store = open_store(self._config())
         try:
             if isinstance(store, EmbeddedStore) and self.options.history_hours:
@@ -231,24 +215,18 @@ class Demo:
                 with contextlib.suppress(aiohttp.ClientError, TimeoutError):
                     async with client.get(f"{control}/faults") as response:
                         found = await response.json()
-                    await self._follow({fault["target"] for fault in found["items"] if fault["kind"] == "agent_gone"})
+                    gone = {fault["target"] for fault in found["items"] if fault["kind"] == "agent_gone"}
+                    if self._agents is not None:
+                        await asyncio.to_thread(self._agents.follow, gone)
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(stop.wait(), WATCH_SECONDS)
-
-    async def _follow(self, gone: set[str]) -> None:
-        for node, process in list(self.agents.items()):
-            alive = process.returncode is None
-            if alive and node in gone:
-                process.send_signal(signal.SIGTERM)
-                await process.wait()
-            elif not alive and node not in gone:
-                await self._start_agent(node)
 
     async def _stop(self) -> None:
         """End readers before what they read, all of them in any case."""
         typer.echo("\nStopping ...")
-        readers = [*self._others[1:], *self.agents.values()]
-        await asyncio.gather(*(_end(process) for process in readers))
+        await asyncio.gather(*(_end(process) for process in self._others[1:]))
+        if self._agents is not None:
+            await asyncio.to_thread(self._agents.stop)
         await asyncio.gather(*(_end(process) for process in self._others))
 
     def _config(self) -> Config:
