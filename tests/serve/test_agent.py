@@ -4,6 +4,8 @@ import asyncio
 import json
 import os
 import signal
+import socket
+import subprocess
 import sys
 import time
 from collections import Counter
@@ -132,16 +134,14 @@ async def settled(session, url, name):
         await asyncio.sleep(0.05)
 
 
-def port_of(tmp_path):
-    import socket  # noqa: PLC0415
-
+def free_port():
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
 
 
 async def test_a_real_agent_serves_metrics_and_readings_and_stops_cleanly(tmp_path, run_agent):
-    port, state = port_of(tmp_path), tmp_path / "n1.nvml"
+    port, state = free_port(), tmp_path / "n1.nvml"
     StateFile.create(state, gpus_of(H100_SXM, 2, "n1")).close()
     process = await run_agent({"agent": {"listen": f"127.0.0.1:{port}", "node": "n1", "sysfs": str(tmp_path)}}, state)
     url = f"http://127.0.0.1:{port}"
@@ -172,7 +172,7 @@ async def test_a_real_agent_serves_metrics_and_readings_and_stops_cleanly(tmp_pa
 
 async def test_with_a_token_only_the_liveness_probe_is_open(tmp_path, run_agent):
     (tmp_path / "token").write_text("s3cret\n")
-    port, state = port_of(tmp_path), tmp_path / "n1.nvml"
+    port, state = free_port(), tmp_path / "n1.nvml"
     StateFile.create(state, gpus_of(H100_SXM, 1, "n1")).close()
     settings = {"listen": f"127.0.0.1:{port}", "token_file": str(tmp_path / "token")}
     await run_agent({"agent": settings}, state)
@@ -185,7 +185,7 @@ async def test_with_a_token_only_the_liveness_probe_is_open(tmp_path, run_agent)
 
 
 async def test_dcgm_names_are_there_only_when_asked_for(tmp_path, run_agent):
-    port, state = port_of(tmp_path), tmp_path / "n1.nvml"
+    port, state = free_port(), tmp_path / "n1.nvml"
     StateFile.create(state, gpus_of(H100_SXM, 1, "n1")).close()
     exporter = Exporter(dcgm_names=True).model_dump()
     await run_agent({"agent": {"listen": f"127.0.0.1:{port}", "node": "n1"}, "exporter": exporter}, state)
@@ -206,3 +206,12 @@ async def test_a_taken_port_is_told_with_what_to_do(tmp_path, run_agent):
     assert process.returncode == 1
     assert "is an agent running already?" in errors.decode()
     assert "Traceback" not in errors.decode()
+
+
+def test_it_imports_only_what_the_base_installation_has():
+    code = "import sys, wattstat.cli, wattstat.serve.agent_http; print(*sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=Path(__file__).parents[2]
+    )
+    loaded = {name.partition(".")[0] for name in done.stdout.split()}
+    assert not loaded & {"fastapi", "duckdb", "redfish", "dash", "numpy", "pyarrow", "promql_parser", "plotly", "uvicorn"}

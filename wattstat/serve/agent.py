@@ -140,7 +140,7 @@ async def run(config: Config, stop: asyncio.Event, *, sources: Sequence[Source[A
         await _listen(server, address)
         for source in found:
             await agent.runner.add(source)
-            beats += [asyncio.create_task(beat(agent.runner, source, tier)) for tier in source.tiers]
+            beats.append(asyncio.create_task(watch(agent.runner, source)))
         log.info("agent runs", node=agent.node, listen=config.agent.listen, sources=[source.collector for source in found])
         await _until(stop, beats)
     finally:
@@ -150,6 +150,14 @@ async def run(config: Config, stop: asyncio.Event, *, sources: Sequence[Source[A
         await agent.runner.stop()
         await server.cleanup()
         log.info("agent stopped")
+
+
+async def watch(runner: Runner, source: Source[Any]) -> None:
+    """Collect all tiers of a source. The first tier goes first: it opens what the others need."""
+    await runner.collect_now(source.collector, source.target, source.tiers[0].name)
+    async with asyncio.TaskGroup() as beats:
+        for tier in source.tiers:
+            beats.create_task(beat(runner, source, tier))
 
 
 async def beat(runner: Runner, source: Source[Any], tier: Tier, *, monotonic: Callable[[], float] = time.monotonic) -> None:
