@@ -180,7 +180,7 @@ class Chart:
 
     def age(self, series: Sequence[Series]) -> Component | None:
         """Of the newest point, where the chart reaches until now."""
-        newest = max((one.times[-1] for one in series if one.times), default=None)
+        newest = max((one.times[-1] for one in series if len(one.times)), default=None)
         if newest is None or not self.is_live:
             return None
         return frame.age(max(0.0, self.now - newest), self.now, late_after=max(60.0, 3 * self.span.step))

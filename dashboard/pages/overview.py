@@ -125,7 +125,7 @@ def register(app: Dash, services: Services) -> None:
         except QueryError as error:
             return charts.message(f"History does not answer: {error}", span, zone), frame.age(None, now)
         drawn = power_figure(found, inventory.site.budget_watts, span, zone=zone, revision=revision)
-        newest = found.total[0].times[-1] if found.total and found.total[0].times else None
+        newest = found.total[0].times[-1] if found.total and len(found.total[0].times) else None
         is_live = view.to_text == "now"
         age = frame.age(now - newest, now, late_after=max(60.0, 3 * span.step)) if newest and is_live else None
         return drawn, age
