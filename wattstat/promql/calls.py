@@ -58,8 +58,7 @@ def _over_windows(evaluator: Evaluator, expr: pp.Call) -> Vector:
     scalars = [evaluator.scalar(argument) for argument in expr.args if not _is_range(argument)]
     given = evaluator.range_vector(ranged[0], name)
     function = windows.FUNCTIONS["sum_over_time" if given.counted else name]
-    values = np.zeros((len(given.labels), len(evaluator.grid.steps)))
-    present = np.zeros(values.shape, np.bool_)
+    values, present = evaluator.elements(len(given.labels))
     for window in given.windows:
         rows = window.group.rows
         values[rows], present[rows] = function(window, scalars)
@@ -88,7 +87,7 @@ def _timestamp(evaluator: Evaluator, expr: pp.Call) -> Vector:
     while isinstance(argument, pp.ParenExpr):
         argument = argument.expr
     if isinstance(argument, pp.VectorSelector):
-        return evaluator.instant(argument, times=True).nameless()
+        return evaluator.instant(argument, as_times=True).nameless()
     return _elementwise(evaluator.vector(argument), lambda values: np.broadcast_to(_time(evaluator), values.shape))
 
 

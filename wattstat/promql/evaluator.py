@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -11,13 +13,16 @@ import numpy as np
 import promql_parser as pp
 
 from wattstat.promql import binary, calls, grouping
-from wattstat.promql.raw import Group, Raw, Source, Times, Values, Want, grouped, is_stale, without_stale
+from wattstat.promql.raw import Group, Mask, Raw, Source, Times, Values, Want, grouped, is_stale, without_stale
 from wattstat.promql.syntax import PromqlError, Unsupported, matchers_of, milliseconds
 from wattstat.promql.vector import Grid, Vector, empty
 from wattstat.promql.windows import RangeVector, Windows
 
 LOOKBACK_MS = 5 * 60_000
 """How old a sample may be and still be the current one."""
+
+MAX_ELEMENTS = 50_000_000
+"""How many elements (series times steps) one expression may have; the same bound as Prometheus's for samples."""
 
 SUBQUERY_STEP_MS = 60_000
 """A subquery's resolution where it names none: Prometheus's default evaluation interval."""
@@ -32,9 +37,12 @@ class Evaluator:
 
     source: Source
     grid: Grid
+    deadline: float = math.inf
 
     def evaluate(self, expr: pp.Expr) -> Value:
         """A vector, a scalar at each step, or a string. Raises `PromqlError`."""
+        if time.monotonic() > self.deadline:
+            raise PromqlError("query timed out in expression evaluation", kind="timeout")
         node = _NODES.get(type(expr))
         if node is None:
             raise Unsupported(f"the expression {expr}")
@@ -61,6 +69,16 @@ class Evaluator:
     def constant(self, value: float) -> Scalar:
         return np.full(len(self.grid.steps), value)
 
+    def elements(self, rows: int) -> tuple[Values, Mask]:
+        """Room for the values of so many series, absent as yet. Raises `PromqlError` where that is more than allowed."""
+        shape = (rows, len(self.grid.steps))
+        if rows * len(self.grid.steps) > MAX_ELEMENTS:
+            raise PromqlError(
+                f"query processing would load too many samples into memory: {shape[0]:,} series at {shape[1]:,} steps, "
+                f"{MAX_ELEMENTS:,} elements are allowed; ask for fewer series or a greater step"
+            )
+        return np.zeros(shape), np.zeros(shape, np.bool_)
+
     # Selectors
 
     def moments(self, expr: pp.VectorSelector | pp.SubqueryExpr) -> Times:
@@ -79,19 +97,18 @@ class Evaluator:
     def select(self, expr: pp.VectorSelector, moments: Times, reach_ms: int, want: Want) -> Raw:
         return self.source.select(matchers_of(expr), int(moments.min()) - reach_ms, int(moments.max()), want)
 
-    def instant(self, expr: pp.VectorSelector, *, times: bool = False) -> Vector:
+    def instant(self, expr: pp.VectorSelector, *, as_times: bool = False) -> Vector:
         """The newest sample of each series at each step, unless it is a staleness marker or too old; or its time."""
         moments = self.moments(expr)
         raw = self.select(expr, moments, LOOKBACK_MS, Want(step_ms=self.grid.step_ms))
         lookback_ms = LOOKBACK_MS + raw.resolution_ms
-        values = np.zeros((len(raw.labels), len(moments)))
-        present = np.zeros(values.shape, np.bool_)
+        values, present = self.elements(len(raw.labels))
         for group in grouped(raw):
             newest = np.searchsorted(group.times, moments, side="right") - 1
             sampled = group.times[newest]
             fresh = (newest >= 0) & (sampled >= moments - lookback_ms)
             found = group.values[:, newest]
-            values[group.rows] = sampled / 1000 if times else found
+            values[group.rows] = sampled / 1000 if as_times else found
             present[group.rows] = fresh & ~is_stale(found)
         return Vector(labels=raw.labels, values=values, present=present).pruned()
 

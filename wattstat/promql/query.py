@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -36,11 +37,12 @@ class Result:
     text: str = ""
 
 
-def instant_query(source: Source, text: str, at_ms: int) -> Result:
-    """Evaluate at one moment. Raises `PromqlError`."""
+def instant_query(source: Source, text: str, at_ms: int, *, deadline: float = math.inf) -> Result:
+    """Evaluate at one moment, until the monotonic clock shows `deadline`. Raises `PromqlError`."""
     expr = parse(text)
     steps = np.array([at_ms], np.int64)
-    evaluator = Evaluator(source=source, grid=Grid(steps=steps, step_ms=1, query_start_ms=at_ms, query_end_ms=at_ms))
+    grid = Grid(steps=steps, step_ms=1, query_start_ms=at_ms, query_end_ms=at_ms)
+    evaluator = Evaluator(source=source, grid=grid, deadline=deadline)
     with np.errstate(all="ignore"):
         if _is_range(expr):
             return Result(kind="matrix", points=_samples(evaluator, expr))
@@ -55,8 +57,8 @@ def instant_query(source: Source, text: str, at_ms: int) -> Result:
     return Result(kind="scalar", points=[Points(labels=(), times=steps, values=value)])
 
 
-def range_query(source: Source, text: str, start_ms: int, end_ms: int, step_ms: int) -> Result:
-    """Evaluate at `start_ms`, `start_ms + step_ms`, … up to `end_ms`. Raises `PromqlError`."""
+def range_query(source: Source, text: str, start_ms: int, end_ms: int, step_ms: int, *, deadline: float = math.inf) -> Result:
+    """Evaluate at `start_ms`, `start_ms + step_ms`, … up to `end_ms`, as `instant_query`. Raises `PromqlError`."""
     if step_ms <= 0:
         raise PromqlError(
             "zero or negative query resolution step widths are not accepted. Try a positive integer", kind="bad_data"
@@ -70,7 +72,8 @@ def range_query(source: Source, text: str, start_ms: int, end_ms: int, step_ms: 
         )
     expr = parse(text)
     steps = np.arange(start_ms, end_ms + 1, step_ms, dtype=np.int64)
-    evaluator = Evaluator(source=source, grid=Grid(steps=steps, step_ms=step_ms, query_start_ms=start_ms, query_end_ms=end_ms))
+    grid = Grid(steps=steps, step_ms=step_ms, query_start_ms=start_ms, query_end_ms=end_ms)
+    evaluator = Evaluator(source=source, grid=grid, deadline=deadline)
     if _is_range(expr) or isinstance(expr, pp.StringLiteral):
         kind = "string" if isinstance(expr, pp.StringLiteral) else "range vector"
         raise PromqlError(

@@ -26,6 +26,9 @@ from wattstat.store.protocol import Answer, QueryError, Series, StoreError
 from wattstat.store.reading import Reader
 from wattstat.store.series_index import Known, SeriesIndex
 
+QUERY_SECONDS = 120
+"""How long a query may take, its wait for a thread included, as in Prometheus."""
+
 COMPACT_ROWS = 2_000_000
 COMPACT_MS = 2 * 3_600_000
 
@@ -87,13 +90,13 @@ class EmbeddedStore:
             scrape = self._ingest.scrape(body, time_ms, duration_seconds)
         try:
             self._database.append(scrape.new_series, scrape.rows)
+            self._ingest.written()
+            self._waiting += len(scrape.rows.ids)
+            self._oldest_ms = time_ms if self._oldest_ms is None else self._oldest_ms
+            if self._waiting >= COMPACT_ROWS or time_ms - self._oldest_ms >= COMPACT_MS:
+                self._compact()
         except duckdb.Error as err:
-            raise StoreError(f"the scrape cannot be written: {err}") from err
-        self._ingest.written()
-        self._waiting += len(scrape.rows.ids)
-        self._oldest_ms = time_ms if self._oldest_ms is None else self._oldest_ms
-        if self._waiting >= COMPACT_ROWS or time_ms - self._oldest_ms >= COMPACT_MS:
-            self._compact()
+            raise StoreError(f"the history cannot be written: {err}") from err
 
     async def import_history(self, directory: Path) -> int:
         """Bring in samples made elsewhere: `series.parquet` (id, name, labels as JSON), `samples.parquet` (id, time_ms, value).
@@ -140,12 +143,14 @@ class EmbeddedStore:
     async def query(self, expression: str, at: float | None = None) -> Answer:
         """Evaluate at one moment; now when None. Raises `QueryError`."""
         moment = round((self._clock() if at is None else at) * 1000)
-        return await self._ask(lambda source: promql.instant_query(source, expression, moment))
+        deadline = time.monotonic() + QUERY_SECONDS
+        return await self._ask(lambda source: promql.instant_query(source, expression, moment, deadline=deadline))
 
     async def query_range(self, expression: str, start: float, end: float, step: float) -> Answer:
         """Evaluate at start, start+step, … end. Raises `QueryError`."""
         times = [round(value * 1000) for value in (start, end, step)]
-        return await self._ask(lambda source: promql.range_query(source, expression, *times))
+        deadline = time.monotonic() + QUERY_SECONDS
+        return await self._ask(lambda source: promql.range_query(source, expression, *times, deadline=deadline))
 
     async def _ask(self, ask: Callable[[Reader], promql.Result]) -> Answer:
         def work() -> promql.Result:
@@ -164,31 +169,33 @@ class EmbeddedStore:
 
     async def series(self, selectors: Sequence[str], start: float, end: float) -> list[dict[str, str]]:
         """Label sets of the series that match any selector."""
-        return [dict(labels) for labels in sorted(self._matching(selectors, start, end))]
+        return [dict(labels) for labels in sorted(await self._matching(selectors, start, end))]
 
     async def labels(self, selectors: Sequence[str], start: float | None = None, end: float | None = None) -> list[str]:
         """Names of labels."""
-        return sorted({name for labels in self._matching(selectors, start, end) for name, _ in labels})
+        return sorted({name for labels in await self._matching(selectors, start, end) for name, _ in labels})
 
     async def label_values(
         self, name: str, selectors: Sequence[str], start: float | None = None, end: float | None = None
     ) -> list[str]:
         """Values of a label."""
-        return sorted({value for labels in self._matching(selectors, start, end) for label, value in labels if label == name})
+        matching = await self._matching(selectors, start, end)
+        return sorted({value for labels in matching for label, value in labels if label == name})
 
-    def _matching(self, selectors: Sequence[str], start: float | None, end: float | None) -> set[Labels]:
+    async def _matching(self, selectors: Sequence[str], start: float | None, end: float | None) -> set[Labels]:
         start_ms = -(2**62) if start is None or not math.isfinite(start) else round(start * 1000)
         end_ms = 2**62 if end is None or not math.isfinite(end) else round(end * 1000)
         try:
             wanted: list[tuple[Matcher, ...]] = [promql.selector(text) for text in selectors] or [()]
         except PromqlError as err:
             raise QueryError(str(err), kind=err.kind) from err
-        with self._lock:
-            return {
-                self._index.by_id[number].labels
-                for matchers in wanted
-                for number in self._index.select(matchers, start_ms, end_ms)
-            }
+
+        def work() -> set[Labels]:
+            with self._lock:
+                by_id, select = self._index.by_id, self._index.select
+                return {by_id[number].labels for matchers in wanted for number in select(matchers, start_ms, end_ms)}
+
+        return await self._in(self._readers, work)
 
     async def close(self) -> None:
         """Finish what is being written and read, and close the file."""
