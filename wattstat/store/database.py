@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -119,6 +119,11 @@ class Database:
             raise
         self.connection.execute("COMMIT")
 
+    def _checkpoint(self) -> None:
+        """Write the log into the file, unless somebody else is at work: then DuckDB does so after a later commit."""
+        with suppress(duckdb.TransactionException):
+            self.connection.execute("CHECKPOINT")
+
     def compact(self) -> None:
         """Move what was appended to the sorted table."""
         with self._transaction():
@@ -129,7 +134,7 @@ class Database:
                 " FROM (SELECT id, max(time_ms) AS last_ms FROM recent GROUP BY id) newest WHERE series.id = newest.id"
             )
             self.connection.execute("DELETE FROM recent")
-        self.connection.execute("CHECKPOINT")
+        self._checkpoint()
 
     def import_samples(
         self, path: Path, new_series: Sequence[tuple[int, Labels, int]], numbers: Mapping[int, int]
@@ -155,7 +160,7 @@ class Database:
             ).fetchall()
             self.connection.unregister("translated")
             self._widen(spans)
-        self.connection.execute("CHECKPOINT")
+        self._checkpoint()
         return [Span(*span) for span in spans]
 
     def _widen(self, spans: Sequence[tuple[int, int, int, int]]) -> None:

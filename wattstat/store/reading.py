@@ -66,7 +66,7 @@ class Reader:
         span = f"time_ms BETWEEN {start_ms} AND {end_ms}"
         recent = f"SELECT id, time_ms, {fine} AS value FROM recent WHERE {among} AND {span} AND {countable}"  # noqa: S608
         queries.append(f"{recent} ORDER BY id, time_ms")
-        self.connection.execute("BEGIN")
+        self.connection.execute("BEGIN TRANSACTION READ ONLY")
         try:
             if len(ids) * (end_ms - start_ms) // 1000 > MAX_SAMPLES:  # at one sample a second there might be more
                 self._refuse_too_many(queries)
