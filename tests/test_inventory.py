@@ -103,7 +103,7 @@ def test_a_url_that_is_none_is_refused(url):
 
 
 @pytest.mark.parametrize(
-    "url", ["https://10.0.0.1", "https://[fe80::1]:443", "http://bmc-1.example:8443/", "https://x_y/redfish"]
+    "url", ["https://10.0.0.1", "https://[fe80::1]:443", "https://bmc-1.example:8443/", "https://x_y/redfish"]
 )
 def test_a_url_loses_only_its_last_slash(url):
     assert inventory.loads(f"nodes: [{{name: a, bmc: {{url: '{url}'}}}}]").nodes[0].bmc.url == url.rstrip("/")
@@ -117,6 +117,12 @@ def test_a_fingerprint_is_taken_as_openssl_prints_it():
         assert found.nodes[0].bmc.tls.fingerprint == "ab" * 32
     assert "is no SHA-256 fingerprint" in only_problem_of(
         "nodes: [{name: a, bmc: {url: https://x, tls: {fingerprint: 'AB:CD'}}}]",
+    )
+
+
+def test_a_password_is_not_sent_in_the_clear():
+    assert "nodes[a].bmc.url: http://x is not encrypted; expected https://" in only_problem_of(
+        "nodes: [{name: a, bmc: {url: http://x}}]"
     )
 
 

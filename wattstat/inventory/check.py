@@ -34,6 +34,13 @@ def check(inventory: Inventory, document: Document) -> Iterator[Problem]:
         "nodes", ("agent", "url"), [node.agent.url if node.agent else "" for node in inventory.nodes], document, report
     )
     yield from _places(inventory, report)
+    for position, node in enumerate(inventory.nodes):
+        if node.bmc is not None and not node.bmc.url.startswith("https://"):
+            yield report(
+                ("nodes", position, "bmc", "url"),
+                f"{node.bmc.url} is not encrypted",
+                expected="https://: the password goes there",
+            )
 
 
 def _site(inventory: Inventory, report: _Report) -> Iterator[Problem]:
