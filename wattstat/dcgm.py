@@ -228,8 +228,8 @@ def _labels(snapshot: Snapshot, hostname: HostnameLabel) -> Iterator[tuple[Targe
     for found in snapshot.find(gpu.MIG_INFO):
         has = dict(zip(gpu.MIG_INFO.labels, found.sample.labels, strict=True))
         if has["uuid"] in known:
-            instance = {"GPU_I_PROFILE": has["profile"], "GPU_I_ID": has["instance"]}
-            yield Target(has["uuid"], (has["instance"], has["compute_instance"])), {**known[has["uuid"]], **instance}
+            instance = {"GPU_I_PROFILE": has["profile"], "GPU_I_ID": has["gpu_instance"]}
+            yield Target(has["uuid"], (has["gpu_instance"], has["compute_instance"])), {**known[has["uuid"]], **instance}
 
 
 def _values(snapshot: Snapshot, row: Row) -> dict[Target, float]:
@@ -238,7 +238,7 @@ def _values(snapshot: Snapshot, row: Row) -> dict[Target, float]:
     names = row.metric.labels
     for found in snapshot.find(row.metric, **row.where):
         labels = dict(zip(names, found.sample.labels, strict=True))
-        instance = (labels["instance"], labels["compute_instance"]) if "instance" in labels else None
+        instance = (labels["gpu_instance"], labels["compute_instance"]) if "gpu_instance" in labels else None
         target = Target(labels["uuid"], instance)
         values[target] = values.get(target, 0.0) + round(found.sample.value * row.factor, 9)
     return values

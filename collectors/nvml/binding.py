@@ -22,13 +22,17 @@ class LibraryGone(Unreachable):
     """NVML as a whole stopped to answer: the driver was unloaded, reloaded or replaced. A new start is needed."""
 
 
+class LibraryMissing(LibraryGone):
+    """There is no NVML here at all: no NVIDIA driver is installed."""
+
+
 _MEANINGS: dict[int, type[CollectError]] = {
     1: LibraryGone,  # UNINITIALIZED
     2: BadPayload,  # INVALID_ARGUMENT
     3: NotSupported,  # NOT_SUPPORTED
     4: AuthFailed,  # NO_PERMISSION
     9: LibraryGone,  # DRIVER_NOT_LOADED
-    12: LibraryGone,  # LIBRARY_NOT_FOUND
+    12: LibraryMissing,  # LIBRARY_NOT_FOUND
     13: NotSupported,  # FUNCTION_NOT_FOUND: the driver is older than the call
     15: GpuLost,  # GPU_IS_LOST
     16: GpuLost,  # RESET_REQUIRED

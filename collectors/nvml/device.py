@@ -48,14 +48,15 @@ class Device:
             self.note(call, key, mapped(error, f"nvmlDevice{call} of {self.name}"))
         return None
 
-    def find(self, call: str, *arguments: Any, handle: Any = None) -> Any:
-        """Like `ask`, for calls whose NOT_FOUND is an ordinary answer: an empty list."""
+    def find(self, call: str, *arguments: Any) -> Any:
+        """Like `ask`, for calls whose NOT_FOUND is an ordinary answer, and gives None too."""
+        if call in self.unsupported:
+            return None
         try:
-            return getattr(self.nvml, "nvmlDevice" + call)(handle or self.handle, *arguments)
+            return getattr(self.nvml, "nvmlDevice" + call)(self.handle, *arguments)
         except self.nvml.NVMLError as error:
-            if error.value == NOT_FOUND:
-                return []
-            self.note(call, (call, *arguments), mapped(error, f"nvmlDevice{call} of {self.name}"))
+            if error.value != NOT_FOUND:
+                self.note(call, call, mapped(error, f"nvmlDevice{call} of {self.name}"))
         return None
 
     def note(self, call: str, key: object, error: CollectError) -> None:

@@ -109,6 +109,8 @@ def fetch(device: Device, meter: gpm.Gpm) -> dict[str, Any]:
     document["clocks"] = {domain: device.ask("GetClockInfo", number) for domain, number in CLOCKS.items()}
     document["performance_state"] = device.ask("GetPerformanceState")
     document["reasons"] = device.ask("GetCurrentClocksEventReasons")
+    if document["reasons"] is None:  # its name before driver 535
+        document["reasons"] = device.ask("GetCurrentClocksThrottleReasons")
     if not any(key in fields for key in POWER):
         document["power_usage_mw"] = device.ask("GetPowerUsage")
     if (190, 0) not in fields:

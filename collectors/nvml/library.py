@@ -54,6 +54,7 @@ class Library:
     nvml: Any
     proc: Path = Path("/proc")
     monotonic: Callable[[], float] = time.monotonic
+    was_open: bool = False
     _session: Session | None = None
     _users: int = 0
     _closing: bool = False
@@ -92,7 +93,7 @@ class Library:
             raise
         self._pause_seconds, self._next_attempt, self._why = FIRST_PAUSE_SECONDS, float("-inf"), ""
         with self._changed:
-            self._session = session
+            self._session, self.was_open = session, True
         return True
 
     def close(self, why: str = "closed") -> bool:

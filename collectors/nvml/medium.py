@@ -84,7 +84,7 @@ class MediumReader:
 
     def _utilization(self) -> dict[int, int]:
         """SM utilization by process; NVML answers NOT_FOUND when nothing ran since the time asked for."""
-        samples = self.device.find("GetProcessUtilization", self._seen_us) or []
+        samples = self.device.find("GetProcessUtilization", self._seen_us) or ()
         self._seen_us = max((sample.timeStamp for sample in samples), default=self._seen_us)
         return {sample.pid: sample.smUtil for sample in sorted(samples, key=lambda sample: int(sample.timeStamp))}
 

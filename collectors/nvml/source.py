@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
 
-from collectors.frame.errors import CollectError, Unreachable
+from collectors.frame.errors import CollectError, NotSupported, Unreachable
 from collectors.frame.source import Fetched, Source, Tier
 from collectors.nvml import fast, medium, samples, slow
-from collectors.nvml.binding import GpuLost, LibraryGone
+from collectors.nvml.binding import GpuLost, LibraryGone, LibraryMissing
 from collectors.nvml.counters import Kept
 from collectors.nvml.events import XidWatch
 from collectors.nvml.identity import Identity
@@ -122,6 +122,8 @@ class NvmlSource(Source[Readings]):
                 self._keep(session)
                 return self._each(session, lambda gpu: fast.fetch(gpu.device, gpu.gpm))
         except LibraryGone as error:
+            if isinstance(error, LibraryMissing) and not self.library.was_open:
+                raise NotSupported(f"no NVIDIA driver on this machine: {error}") from error
             self._restart_wanted = str(error)
             raise
 

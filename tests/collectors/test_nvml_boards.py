@@ -259,10 +259,10 @@ async def test_mig_instances_have_their_own_series_and_the_gpu_keeps_its_power(b
     clock.now += 5
     seen = await collect(nvml, "medium")
     assert seen.values(gpu.MIG_INFO, "profile").keys() == {"3g.40gb", "2g.20gb", "1c.2g.20gb"}
-    assert seen(gpu.MIG_MULTIPROCESSORS, instance="1") == 60
-    assert seen(gpu.MIG_MEMORY_USED_BYTES, instance="5", compute_instance="1") == 2 << 20
-    assert seen(gpu.MIG_PROCESSES, instance="5", compute_instance="0") == 1
-    assert seen(gpu.MIG_SM_ACTIVE_RATIO, instance="5", compute_instance="0") == 0.6
+    assert seen(gpu.MIG_MULTIPROCESSORS, gpu_instance="1") == 60
+    assert seen(gpu.MIG_MEMORY_USED_BYTES, gpu_instance="5", compute_instance="1") == 2 << 20
+    assert seen(gpu.MIG_PROCESSES, gpu_instance="5", compute_instance="0") == 1
+    assert seen(gpu.MIG_SM_ACTIVE_RATIO, gpu_instance="5", compute_instance="0") == 0.6
     assert fast(WATTS, window="1s", scope="gpu") == 70
     assert fast(gpu.GPU_UTILIZATION_RATIO) is None
     assert fast(gpu.GPU_UTILIZATION_RATIO, 1) == 0

@@ -5,7 +5,8 @@ import time
 
 import pytest
 
-from collectors.frame.errors import Unreachable
+from collectors.frame.breaker import Breaker
+from collectors.frame.errors import NotSupported, Unreachable
 from collectors.nvml import source as source_module
 from collectors.nvml.binding import LibraryGone
 from collectors.nvml.worker import Worker
@@ -117,6 +118,32 @@ async def test_without_a_driver_at_all_the_message_says_what_is_missing(library_
     with pytest.raises(LibraryGone):
         await made.collect("slow")
     await made.close()
+
+
+async def test_on_a_machine_that_never_had_a_driver_gpus_are_not_supported_and_that_is_no_failure(clock, monkeypatch):
+    made = source(clock)
+
+    def missing():
+        raise made.nvml.NVMLError(12)
+
+    monkeypatch.setattr(made.nvml, "nvmlInit", missing)
+    with pytest.raises(NotSupported, match="no NVIDIA driver on this machine"):
+        await made.collect("fast")
+    await made.close()
+
+
+async def test_a_driver_that_is_uninstalled_while_we_watch_is_a_failure(board, nvml, monkeypatch):
+    await collect(nvml, "fast")
+    board.break_library(12)
+    with pytest.raises(LibraryGone):
+        await collect(nvml, "fast")
+
+
+def test_a_node_whose_driver_fails_is_tried_again_within_half_a_minute(clock):
+    breaker = Breaker(monotonic=clock, longest_seconds=source(clock).longest_backoff_seconds)
+    for _ in range(20):
+        breaker.failed(Unreachable("driver"))
+        assert breaker.open_until is None or breaker.open_until - clock() <= 30
 
 
 @pytest.fixture

@@ -203,7 +203,7 @@ GPU_RETIRED_PAGES = gauge(
 GPU_XID_ERRORS_TOTAL = counter(
     "gpu_xid_errors_total",
     f"{_GPU} xid",
-    "XID errors since the agent started.",
+    "XID errors since the agent started. Those that matter stand at 0 from the start: increase() sees the first one too.",
     source="NVML event set (nvmlEventTypeXidCriticalError)",
 )
 GPU_LAST_XID = gauge(

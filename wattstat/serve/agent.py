@@ -23,6 +23,7 @@ from collectors import nvml, rapl
 from collectors.frame.errors import CollectError
 from collectors.frame.runner import Runner
 from collectors.frame.source import Source, Tier
+from collectors.frame.status import TierStatus
 from wattstat import dcgm
 from wattstat.catalogue import own
 from wattstat.catalogue.metric import Samples
@@ -154,7 +155,10 @@ async def run(config: Config, stop: asyncio.Event, *, sources: Sequence[Source[A
 
 async def watch(runner: Runner, source: Source[Any]) -> None:
     """Collect all tiers of a source. The first tier goes first: it opens what the others need."""
-    await runner.collect_now(source.collector, source.target, source.tiers[0].name)
+    first = source.tiers[0]
+    await runner.collect_now(source.collector, source.target, first.name)
+    if not _status(runner, source, first).supported:
+        return
     async with asyncio.TaskGroup() as beats:
         for tier in source.tiers:
             beats.create_task(beat(runner, source, tier))
@@ -165,13 +169,18 @@ async def beat(runner: Runner, source: Source[Any], tier: Tier, *, monotonic: Ca
     due = monotonic()
     while True:
         await runner.collect_now(source.collector, source.target, tier.name)
-        status = next(each for each, _ in runner.statuses() if (each.target, each.tier) == (source.target, tier.name))
+        status = _status(runner, source, tier)
         if not status.supported:
             return
         every = tier.every_seconds if status.last_success is not None else min(tier.every_seconds, RETRY_SECONDS)
         late = monotonic() - due
         due += every * max(1, -(-late // every))
         await asyncio.sleep(max(0.0, due - monotonic()))
+
+
+def _status(runner: Runner, source: Source[Any], tier: Tier) -> TierStatus:
+    wanted = (source.collector, source.target, tier.name)
+    return next(each for each, _ in runner.statuses() if (each.collector, each.target, each.tier) == wanted)
 
 
 async def _listen(server: web.AppRunner, address: Address) -> None:
