@@ -14,10 +14,10 @@ from operator import attrgetter
 import numpy as np
 from numpy.typing import NDArray
 
-from simulator.bmc.sensors import SLOTS, cpu_id, exhaust_id, fan_name, inlet_id
+from simulator.bmc.sensors import cpu_id, exhaust_id, fan_name, inlet_id
 from simulator.nvml.profiles import MIB, PROFILES
 from simulator.physics import Physics
-from simulator.site import Layout, Server
+from simulator.site import Layout, Server, device_name
 from simulator.world import World
 
 Floats = NDArray[np.float64]
@@ -161,8 +161,3 @@ def _out_of_band(world: World) -> Iterator[Family]:
         labels=counter,
         read=lambda p: np.floor((start + p.node_joules) / 3600) * 3600,
     )
-
-
-def device_name(server: Server, index: int) -> str:
-    """What the controllers call a GPU."""
-    return f"GPU_SXM_{index + 1}" if server.model.hgx else f"Video.Slot.{SLOTS[index]}-1"

@@ -17,6 +17,8 @@ RACK_UNITS = 42
 BREAKER_WATTS = 34_600.0
 RACK_BUDGET_WATTS = 26_000.0
 FEEDS = ("A", "B")
+# The slots that take GPUs in the servers without a baseboard.
+GPU_SLOTS = (2, 4, 5, 7, 31, 33, 36, 38)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -177,3 +179,8 @@ def _service_tag(text: str) -> str:
     letters = "BCDFGHJKLMNPQRSTVWXYZ0123456789"
     value = _digest(text)
     return "".join(letters[(value >> (5 * place)) % len(letters)] for place in range(7))
+
+
+def device_name(server: Server, index: int) -> str:
+    """What the controllers call a GPU: by its place on the baseboard, else by its slot."""
+    return f"GPU_SXM_{index + 1}" if server.model.hgx else f"Video.Slot.{GPU_SLOTS[index]}-1"

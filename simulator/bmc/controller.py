@@ -12,7 +12,7 @@ import numpy as np
 
 from simulator.faults import Fault, Faults
 from simulator.models import ServerModel
-from simulator.site import Server
+from simulator.site import Server, device_name
 from simulator.world import World
 
 SESSION_LIMIT = 8
@@ -199,7 +199,7 @@ class Controller:
                 yield "Critical", "PSU0003", f"The power input for power supply {slot + 1} is lost."
         for number in range(self.model.gpus):
             if self.on and not self.gpu_there(number):
-                yield "Critical", "HWC9052", f"GPU {number + 1} does not respond."
+                yield "Critical", "HWC9052", f"{device_name(self.server, number)} does not respond."
         if self.fault("gpu_ecc"):
             yield "Warning", "HWC9051", "A GPU is degraded because of memory bit errors."
 

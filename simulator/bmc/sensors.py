@@ -9,10 +9,9 @@ from typing import Any
 
 from simulator.bmc.controller import Controller
 from simulator.models import MIX, ServerModel
+from simulator.site import GPU_SLOTS
 
 Read = Callable[[Controller], float | None]
-# The slot of a PCIe card in these chassis, by its number.
-SLOTS = (2, 4, 5, 7, 31, 33, 36, 38)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -159,8 +158,8 @@ def _temperatures(model: ServerModel) -> Iterator[Sensor]:
     if model.gpu and not model.hgx:
         for number in range(model.gpus):
             yield temperature(
-                f"SystemBoardGPU{SLOTS[number]}Temp" if model.idrac == 9 else f"GPU{number}Temp",
-                f"System Board GPU{SLOTS[number]} Temp",
+                f"SystemBoardGPU{GPU_SLOTS[number]}Temp" if model.idrac == 9 else f"GPU{number}Temp",
+                f"System Board GPU{GPU_SLOTS[number]} Temp",
                 "GPU",
                 _numbered(Controller.gpu_celsius, number),
                 (model.gpu.slowdown_celsius, model.gpu.slowdown_celsius + 3),

@@ -6,8 +6,8 @@ from functools import partial
 
 from simulator.bmc.controller import Controller
 from simulator.bmc.routes import ROOT, Document, Routes, health, link
-from simulator.bmc.sensors import SLOTS
 from simulator.models import ServerModel
+from simulator.site import GPU_SLOTS
 
 SYSTEM = f"{ROOT}/Systems/System.Embedded.1"
 STORAGE = f"{SYSTEM}/Storage/CPU.1"
@@ -36,7 +36,7 @@ def register(routes: Routes, model: ServerModel) -> None:
 
 
 def _processors(routes: Routes, model: ServerModel) -> None:
-    cards = [f"Video.Slot.{SLOTS[number]}-1" for number in range(model.gpus)] if not model.hgx else []
+    cards = [f"Video.Slot.{GPU_SLOTS[number]}-1" for number in range(model.gpus)] if not model.hgx else []
     sockets = ["CPU.Socket.1", "CPU.Socket.2"]
     routes.collection(
         f"{SYSTEM}/Processors", "ProcessorCollection", (f"{SYSTEM}/Processors/{id_}" for id_ in (*sockets, *cards))
@@ -180,7 +180,7 @@ def _video(bmc: Controller, *, number: int, card: str) -> Document:
     gpu = bmc.model.gpu
     guid = bmc.server.gpu_uuid(number).removeprefix("GPU-").replace("-", "")
     return {
-        "Name": f"GPU Controller in Slot {SLOTS[number]} of Instance 1",
+        "Name": f"GPU Controller in Slot {GPU_SLOTS[number]} of Instance 1",
         "FQDD": card,
         "BusNumber": bmc.server.pci_bus(number),
         "DeviceNumber": 0,
