@@ -24,16 +24,16 @@ class BuildError(RuntimeError):
     """The library could not be built; the message says what is missing and how to get it."""
 
 
-def build(directory: Path | None = None) -> Path:
+def build(directory: Path | None = None, *, sources: Path = SOURCES) -> Path:
     """Build the library unless it is there already. Returns its folder, for LD_LIBRARY_PATH.
 
     Without a directory it goes to the user's cache. What was built from other sources is never taken for this one.
     """
     layout = c_header()
-    sources = sorted(SOURCES.glob("*.[ch]"))
+    files = sorted(sources.glob("*.[ch]"))
     header = nvml_header()
     digest = hashlib.sha256(layout.encode())
-    for path in (*sources, header):
+    for path in (*files, header):
         digest.update(path.read_bytes())
     folder = (directory or _cache()) / f"nvml-{digest.hexdigest()[:16]}"
     target = folder / SONAME
@@ -44,7 +44,7 @@ def build(directory: Path | None = None) -> Path:
     fresh = folder / f".{SONAME}.{os.getpid()}"
     flags = ["-shared", "-fPIC", "-O2", "-std=gnu11", "-Wall", "-Wextra", "-pthread", f"-Wl,-soname,{SONAME}"]
     includes = [f"-I{folder}", f"-I{header.parent}"]
-    units = [str(path) for path in sources if path.suffix == ".c"]
+    units = [str(path) for path in files if path.suffix == ".c"]
     command = [*compiler(), *flags, *includes, *units, "-o", str(fresh)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - our own command
     if done.returncode != 0:

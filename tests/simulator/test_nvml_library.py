@@ -4,11 +4,26 @@ import ctypes
 import os
 import subprocess
 import sys
+import threading
 
 import pynvml
 import pytest
 
-from simulator.nvml import H100_PCIE, H100_SXM, L4, L40, MigInstance, Process, StateFile, build, environment, gpus_of, preload
+from simulator.nvml import (
+    H100_PCIE,
+    H100_SXM,
+    L4,
+    L40,
+    BuildError,
+    MigInstance,
+    Process,
+    StateFile,
+    build,
+    environment,
+    gpus_of,
+    preload,
+)
+from simulator.nvml.build import compiler
 
 ALL_LINKS = 0xFFFFFFFF
 
@@ -241,3 +256,59 @@ def test_a_new_gpu_is_seen_after_a_new_start(start):
     pynvml.nvmlShutdown()
     pynvml.nvmlInit()
     assert pynvml.nvmlDeviceGetCount() == 2
+
+
+def test_a_reader_never_sees_half_of_an_update(start):
+    state = start(H100_SXM)
+    handle = pynvml.nvmlDeviceGetHandleByIndex(1)
+    stop = threading.Event()
+
+    def write():
+        watts = 0
+        while not stop.is_set():
+            watts = (watts + 1) % 700
+            with state.update():
+                state.columns["power_average_mw"][:] = watts
+                state.columns["power_instant_mw"][:] = watts
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    try:
+        seen = [tuple(value.value.uiVal for value in field(handle, 185, 186)) for _ in range(3000)]
+    finally:
+        stop.set()
+        writer.join()
+    assert len(set(seen)) > 5
+    assert [pair for pair in seen if pair[0] != pair[1]] == []
+
+
+def test_a_writer_that_died_in_the_middle_does_not_hang_its_readers(start):
+    state = start(L4)
+    state.header["sequence"][0] += 1
+    assert pynvml.nvmlDeviceGetPowerUsage(pynvml.nvmlDeviceGetHandleByIndex(0)) == 13_000
+
+
+def test_more_processes_or_instances_than_fit_are_refused(start):
+    state = start(H100_SXM)
+    with pytest.raises(ValueError, match="holds 16"):
+        state.set_processes(0, [Process(pid=pid, memory_bytes=1) for pid in range(17)])
+
+
+def test_without_a_compiler_of_its_own_the_machine_uses_the_one_in_ziglang(monkeypatch):
+    monkeypatch.setattr("shutil.which", lambda _: None)
+    assert compiler()[1:] == ["-m", "ziglang", "cc"]
+    monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
+    with pytest.raises(BuildError, match="install gcc"):
+        compiler()
+
+
+def test_a_missing_header_is_told_with_its_package(monkeypatch, tmp_path):
+    monkeypatch.setattr("importlib.metadata.distributions", lambda: iter(()))
+    with pytest.raises(BuildError, match="pip install nvidia-nvml-dev"):
+        build(tmp_path)
+
+
+def test_sources_that_do_not_compile_say_why(tmp_path):
+    (tmp_path / "broken.c").write_text("int broken(")
+    with pytest.raises(BuildError, match="error"):
+        build(tmp_path / "built", sources=tmp_path)
