@@ -8,6 +8,7 @@ from pathlib import Path
 from urllib.parse import unquote
 
 import dash_mantine_components as dmc
+import structlog
 from dash import ClientsideFunction, Dash, Input, Output, State, dcc, html
 from dash.development.base_component import Component
 from fastapi import FastAPI
@@ -18,6 +19,8 @@ from dashboard.services import Services
 from dashboard.timerange import parse
 from wattstat.api.live import Live
 from wattstat.store.protocol import Store
+
+log = structlog.get_logger(__name__)
 
 RANGES = {
     "now-15m": "Last 15 minutes", "now-1h": "Last hour", "now-3h": "Last 3 hours", "now-6h": "Last 6 hours",
@@ -74,6 +77,7 @@ def create(server: FastAPI, store: Store, live: Live, *, clock: Callable[[], flo
         suppress_callback_exceptions=True,  # pages bring their own components
         serve_locally=True,
         enable_mcp=False,
+        on_error=_tell,
     )
     services = Services(store, live, clock)
     app.layout = shell()
@@ -175,3 +179,9 @@ def _nothing_here(pathname: str) -> Component:
          dcc.Link("To the overview", href="/")],
         className="page lost",
     )  # fmt: skip
+
+
+def _tell(error: Exception) -> None:
+    """Say what failed: Dash answers 500 and keeps the reason to itself. The page keeps what it shows and its age grows."""
+    log.error("a page could not be drawn", exc_info=error)
+    raise error

@@ -6,7 +6,7 @@ Answers are shared between viewers for a moment, so that ten wall screens cost a
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Hashable, Iterable
+from collections.abc import Awaitable, Callable, Hashable, Iterable, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
@@ -87,14 +87,15 @@ class Services:
     async def range(self, expression: str, span: Span) -> Answer:
         """A range query. Raises `QueryError`."""
         key = (expression, span.start, span.end, span.step)
-        return await self._shared.get(
-            key, max(5.0, span.step / 2), lambda: self._store.query_range(expression, span.start, span.end, span.step)
-        )
+        return await self._shared.get(key, max(5.0, span.step / 2), lambda: self._asked(expression, span))
+
+    async def _asked(self, expression: str, span: Span) -> Answer:
+        return plain(await self._store.query_range(expression, span.start, span.end, span.step))
 
     async def value(self, expression: str, seconds: float) -> float | None:
         """The value of a query for one number now, kept for some seconds; None without data. Raises `QueryError`."""
         answer = await self._shared.get(expression, seconds, lambda: self._store.query(expression))
-        return answer.series[0].values[-1] if answer.series and answer.series[0].values else None
+        return float(answer.series[0].values[-1]) if answer.series and len(answer.series[0].values) else None
 
     async def dated(self, found: Iterable[Problem]) -> list[Problem]:
         """The problems with since when each holds, as far as history knows."""
@@ -142,3 +143,13 @@ def run_began(series: Series, span: Span) -> float | None:
             break
         began = expected = at
     return began
+
+
+def plain(answer: Answer) -> Answer:
+    """The same answer with lists of floats: a store may answer in arrays, which have no truth value and no JSON."""
+    series = tuple(replace(each, times=_floats(each.times), values=_floats(each.values)) for each in answer.series)
+    return replace(answer, series=series)
+
+
+def _floats(column: Sequence[float]) -> list[float]:
+    return column.tolist() if hasattr(column, "tolist") else list(column)

@@ -19,7 +19,9 @@ PREFIX = "WATTSTAT_"
 DELIMITER = "__"
 
 # Variables of the same prefix that are no settings.
-_OTHERS = frozenset({"WATTSTAT_CONFIG", "WATTSTAT_SAMPLES", "WATTSTAT_VENV", "WATTSTAT_SIM_NVML_STATE"})
+_OTHERS = frozenset(
+    {"WATTSTAT_CONFIG", "WATTSTAT_SAMPLES", "WATTSTAT_VENV", "WATTSTAT_SIM_NVML_STATE", "WATTSTAT_SUPERVISOR_PID"}
+)
 
 
 def variable(loc: Loc) -> str:

@@ -17,6 +17,7 @@ from typing import Final, NamedTuple
 import structlog
 
 _PR_SET_PDEATHSIG: Final = 1
+SUPERVISOR_PID: Final = "WATTSTAT_SUPERVISOR_PID"
 
 
 class ListenError(Exception):
@@ -106,11 +107,13 @@ def stop_event() -> asyncio.Event:
 
 
 def die_with_parent() -> None:
-    """Ask the kernel for SIGTERM when the parent dies, so that a killed supervisor leaves nothing behind (Linux)."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
-        if os.getppid() == 1:  # it died before we asked
-            os.kill(os.getpid(), signal.SIGTERM)
+    """Under a supervisor, ask the kernel for SIGTERM when it dies: even killed, it leaves nothing behind (Linux)."""
+    supervisor = os.environ.get(SUPERVISOR_PID)
+    if supervisor is None or sys.platform != "linux":
+        return
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+    if os.getppid() != int(supervisor):  # it died before we asked
+        os.kill(os.getpid(), signal.SIGTERM)
 
 
 @contextmanager

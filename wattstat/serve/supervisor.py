@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import sys
 import time
@@ -10,6 +11,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import structlog
+
+from wattstat.serve.process import SUPERVISOR_PID
 
 FIRST_PAUSE_SECONDS = 0.5
 LONGEST_PAUSE_SECONDS = 30.0
@@ -44,7 +47,9 @@ async def keep(program: Program, stop: asyncio.Event, *, monotonic: Callable[[],
     try:
         while not stop.is_set():
             begin = monotonic()
-            process = await asyncio.create_subprocess_exec(*program.command)
+            process = await asyncio.create_subprocess_exec(
+                *program.command, env={**os.environ, SUPERVISOR_PID: str(os.getpid())}
+            )
             log.info("started", process=program.name, pid=process.pid)
             ended = asyncio.ensure_future(process.wait())
             await asyncio.wait({ended, stopping}, return_when=asyncio.FIRST_COMPLETED)
