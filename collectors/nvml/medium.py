@@ -18,6 +18,8 @@ ENGINES = {
     "jpeg": "GetJpgUtilization",
     "ofa": "GetOfaUtilization",
 }
+# The call without a version raises an error of another family where the driver is older than the binding.
+RUNNING = "GetComputeRunningProcesses_v3"
 MOST_MIG_DEVICES = 8  # no board has more; a library that counts higher must not keep us for ever
 
 
@@ -69,7 +71,7 @@ class MediumReader:
         """Ask a GPU. Raises `GpuLost`, `LibraryGone`."""
         device = self.device
         mode = device.ask("GetMigMode")
-        running = device.ask("GetComputeRunningProcesses")
+        running = device.ask(RUNNING)
         return {
             "processes": None if running is None else [(entry.pid, entry.usedGpuMemory) for entry in running],
             "utilization": self._utilization() if running else {},
@@ -103,7 +105,7 @@ class MediumReader:
         device = self.device
         memory = device.ask("GetMemoryInfo", device.nvml.nvmlMemory_v2, handle=handle, key="mig")
         attributes = device.ask("GetAttributes", handle=handle, key="mig")
-        running = device.ask("GetComputeRunningProcesses", handle=handle, key="mig")
+        running = device.ask(RUNNING, handle=handle, key="mig")
         instance = device.ask("GetGpuInstanceId", handle=handle, key="mig")
         uuid = text(device.ask("GetUUID", handle=handle, key="mig"))
         return {

@@ -11,6 +11,7 @@ from collectors.nvml import source as source_module
 from collectors.nvml.binding import LibraryGone
 from collectors.nvml.worker import Worker
 from simulator.nvml import H100_SXM, StateFile, gpus_of
+from simulator.nvml.layout import CALLS
 from tests.support.nvml import Clock, collect, library, node, source
 from wattstat.catalogue import gpu
 
@@ -207,6 +208,17 @@ async def test_a_call_that_fails_is_noted_and_costs_one_value(board, nvml, code)
     assert seen(WATTS, window="1s", scope="gpu") == 70
     board.fail(0, "nvmlDeviceGetUtilizationRates", 0)
     assert (await collect(nvml, "fast"))(gpu.GPU_UTILIZATION_RATIO) == 0
+
+
+@pytest.mark.parametrize("tier", ["fast", "medium", "slow"])
+async def test_a_driver_that_is_older_than_every_call_gives_what_it_has_and_is_silent(board, nvml, tier):
+    await collect(nvml, "fast")
+    for call in CALLS:
+        if call not in ("nvmlDeviceGetHandleByIndex", "nvmlDeviceGetUUID", "nvmlDeviceGetPowerUsage"):
+            board.fail(0, call, 13)
+    collected = await nvml.collect(tier)
+    assert collected.errors == {}
+    assert {sample.labels[1] for sample in collected.samples} >= {"0", "1", "2"}
 
 
 async def test_one_field_of_a_batch_that_fails_costs_one_value_and_its_garbage_is_no_sample(board, nvml):
