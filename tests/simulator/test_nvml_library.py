@@ -296,6 +296,7 @@ def test_more_processes_or_instances_than_fit_are_refused(start):
 
 def test_without_a_compiler_of_its_own_the_machine_uses_the_one_in_ziglang(monkeypatch):
     monkeypatch.setattr("shutil.which", lambda _: None)
+    monkeypatch.setattr("importlib.util.find_spec", lambda _: object())
     assert compiler()[1:] == ["-m", "ziglang", "cc"]
     monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
     with pytest.raises(BuildError, match="install gcc"):
