@@ -18,7 +18,7 @@ def main() -> None:
     )
     parser.add_argument("--dir", type=Path, required=True, help="where configuration, inventory, state and history are written")
     parser.add_argument("--nodes", type=int, default=16, help="servers, in the proportions of the reference mix")
-    parser.add_argument("--seed", type=int, default=1, help="the same seed gives the same hall, jobs and noise")
+    parser.add_argument("--seed", type=int, default=4, help="the same seed gives the same hall, jobs and noise")
     parser.add_argument(
         "--web", default="127.0.0.1:8050", help="address that the written wattstat.yaml gives to the web process"
     )

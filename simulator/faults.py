@@ -21,6 +21,7 @@ KINDS: Mapping[str, str] = {
     "bmc_truncated": "closes the connection in the middle of the body",
     "bmc_sentinels": "sensors read -2147483648",
     "bmc_lying": "power sensors read `factor` (0.5) times the truth",
+    "bmc_clock_off": "its clock is `seconds` (3600) ahead, or behind if negative",
     "telemetry_lost": "sensors read null",
     "telemetry_frozen": "sensors keep the value that they have now",
     "telemetry_spike": "power sensors read `factor` (50) times the truth in `percent` (20) of all readings",

@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simulator.physics import Physics
+from simulator.schedule import Scheduler
 from simulator.site import Layout
-from simulator.workload import DAY, NO_JOB, Job, Patterns, Scheduler
+from simulator.workload import DAY, NO_JOB, Job, Patterns
 
 Floats = NDArray[np.float64]
 WARM_UP_SECONDS = 3 * DAY

@@ -1,4 +1,4 @@
-"""The chassis: power and heat, in the old family of resources (iDRAC9 only), the new one, and as sensors."""
+"""The chassis: power and heat, in the newer family of resources and as sensors."""
 
 from __future__ import annotations
 
@@ -26,9 +26,6 @@ def register(routes: Routes, model: ServerModel) -> None:
     routes.collection(f"{ROOT}/Chassis", "ChassisCollection", members, "Chassis Collection")
     routes.add(CHASSIS, "Chassis.v1_21_0.Chassis", _chassis)
     routes.add(f"{ROOT}/Chassis/Enclosure.Internal.0-1", "Chassis.v1_21_0.Chassis", _enclosure)
-    if model.idrac == 9:
-        routes.add(f"{CHASSIS}/Power", "Power.v1_7_1.Power", _power)
-        routes.add(f"{CHASSIS}/Thermal", "Thermal.v1_7_1.Thermal", _thermal)
     routes.add(f"{CHASSIS}/EnvironmentMetrics", "EnvironmentMetrics.v1_3_0.EnvironmentMetrics", _environment)
     routes.add(f"{CHASSIS}/PowerSubsystem", "PowerSubsystem.v1_1_0.PowerSubsystem", _power_subsystem)
     slots = range(model.psus)
@@ -98,44 +95,8 @@ def _enclosure(_bmc: Controller) -> Document:
     return {"Name": "BP15G+ 0:1", "ChassisType": "Enclosure", "Manufacturer": "DELL", "Status": health()}
 
 
-def _power(bmc: Controller) -> Document:
-    watts = read(bmc, "SystemBoardPwrConsumption")
-    spread = 0.004 * (watts or 0)
-    control = {
-        "@odata.id": f"{CHASSIS}/Power#/PowerControl/0",
-        "@odata.type": "#Power.v1_7_1.PowerControl",
-        "MemberId": "0",
-        "Name": "System Power Control",
-        "PowerAllocatedWatts": bmc.model.cap_max_watts,
-        "PowerAvailableWatts": 0,
-        "PowerCapacityWatts": bmc.model.psus * bmc.model.psu_watts,
-        "PowerConsumedWatts": watts,
-        # Whether a cap is in force cannot be seen here: the value stands whatever the setting.
-        "PowerLimit": {"CorrectionInMs": 0, "LimitException": "HardPowerOff", "LimitInWatts": bmc.cap_value},
-        "PowerMetrics": {
-            "AverageConsumedWatts": watts,
-            "IntervalInMin": 1,
-            "MaxConsumedWatts": None if watts is None else round(watts + spread),
-            "MinConsumedWatts": None if watts is None else round(watts - spread),
-        },
-        "PowerRequestedWatts": bmc.model.cap_max_watts * 0.9,
-        "RelatedItem": [link(CHASSIS), link(SYSTEM)],
-    }
-    supplies = [_old_supply(bmc, slot) for slot in range(bmc.model.psus)]
-    return {
-        "Name": "Power",
-        "PowerControl": [control],
-        "PowerControl@odata.count": 1,
-        "PowerSupplies": supplies,
-        "PowerSupplies@odata.count": len(supplies),
-        "Redundancy": [],
-        "Redundancy@odata.count": 0,
-        "Voltages": [],
-        "Voltages@odata.count": 0,
-    }
-
-
-def _supply_identity(bmc: Controller, slot: int) -> Document:
+def supply_identity(bmc: Controller, slot: int) -> Document:
+    """What a power supply is, in either family."""
     return {
         "Manufacturer": "DELL",
         "Model": f"PWR SPLY,{bmc.model.psu_watts:.0f}W,RDNT,DELTA",
@@ -149,7 +110,8 @@ def _supply_identity(bmc: Controller, slot: int) -> Document:
     }
 
 
-def _supply_view(bmc: Controller, slot: int) -> Document:
+def supply_view(bmc: Controller, slot: int) -> Document:
+    """What Dell adds about a power supply, in either family."""
     detail = (
         "Presence Detected"
         if bmc.psu_alive(slot)
@@ -170,32 +132,13 @@ def _supply_view(bmc: Controller, slot: int) -> Document:
     }
 
 
-def _old_supply(bmc: Controller, slot: int) -> Document:
-    psu = f"PSU.Slot.{slot + 1}"
-    output = read(bmc, f"{psu}_OutputPower")
-    return {
-        "@odata.id": f"{CHASSIS}/Power#/PowerSupplies/{slot}",
-        "@odata.type": "#Power.v1_7_1.PowerSupply",
-        "MemberId": str(slot),
-        **_supply_identity(bmc, slot),
-        "EfficiencyPercent": 91.0000026226044,
-        "LineInputVoltage": bmc.psu_volts(slot),
-        "LineInputVoltageType": "AC240V",
-        "PowerInputWatts": read(bmc, f"{psu}_InputPower"),
-        "PowerOutputWatts": output,
-        "LastPowerOutputWatts": output,
-        "Redundancy": [],
-        "Oem": {"Dell": _supply_view(bmc, slot)},
-    }
-
-
 def _supply(bmc: Controller, *, slot: int) -> Document:
     return {
-        **_supply_identity(bmc, slot),
+        **supply_identity(bmc, slot),
         "InputNominalVoltageType": "AC240V",
         "LineInputStatus": "Normal" if bmc.psu_volts(slot) > 0 else "LossOfInput",
         "Metrics": link(f"{SUPPLIES}/PSU.Slot.{slot + 1}/Metrics"),
-        "Oem": {"Dell": _supply_view(bmc, slot)},
+        "Oem": {"Dell": supply_view(bmc, slot)},
     }
 
 
@@ -290,42 +233,4 @@ def _fan(bmc: Controller, *, number: int) -> Document:
         },
         "Oem": {"Dell": {"FanPWM": round(100 * bmc.node("fan_ratio"))}},
         "Status": {"Health": "OK", "State": "Enabled"},
-    }
-
-
-def _thermal(bmc: Controller) -> Document:
-    sensors = sensors_of(bmc.model.key).values()
-    warm = [sensor for sensor in sensors if sensor.kind == "Temperature"]
-    turning = [sensor for sensor in sensors if sensor.kind == "Rotational"]
-    return {
-        "Name": "Thermal",
-        "Temperatures": [
-            {
-                "@odata.id": f"{CHASSIS}/Thermal#/Temperatures/{number}",
-                "MemberId": str(number),
-                "Name": sensor.name,
-                "PhysicalContext": sensor.context,
-                "ReadingCelsius": read(bmc, sensor.id),
-                "UpperThresholdNonCritical": sensor.caution,
-                "UpperThresholdCritical": sensor.critical,
-                "Status": {"Health": "OK", "State": "Enabled"},
-            }
-            for number, sensor in enumerate(warm)
-        ],
-        "Fans": [
-            {
-                "@odata.id": f"{CHASSIS}/Thermal#/Fans/{number}",
-                "MemberId": str(number),
-                "Name": sensor.name,
-                "FanName": sensor.name,
-                "PhysicalContext": sensor.context,
-                "Reading": read(bmc, sensor.id),
-                "ReadingUnits": "RPM",
-                "LowerThresholdCritical": 480,
-                "LowerThresholdNonCritical": 840,
-                "Status": {"Health": "OK", "State": "Enabled"},
-            }
-            for number, sensor in enumerate(turning)
-        ],
-        "Redundancy": [],
     }

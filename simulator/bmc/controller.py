@@ -93,6 +93,12 @@ class Controller:
         return round(self.gpu("gpu_celsius", number)) if self.gpu_there(number) else None
 
     @property
+    def clock(self) -> float:
+        """What the controller takes for the time."""
+        wrong = self.fault("bmc_clock_off")
+        return self.world.now + (wrong.number("seconds", 3600) if wrong else 0)
+
+    @property
     def on(self) -> bool:
         """Whether the host has power."""
         return bool(self.world.physics.powered[self.server.index])
@@ -185,7 +191,7 @@ class Controller:
     def current_faults(self) -> list[LogEntry]:
         """What is wrong now, as the list of current faults has it, each with the time when it was first seen."""
         wrong = list(self._wrong())
-        self.since = {message: self.since.get(message, self.world.now) for _, _, message in wrong}
+        self.since = {message: self.since.get(message, self.clock) for _, _, message in wrong}
         return [
             LogEntry(number=number, created=self.since[message], severity=severity, message_id=message_id, message=message)
             for number, (severity, message_id, message) in enumerate(wrong, 1)
@@ -212,9 +218,7 @@ class Controller:
     def note(self, severity: str, message_id: str, message: str) -> None:
         """Write an entry to the SEL; it wraps at 1024."""
         self.log.append(
-            LogEntry(
-                number=len(self.log) + 1, created=self.world.now, severity=severity, message_id=message_id, message=message
-            )
+            LogEntry(number=len(self.log) + 1, created=self.clock, severity=severity, message_id=message_id, message=message)
         )
         del self.log[:-1024]
 

@@ -39,7 +39,7 @@ def _manager(bmc: Controller) -> Document:
         "ManagerType": "BMC",
         "Model": bmc.model.generation,
         "FirmwareVersion": bmc.firmware,
-        "DateTime": stamp(bmc.world.now),
+        "DateTime": stamp(bmc.clock),
         "DateTimeLocalOffset": "+00:00",
         "PowerState": "On",
         "LogServices": link(LOGS),
@@ -181,7 +181,7 @@ def _licenses(bmc: Controller) -> Document:
 def _log(bmc: Controller, *, name: str) -> Document:
     return {
         "Name": "SEL Log Service" if name == "Sel" else "FaultListEntries",
-        "DateTime": stamp(bmc.world.now),
+        "DateTime": stamp(bmc.clock),
         "Entries": link(f"{LOGS}/{name}/Entries"),
         "LogEntryType": "SEL",
         "MaxNumberOfRecords": 1024 if name == "Sel" else 500000,

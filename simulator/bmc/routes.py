@@ -51,11 +51,11 @@ def health(value: str = "OK", state: str = "Enabled") -> Document:
 @cache
 def routes_of(key: str) -> Routes:
     """The table of a server model, made once."""
-    from simulator.bmc import chassis, hgx, manager, service, system  # noqa: PLC0415 - they register into this module's type
+    from simulator.bmc import chassis, hgx, legacy, manager, service, system  # noqa: PLC0415 - they register into this module's type
 
     model = next(model for model, _ in MIX if model.key == key)
     routes = Routes()
-    for room in (service, system, chassis, manager, *((hgx,) if model.hgx else ())):
+    for room in (service, system, chassis, legacy, manager, *((hgx,) if model.hgx else ())):
         room.register(routes, model)
     return routes
 

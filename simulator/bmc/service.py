@@ -137,5 +137,5 @@ def _telemetry(bmc: Controller, *, enabled: bool) -> Document:
         "MetricReports": link(f"{ROOT}/TelemetryService/MetricReports"),
         "MetricReportDefinitions": link(f"{ROOT}/TelemetryService/MetricReportDefinitions"),
         "Status": health(),
-        "DateTime": stamp(bmc.world.now),
+        "DateTime": stamp(bmc.clock),
     }

@@ -9,7 +9,8 @@ from simulator.bmc import errors
 from simulator.bmc.chassis import CHASSIS
 from simulator.bmc.controller import Controller
 from simulator.bmc.errors import Answer, refusal, success
-from simulator.bmc.hgx import BASEBOARD, BOARD_CHASSIS, TOTAL_POWER
+from simulator.bmc.hgx import TOTAL_POWER
+from simulator.bmc.hgx_gpu import BASEBOARD, BOARD_CHASSIS
 from simulator.bmc.manager import SYSTEM_ATTRIBUTES
 
 SETTING = "ServerPwr.1.PowerCapSetting"

@@ -25,7 +25,7 @@ def demo(
     nodes: NodesOption = 16,
     port: PortOption = 8050,
     data: DataOption = None,
-    seed: SeedOption = 1,
+    seed: SeedOption = 4,
     history_hours: HistoryOption = 24,
     no_browser: NoBrowserOption = False,
 ) -> None:
