@@ -1,7 +1,8 @@
-"""Bounds on concurrent requests: overall and for each host, so arranged that a bad target never delays a good one.
+"""Bounds on concurrent collections: overall and for each host, so arranged that nothing slow delays what is quick.
 
-Targets whose newest answer was good share one pool; all others (new, failing) share a second. A hundred controllers that hang
-until their time-out can fill the second pool only.
+Targets whose newest answer was good share one pool; all others (new, failing) share a second: a hundred controllers that hang
+until their time-out can fill the second pool only. The first tiers of sources (power) have pools beside those of the other
+tiers: an inventory of a thousand servers takes minutes, and their power is read every ten seconds meanwhile.
 """
 
 from __future__ import annotations
@@ -14,24 +15,24 @@ from dataclasses import dataclass, field
 
 @dataclass(kw_only=True)
 class Pools:
-    """`concurrency` requests of proven targets, as many of unproven ones, `per_host` of any one host."""
+    """`concurrency` collections in each pool; of any one host `per_host` of first tiers and as many of the others."""
 
     concurrency: int
     per_host: int
-    _proven: asyncio.Semaphore = field(init=False)
-    _unproven: asyncio.Semaphore = field(init=False)
-    _hosts: dict[str, asyncio.Semaphore] = field(init=False, default_factory=dict)
+    _pools: dict[tuple[bool, bool], asyncio.Semaphore] = field(init=False)
+    _hosts: dict[tuple[str, bool], asyncio.Semaphore] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
-        self._proven = asyncio.Semaphore(self.concurrency)
-        self._unproven = asyncio.Semaphore(self.concurrency)
+        kinds = [(proven, first) for proven in (True, False) for first in (True, False)]
+        self._pools = {kind: asyncio.Semaphore(self.concurrency) for kind in kinds}
 
     @asynccontextmanager
-    async def slot(self, host: str, *, proven: bool) -> AsyncIterator[None]:
+    async def slot(self, host: str, *, proven: bool, first: bool) -> AsyncIterator[None]:
         """Wait for the host first, so that a queue at one host holds no slot that others could use."""
-        host_bound = self._hosts.setdefault(host, asyncio.Semaphore(self.per_host))
-        async with host_bound, self._proven if proven else self._unproven:
+        host_bound = self._hosts.setdefault((host, first), asyncio.Semaphore(self.per_host))
+        async with host_bound, self._pools[proven, first]:
             yield
 
     def forget(self, host: str) -> None:
-        self._hosts.pop(host, None)
+        for first in (True, False):
+            self._hosts.pop((host, first), None)

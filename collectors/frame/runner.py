@@ -171,7 +171,8 @@ class Runner:
         await asyncio.shield(flight)
 
     async def _in_slot(self, watched: Watched, tier: Tier) -> None:
-        async with self._pools.slot(watched.host, proven=watched.breaker.healthy and watched.tiers[tier.name].success is True):
+        proven = watched.breaker.healthy and watched.tiers[tier.name].success is True
+        async with self._pools.slot(watched.host, proven=proven, first=tier is watched.source.tiers[0]):
             # Tiers of one target queue at their host; what the first of them learnt holds for the rest.
             if watched.breaker.allows():
                 await self.execute(watched, tier)

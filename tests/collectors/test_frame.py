@@ -283,3 +283,30 @@ async def test_a_target_whose_settings_cannot_be_used_fails_with_the_reason(runn
     ((status, _),) = runner.statuses()
     assert (status.success, status.error) == (False, "node a: no credentials named 'x' in wattstat.yaml")
     assert own_value(runner, own.COLLECTOR_ERRORS_TOTAL, "scripted", "a", "configuration") == 1
+
+
+class TwoTiers(Scripted):
+    """Power at once; the inventory when its event comes."""
+
+    tiers = (FAST, Tier("slow", every_seconds=900, timeout_seconds=60))
+
+    async def fetch(self, tier: str) -> Fetched:
+        if tier == "slow":
+            await self.answer.wait()
+        return Fetched(documents={"watts": 500.0})
+
+
+async def test_power_waits_for_no_inventory_neither_of_its_own_server_nor_of_others(runner, hall):
+    arrived = asyncio.Event()
+    for name in ("a", "b", "c", "d"):
+        await runner.add(TwoTiers(name, arrived))
+    slow = [asyncio.ensure_future(runner.collect_now("scripted", name, "slow")) for name in ("a", "b", "c")]
+    await asyncio.sleep(0)
+
+    for name in ("a", "b", "c", "d"):
+        await asyncio.wait_for(runner.collect_now("scripted", name, "fast"), 5)
+
+        assert power(hall, name) == 500.0
+    assert not any(task.done() for task in slow)
+    arrived.set()
+    await asyncio.gather(*slow)

@@ -153,7 +153,7 @@ class Collectors(Strict):
     """The collectors and their bounds."""
 
     concurrency: Annotated[int, Field(ge=1)] = 128
-    """Collections under way at a time, over all targets."""
+    """Collections under way at a time, over all targets that answer; those that fail, and power, have as many of their own."""
     redfish: Redfish = Redfish()
     """Servers' BMCs."""
     agent: AgentReader = AgentReader()
