@@ -1,16 +1,30 @@
 """Which pynvml is good, and what errors mean."""
 
+import ctypes
 import types
 
 import pynvml
 import pytest
 
 from collectors.frame.errors import NotSupported, Unreachable
+from collectors.nvml import device
 from collectors.nvml.binding import GpuLost, LibraryGone, check, find, mapped, meaning
 
 
 def test_the_official_module_is_found():
     assert find() is pynvml
+
+
+def test_the_layout_that_field_values_are_read_by_is_the_binding_s():
+    entry = pynvml.c_nvmlFieldValue_t
+    assert ctypes.sizeof(entry) == device._ENTRY_BYTES
+    assert (entry.valueType.offset, entry.nvmlReturn.offset, entry.value.offset) == (24, 28, 32)
+    members = ("dVal", "uiVal", "ulVal", "ullVal", "sllVal", "siVal", "usVal")
+    for number, member in enumerate(members):
+        value = entry()
+        value.valueType = number
+        setattr(value.value, member, 7)
+        assert device._VALUES[number].unpack_from(value, device._VALUE_OFFSET) == (7,)
 
 
 def test_the_old_unofficial_module_is_refused_with_what_to_do():

@@ -4,7 +4,7 @@
 #include <time.h>
 
 #define SIM_GPUS 64
-#define POLL_US 20000
+#define POLL_US 50000
 
 struct nvmlEventSet_st {
     unsigned long long registered[SIM_GPUS];
