@@ -29,7 +29,10 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shape:
-    """The ranges that a kind's patterns are drawn from. Levels are shares of what the GPU could draw above idle."""
+    """The ranges that a kind's patterns are drawn from. Levels are shares of what the GPU could draw above idle.
+
+    `wander` is how far the level strays; `together` says that the GPUs of a job wait for each other in every iteration.
+    """
 
     period: tuple[float, float]
     busy: tuple[float, float]
@@ -43,6 +46,8 @@ class Shape:
     cpu: float
     hours: tuple[float, float]
     gap_seconds: float
+    wander: float
+    together: bool
 
 
 SHAPES = {
@@ -59,6 +64,8 @@ SHAPES = {
         cpu=0.42,
         hours=(3, 14),
         gap_seconds=1500,
+        wander=0.02,
+        together=True,
     ),
     Kind.FINETUNE: Shape(
         period=(1.5, 4),
@@ -73,6 +80,8 @@ SHAPES = {
         cpu=0.3,
         hours=(0.5, 3),
         gap_seconds=900,
+        wander=0.05,
+        together=True,
     ),
     Kind.INFERENCE: Shape(
         period=(0.4, 1.2),
@@ -87,6 +96,8 @@ SHAPES = {
         cpu=0.28,
         hours=(36, 200),
         gap_seconds=600,
+        wander=0.0,
+        together=False,
     ),
     Kind.INTERACTIVE: Shape(
         period=(240, 1200),
@@ -101,6 +112,8 @@ SHAPES = {
         cpu=0.08,
         hours=(0.4, 5),
         gap_seconds=1800,
+        wander=0.6,
+        together=False,
     ),
 }
 
@@ -153,6 +166,11 @@ class Patterns:
         self.tensor = np.zeros(gpus)
         self.cpu = np.zeros(gpus)
         self.running = np.zeros(gpus, bool)
+        self.wander = np.zeros(gpus)
+        self.jitter_period = np.ones(gpus)
+        self.jitter_phase = np.zeros(gpus)
+        # Who waits for whom: a job's slot, or for GPUs on their own a number beyond all slots.
+        self.group = gpus + np.arange(gpus)
         self._noise_phase = self._rng.uniform(0, 2 * np.pi, (3, gpus))
         self._noise_period = np.array([[37.0], [211.0], [1700.0]]) * self._rng.uniform(0.8, 1.25, (3, gpus))
 
@@ -168,38 +186,38 @@ class Patterns:
         if job.kind is Kind.INFERENCE:  # each replica serves its own requests
             self.work[rows] = rng.uniform(0, 100, len(rows))
             self.high[rows] *= rng.uniform(0.92, 1.0, len(rows))
+        self.jitter_period[rows] = rng.uniform(90, 300)
+        self.jitter_phase[rows] = rng.uniform(0, 2 * np.pi)
+        self.group[rows] = job.slot if shape.together else len(self.group) + rows
+        self.wander[rows] = shape.wander
         self.tensor[rows] = shape.tensor
         self.cpu[rows] = shape.cpu
         self.running[rows] = True
 
     def finish(self, job: Job) -> None:
         """Let a job's GPUs be idle again."""
-        for values in (
-            self.busy,
-            self.high,
-            self.low,
-            self.diurnal,
-            self.memory,
-            self.tensor,
-            self.cpu,
-            self.checkpoint_seconds,
-        ):
-            values[job.rows] = 0.0
+        for name in ("busy", "high", "low", "diurnal", "memory", "tensor", "cpu", "checkpoint_seconds", "wander"):
+            getattr(self, name)[job.rows] = 0.0
+        self.group[job.rows] = len(self.group) + job.rows
         self.running[job.rows] = False
 
     def advance(self, start: float, seconds: float, speed: Floats) -> Activity:
         """Do `seconds` of work at `speed` (1 = unhindered) and say what it looked like on average."""
-        before = self.work
-        self.work = before + seconds * speed
+        before, middle = self.work, start + seconds / 2
+        slowest = np.ones(2 * len(self.group))
+        np.minimum.at(slowest, self.group, speed)
+        # No two iterations take equally long.
+        jitter = 1.0 + 0.05 * np.sin(2 * np.pi * middle / self.jitter_period + self.jitter_phase)
+        self.work = before + seconds * slowest[self.group] * jitter
         busy = _overlap(before, self.work, self.period, self.busy * self.period)
         # A checkpoint ends its interval: nobody writes one before there is something to write.
         gap = self.checkpoint_every - self.checkpoint_seconds
         checkpoint = 1.0 - _overlap(before, self.work, self.checkpoint_every, gap)
-        load = (
-            1.0 - self.diurnal * (1.0 - daylight(start + seconds / 2)) + self.diurnal * 0.35 * self._noise(start + seconds / 2)
-        )
+        noise = self._noise(middle)
+        load = 1.0 - self.diurnal * (1.0 - daylight(middle)) + self.diurnal * 0.35 * noise
         level = (self.high * busy + self.low * (1.0 - busy)) * (1.0 - checkpoint) + 0.08 * checkpoint
-        level = np.where(self.running, np.clip(level * np.clip(load, 0.03, 1.0), 0.0, 1.0), 0.0)
+        level = level * np.clip(load, 0.03, 1.0) * (1.0 + self.wander * noise)
+        level = np.where(self.running, np.clip(level, 0.0, 1.0), 0.0)
         return Activity(
             level, np.where(self.running, busy, 0.0), np.where(self.running, checkpoint, 0.0), np.clip(load, 0.0, 1.0)
         )

@@ -125,7 +125,7 @@ def _idrac_attributes(bmc: Controller) -> Document:
         "Info.1.Type": bmc.model.generation,
         "Lockdown.1.SystemLockdown": switch[bmc.fault("bmc_lockdown") is not None],
         "IPMILan.1.Enable": switch[_ipmi(bmc)],
-        "IPMILan.1.EncryptionKey": "0" * 40,
+        "IPMILan.1.EncryptionKey": "0" * 40 if _ipmi(bmc) else f"{bmc.server.index + 1:02X}" * 20,
         "SNMP.1.AgentEnable": switch[_snmp(bmc)],
         "SNMP.1.AgentCommunity": "public" if _snmp(bmc) else "hall-7f21",
         "SSH.1.Enable": "Enabled",

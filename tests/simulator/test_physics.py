@@ -112,6 +112,15 @@ def test_training_breathes_with_its_iterations():
     assert max(seen) - min(seen) > 150
 
 
+def test_the_gpus_of_a_training_job_keep_step_even_when_one_is_capped():
+    world = quiet_world()
+    train(world, range(8))
+    world.physics.requested_watts[5] = 350.0
+    world.advance(START + 600, 0.25)
+    assert np.ptp(world.patterns.work[:8]) < 1e-6
+    assert world.patterns.work[0] < 0.9 * 600
+
+
 def test_power_obeys_a_new_limit_within_a_second():
     world = quiet_world()
     train(world, range(8))
