@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import real_prometheus
+import site_data
 
 from wattstat.promql.raw import STALE
 from wattstat.store.embedded import EmbeddedStore
@@ -39,7 +40,7 @@ def write_history(directory: Path, series: list[hall_data.Recorded], *, nan: flo
 
 @pytest.fixture(scope="session")
 def hall() -> list[hall_data.Recorded]:
-    return hall_data.recorded()
+    return [*hall_data.recorded(), *site_data.recorded()]
 
 
 @pytest.fixture(scope="session")

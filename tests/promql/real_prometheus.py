@@ -5,31 +5,17 @@ from __future__ import annotations
 import http.client
 import json
 import math
-import os
-import shutil
-import socket
 import struct
 import subprocess
-import time
 import urllib.parse
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import pytest
+from tests.support.processes import free_port, http_get, running, wait_for
+from tests.support.programs import required_program
 
 STALE = struct.pack("<Q", 0x7FF0000000000002)
-
-
-def binary(name: str) -> str:
-    """The path of a Debian program; without it the test is skipped, or fails where `CI` is set."""
-    found = shutil.which(name)
-    if found is None:
-        reason = f"{name} is not installed (Debian package prometheus)"
-        if os.environ.get("CI"):
-            pytest.fail(reason)
-        pytest.skip(reason)
-    return found
 
 
 class Prometheus:
@@ -41,12 +27,6 @@ class Prometheus:
 
     def get(self, path: str, **parameters: str) -> dict:
         return json.loads(self._request("GET", f"{path}?{urllib.parse.urlencode(parameters)}")[1])
-
-    def ready(self) -> bool:
-        try:
-            return self._request("GET", "/-/ready")[0] == 200
-        except OSError:
-            return False
 
     def write(self, series: list[tuple[dict[str, str], list[tuple[int, float]]]]) -> None:
         """Send samples in the remote-write protocol; NaN goes as staleness marker, which no text format can say."""
@@ -93,23 +73,18 @@ def _snappy(content: bytes) -> bytes:
 @contextmanager
 def started(directory: Path, open_metrics: str | None = None) -> Iterator[Prometheus]:
     """A server whose database holds a block made of `open_metrics`."""
-    server, tool = binary("prometheus"), binary("promtool")
+    server, tool = (required_program(name, package="prometheus") for name in ("prometheus", "promtool"))
     data = directory / "data"
     if open_metrics is not None:
         text = directory / "samples.txt"
         text.write_text(open_metrics, encoding="utf-8")
         made = subprocess.run(
-            [tool, "tsdb", "create-blocks-from", "openmetrics", str(text), str(data)],
-            check=False,
-            capture_output=True,
-            text=True,
+            [tool, "tsdb", "create-blocks-from", "openmetrics", text, data], check=False, capture_output=True, text=True
         )
         assert made.returncode == 0, made.stderr
     configuration = directory / "prometheus.yml"
     configuration.write_text("scrape_configs: []\n", encoding="utf-8")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     command = [
         server,
         f"--config.file={configuration}",
@@ -119,15 +94,7 @@ def started(directory: Path, open_metrics: str | None = None) -> Iterator[Promet
         "--web.enable-remote-write-receiver",
         "--log.level=error",
     ]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    try:
-        prometheus = Prometheus(port)
-        deadline = time.monotonic() + 60
-        while not prometheus.ready():
-            assert process.poll() is None, "prometheus ended"
-            assert time.monotonic() < deadline, "prometheus did not become ready within 60 s"
-            time.sleep(0.05)
+    prometheus = Prometheus(port)
+    with running(command, directory / "prometheus.log"):
+        wait_for("Prometheus", lambda: http_get(f"{prometheus.url}/-/ready"))
         yield prometheus
-    finally:
-        process.terminate()
-        process.wait(30)

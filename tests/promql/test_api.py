@@ -6,7 +6,6 @@ import asyncio
 import json
 import subprocess
 import threading
-import time
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -15,10 +14,11 @@ from collections.abc import Iterator
 import hall_data
 import numpy as np
 import pytest
-import real_prometheus
 import uvicorn
 from fastapi import FastAPI
 
+from tests.support.processes import wait_for
+from tests.support.programs import required_program
 from wattstat.api import prometheus as api
 from wattstat.api import prometheus_json
 from wattstat.store.protocol import Answer, QueryError, Series
@@ -49,10 +49,7 @@ def url(store, run) -> Iterator[str]:
     server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=0, log_level="error", lifespan="off"))
     thread = threading.Thread(target=server.run)
     thread.start()
-    deadline = time.monotonic() + 30
-    while not server.started:
-        assert time.monotonic() < deadline, "uvicorn did not start within 30 s"
-        time.sleep(0.01)
+    wait_for("uvicorn", lambda: server.started)
     yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
     server.should_exit = True
     thread.join(30)
@@ -148,7 +145,11 @@ def test_label_values_are_prometheus_values(url, prometheus, name):
 def test_promtool_prints_the_same_of_both(url, prometheus, arguments):
     printed = []
     for server in (url, prometheus.url):
-        command = [real_prometheus.binary("promtool"), "query", *(server if each == "URL" else each for each in arguments)]
+        command = [
+            required_program("promtool", package="prometheus"),
+            "query",
+            *(server if each == "URL" else each for each in arguments),
+        ]
         done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
         assert done.returncode == 0, done.stderr
         printed.append(sorted(done.stdout.splitlines()))

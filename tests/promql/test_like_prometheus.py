@@ -8,6 +8,7 @@ import math
 import expressions
 import hall_data
 import pytest
+import site_data
 
 from wattstat.api import prometheus_json
 from wattstat.store.protocol import QueryError
@@ -89,6 +90,16 @@ def test_a_range_query_gives_what_prometheus_gives(run, store, prometheus, expre
 def test_an_instant_query_gives_what_prometheus_gives(run, store, prometheus, expression, moment):
     mine = ours(run, store.query(expression, moment))
     theirs = prometheus.get("/api/v1/query", query=expression, time=str(moment))
+    assert difference(mine, theirs) is None
+
+
+@pytest.mark.parametrize("name", site_data.expressions())
+def test_every_query_of_the_dashboard_gives_what_prometheus_gives(run, store, prometheus, name):
+    expression = site_data.expressions()[name]
+    start, end, step = T0 + 60, T0 + site_data.HOURS * 3600, 60
+    mine = ours(run, store.query_range(expression, start, end, step))
+    theirs = prometheus.get("/api/v1/query_range", query=expression, start=str(start), end=str(end), step=str(step))
+    assert theirs["data"]["result"], f"the samples show nothing of {expression}"
     assert difference(mine, theirs) is None
 
 

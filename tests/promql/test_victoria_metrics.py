@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import http.client
 import json
-import socket
-import subprocess
-import time
 from collections.abc import Iterator
 
 import hall_data
 import pytest
-import real_prometheus
 
+from tests.support.processes import free_port, http_get, running, wait_for
+from tests.support.programs import required_program
 from wattstat.store.protocol import QueryError
 from wattstat.store.remote import RemoteStore
 
@@ -33,22 +31,11 @@ def _request(port: int, path: str, body: str | None = None) -> int:
 @pytest.fixture(scope="module")
 def victoria_metrics(tmp_path_factory, hall) -> Iterator[str]:
     """Its address; it holds the hall's power readings."""
-    server = real_prometheus.binary("victoria-metrics")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    options = [
-        f"-storageDataPath={tmp_path_factory.mktemp('vm')}",
-        f"-httpListenAddr=127.0.0.1:{port}",
-        "-retentionPeriod=100y",
-    ]
-    process = subprocess.Popen([server, *options], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    try:
-        deadline = time.monotonic() + 60
-        while not _up(port):
-            assert process.poll() is None, "victoria-metrics ended"
-            assert time.monotonic() < deadline, "victoria-metrics did not come up within 60 s"
-            time.sleep(0.05)
+    server = required_program("victoria-metrics", package="victoria-metrics")
+    directory, port = tmp_path_factory.mktemp("vm"), free_port()
+    options = [f"-storageDataPath={directory}", f"-httpListenAddr=127.0.0.1:{port}", "-retentionPeriod=100y"]
+    with running([server, *options], directory / "log"):
+        wait_for("VictoriaMetrics", lambda: http_get(f"http://127.0.0.1:{port}/health"))
         lines = [
             json.dumps(
                 {"metric": each.labels, "values": [v for _, v in each.samples], "timestamps": [t for t, _ in each.samples]}
@@ -59,16 +46,6 @@ def victoria_metrics(tmp_path_factory, hall) -> Iterator[str]:
         assert _request(port, "/api/v1/import", "\n".join(lines)) == 204
         assert _request(port, "/internal/force_flush") == 200
         yield f"http://127.0.0.1:{port}"
-    finally:
-        process.terminate()
-        process.wait(30)
-
-
-def _up(port: int) -> bool:
-    try:
-        return _request(port, "/health") == 200
-    except OSError:
-        return False
 
 
 async def test_victoria_metrics_answers_through_the_store(victoria_metrics, hall):
