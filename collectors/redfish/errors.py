@@ -46,7 +46,7 @@ def mapped(what: str) -> Iterator[None]:
     except RedfishError as err:
         raise BadPayload(f"{what}: {err}") from err
     except OSError as err:
-        raise Unreachable(f"{what}: {err}") from err
+        raise Unreachable(f"{what}: {str(err) or 'no answer in time'}") from err
 
 
 def body_of(answer: AsyncRestResponse, what: str) -> Body:

@@ -116,6 +116,9 @@ def _old_tls_spoken(documents: Documents) -> bool | None:
 
 
 def _zero_key(documents: Documents) -> bool | None:
+    """The key of nothing but zeros that Dell ships; harmless while IPMI is off."""
+    if state(member(documents, "attributes", "Attributes", "IPMILan.1.Enable")) is False:
+        return False
     key = member(documents, "attributes", "Attributes", "IPMILan.1.EncryptionKey")
     return set(key) == {"0"} if isinstance(key, str) and key else None
 

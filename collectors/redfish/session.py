@@ -26,8 +26,8 @@ from wattstat.config import Credentials
 
 ROOT = "/redfish/v1/"
 SESSIONS = "/redfish/v1/SessionService/Sessions"
-# Longer than the fast tier's interval, or every collection would begin with a TLS handshake.
-KEEP_ALIVE_SECONDS = 90.0
+# Longer than the fast tier's interval even when a collection comes late: a TLS handshake costs ten times what a request does.
+KEEP_ALIVE_SECONDS = 60.0
 FIRST_PAUSE_SECONDS = 30.0
 LONGEST_PAUSE_SECONDS = 1800.0
 # A session that lived this long was a good one: its end is no sign of trouble.

@@ -81,7 +81,7 @@ async def _temperatures(reader: Reader, tree: Tree, chassis: Chassis) -> list[Bo
     }
     if chassis in tree.boards:  # its ThermalMetrics cover the modules on it, its own sensors do not
         ways = {name: ways[name] for name in ("ThermalMetrics", "Sensors", "Thermal")}
-    return await reader.first(f"temperatures of {chassis.id}", ways, lambda found: bool(temperatures_of(found)))
+    return await reader.first(f"temperatures of {chassis.id}", ways, _any_temperature)
 
 
 async def _fans(reader: Reader, chassis: Chassis) -> list[Body] | None:
@@ -93,7 +93,7 @@ async def _fans(reader: Reader, chassis: Chassis) -> list[Body] | None:
         "Fans": subsystem,
         "Thermal": lambda: _thermal(reader, chassis),
     }
-    return await reader.first(f"fans of {chassis.id}", ways, lambda found: bool(fans_of(found)))
+    return await reader.first(f"fans of {chassis.id}", ways, _any_fan)
 
 
 async def _sensors(reader: Reader, chassis: Chassis) -> list[Body]:
@@ -127,6 +127,14 @@ def parse(_tree: Tree, documents: Documents) -> ThermalReading:
     return ThermalReading(temperatures=tuple(temperatures), fans=tuple(fans), usage=tuple(usage.items()))
 
 
+def _any_temperature(bodies: list[Body]) -> bool:
+    return any(value is not None for body in bodies for _, _, value, *_ in _rows(body))
+
+
+def _any_fan(bodies: list[Body]) -> bool:
+    return any(fan.rpm is not None or fan.ratio is not None for body in bodies for fan in _fans_in(body))
+
+
 def temperatures_of(bodies: list[Body]) -> list[Temperature]:
     """The temperatures in Sensor, ThermalMetrics or Thermal documents, however many of them."""
     rows = [row for body in bodies for row in _rows(body)]
@@ -144,8 +152,8 @@ _Row = tuple[str, str, float | None, float | None, float | None]  # name, contex
 
 
 def _rows(body: Body) -> list[_Row]:
-    if _measures(body, "Temperature", "Cel"):
-        return [_sensor_row(body)]
+    if "Reading" in body:  # a Sensor
+        return [_sensor_row(body)] if _measures(body, "Temperature", "Cel") else []
     old = [_old_row(each) for each in objects(body.get("Temperatures")) if readable(each)]
     return old + [_excerpt_row(each) for each in objects(body.get("TemperatureReadingsCelsius"))]
 
@@ -175,16 +183,16 @@ def fans_of(bodies: list[Body]) -> list[Fan]:
 
 
 def _fans_in(body: Body) -> list[Fan]:
-    old = [_fan(text(each.get("Name")).replace(" ", ""), each, each) for each in objects(body.get("Fans")) if readable(each)]
-    if not readable(body):
-        return old
+    if "Reading" in body:  # a Sensor; fans are the ones that turn, or percentages that are called so
+        fan = _measures(body, "Rotational", "RPM") or (
+            "fan" in text(body.get("Id")).lower() and _measures(body, "Percent", "%")
+        )
+        return [_fan(text(body.get("Id")), body, body)] if fan else []
     if "SpeedPercent" in body:  # a Fan; an iDRAC9 gives RPM only, from 7.10 on the PWM beside it
-        fan = _fan(text(body.get("Id")), body, member(body, "SpeedPercent"))
-        pwm = percent(member(body, "Oem", "Dell", "FanPWM"))
-        return [*old, fan if fan.ratio is not None else replace(fan, ratio=pwm)]
-    if _measures(body, "Rotational", "RPM") or (_measures(body, "Percent", "%") and "fan" in text(body.get("Id")).lower()):
-        return [*old, _fan(text(body.get("Id")), body, body)]
-    return old
+        fan_pwm = percent(member(body, "Oem", "Dell", "FanPWM"))
+        found = _fan(text(body.get("Id")), body, member(body, "SpeedPercent"))
+        return [found if found.ratio is not None else replace(found, ratio=fan_pwm)] if readable(body) else []
+    return [_fan(text(each.get("Name")).replace(" ", ""), each, each) for each in objects(body.get("Fans")) if readable(each)]
 
 
 def _fan(name: str, body: Body, speed: Any) -> Fan:
@@ -213,8 +221,8 @@ def usage_of(bodies: list[Body]) -> dict[str, float]:
 
 def _measures(body: Body, reading_type: str, units: str) -> bool:
     """Whether a Sensor is of a type; DMTF's own mock-ups leave the type out and give the units."""
-    told = text(body.get("ReadingType"))
-    return readable(body) and (told == reading_type or (not told and text(body.get("ReadingUnits")) == units))
+    told = body.get("ReadingType")
+    return (told == reading_type or (not told and body.get("ReadingUnits") == units)) and readable(body)
 
 
 def samples(node: str, reading: ThermalReading) -> Samples:

@@ -62,7 +62,7 @@ async def handshake(url: str, context: ssl.SSLContext, *, timeout_seconds: float
         async with asyncio.timeout(timeout_seconds):
             _, writer = await asyncio.open_connection(address.host, address.port, ssl=context)
     except (OSError, TimeoutError) as err:
-        raise Unreachable(f"TLS handshake: {err or 'no answer in time'}") from err
+        raise Unreachable(f"TLS handshake: {str(err) or 'no answer in time'}") from err
     tls = writer.get_extra_info("ssl_object")
     encoded = tls.getpeercert(binary_form=True)
     version = str(tls.version())

@@ -73,6 +73,8 @@ class Replay:
     session_limit: int = 8
     require_login: bool = True
     refuse_expand: bool = False
+    latency_seconds: float = 0.0
+    rendered: dict[str, bytes] | None = None  # answers kept as they were first written, for measuring whoever asks
     faults: list[Fault] = field(default_factory=list)
     sessions: dict[str, str] = field(default_factory=dict)
     logins: int = 0
@@ -88,6 +90,8 @@ class Replay:
         self.sessions.clear()
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
+        if self.latency_seconds:
+            await asyncio.sleep(self.latency_seconds)
         for fault in self.faults:
             if fault.matches(request):
                 return await self._fail(fault, request)
@@ -98,10 +102,20 @@ class Replay:
             return self._logout(path)
         if path != PREFIX and self.require_login and request.headers.get("X-Auth-Token") not in self.sessions:
             return _error(401, "SYS415", "The session is not valid.")
+        if self.rendered is not None:
+            return self._get_rendered(path, request, self.rendered)
         self.gets.append(request.path_qs)
         return self._get(path, request)
 
-    def _get(self, path: str, request: web.Request) -> web.StreamResponse:
+    def _get_rendered(self, path: str, request: web.Request, rendered: dict[str, bytes]) -> web.Response:
+        if request.path_qs not in rendered:
+            answer = self._get(path, request)
+            if answer.status != 200 or not isinstance(answer.body, bytes):
+                return answer
+            rendered[request.path_qs] = answer.body
+        return web.Response(body=rendered[request.path_qs], content_type="application/json")
+
+    def _get(self, path: str, request: web.Request) -> web.Response:
         document = self.documents.get(path)
         if document is None:
             return _error(404, "SYS403", f"The resource {path} is not found.")
