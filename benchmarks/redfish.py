@@ -89,8 +89,8 @@ async def _measure(directory: Path, urls: list[str]) -> list[Row]:
 
 
 async def _all_read(runner: Runner) -> None:
-    while any(status.last_success is None for status, _ in runner.statuses()):
-        await asyncio.sleep(1)  # noqa: ASYNC110 - looks from outside, nothing signals it
+    while any(status.last_success is None for status, _ in runner.statuses()):  # noqa: ASYNC110 - nothing signals it
+        await asyncio.sleep(1)
 
 
 def _sources(directory: Path, urls: list[str]) -> list[RedfishSource]:
