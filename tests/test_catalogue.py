@@ -1,13 +1,12 @@
 """Every metric follows the conventions, in our eyes and in promtool's."""
 
-import os
 import re
-import shutil
 import subprocess
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from tests.support.programs import required_program
 from wattstat.catalogue import ALL, GROUPS, Kind, Metric, Sample
 from wattstat.exposition import Exposition
 from wattstat.hall import Block, BlockKey, Snapshot
@@ -134,11 +133,7 @@ def test_prometheus_own_parser_reads_one_sample_of_everything():
 
 @pytest.mark.debian
 def test_promtool_finds_nothing_to_say_about_one_sample_of_everything():
-    promtool = shutil.which("promtool")
-    if promtool is None:
-        if os.environ.get("CI"):
-            pytest.fail("promtool is not installed; it is in Debian's package prometheus")
-        pytest.skip("promtool is not installed; it is in Debian's package prometheus")
+    promtool = required_program("promtool", package="prometheus")
     checked = subprocess.run([promtool, "check", "metrics"], input=exposition(ALL.values()), capture_output=True, check=False)
 
     assert (checked.returncode, checked.stdout.decode(), checked.stderr.decode()) == (0, "", "")

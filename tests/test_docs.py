@@ -2,10 +2,8 @@
 
 import ast
 import configparser
-import os
 import re
 import shlex
-import shutil
 import subprocess
 from pathlib import Path
 
@@ -14,6 +12,7 @@ import typer.core
 import typer.main
 
 from docs import generate
+from tests.support.programs import required_program
 from wattstat import inventory
 from wattstat.catalogue import ALL
 from wattstat.cli import app
@@ -139,11 +138,7 @@ def test_the_units_stop_as_the_processes_want_it():
 
 @pytest.mark.debian
 def test_prometheus_takes_our_configuration():
-    promtool = shutil.which("promtool")
-    if promtool is None:
-        if os.environ.get("CI"):
-            pytest.fail("promtool is not installed; it is in Debian's package prometheus")
-        pytest.skip("promtool is not installed; it is in Debian's package prometheus")
+    promtool = required_program("promtool", package="prometheus")
     checked = subprocess.run(
         [promtool, "check", "config", ROOT / "deploy/prometheus/prometheus.yml"], capture_output=True, text=True, check=False
     )
