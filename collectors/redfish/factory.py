@@ -12,6 +12,7 @@ from collectors.redfish.session import Access, Session
 from collectors.redfish.source import RedfishSource
 from collectors.redfish.tls import Contexts
 from wattstat import inventory as stock
+from wattstat.catalogue.metric import Samples
 from wattstat.config import Config, Redfish
 from wattstat.inventory import Inventory, Tls
 

@@ -4,11 +4,12 @@ import json
 
 import pytest
 
-from collectors.redfish import probe_source
+from collectors.frame import AuthFailed
+from collectors.redfish import probe_source, sources
 from tests.support.redfish_replay import PASSWORD, USER, Fault
 from wattstat.catalogue import node as catalogue
 from wattstat.config import Config
-from wattstat.inventory import Tls
+from wattstat.inventory import Inventory, Tls
 
 R750 = "dell-r750-h100-idrac9-6.00.30.00"
 DGX = "nvidia-dgx-h100-hgx"
@@ -177,3 +178,20 @@ async def test_an_address_that_is_in_no_inventory_can_be_probed(bench, record, t
 def test_unknown_credentials_are_named(bench):
     with pytest.raises(ValueError, match="no credentials named 'other'"):
         probe_source(bench.config(), target="https://bmc.example", credentials="other")
+
+
+async def test_a_server_that_is_configured_wrongly_fails_alone_and_says_why(bench, record):
+    service = await bench.serve(record(RACKMOUNT))
+    nodes = [
+        {"name": "good", "bmc": {"url": service.url, "tls": {"ca_file": bench.authority.ca_file}}},
+        {"name": "no-entry", "bmc": {"url": service.url, "credentials": "other"}},
+        {"name": "no-file", "bmc": {"url": service.url, "tls": {"ca_file": "/nowhere/ca.pem"}}},
+        {"name": "no-pin", "bmc": {"url": service.url, "tls": {"fingerprint": "ab:cd"}}},
+        {"name": "no-bmc"},
+    ]
+    good, *bad = sources(bench.config(), Inventory.model_validate({"nodes": nodes}))
+    assert (await good.collect("fast")).samples
+    await good.close()
+    for source, reason in zip(bad, ("no credentials named", "No such file", "64 hexadecimal digits"), strict=True):
+        with pytest.raises(AuthFailed, match=reason):
+            await source.collect("fast")
