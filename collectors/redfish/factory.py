@@ -10,9 +10,9 @@ from collectors.frame.unusable import made
 from collectors.redfish.reader import Bmc, Choices
 from collectors.redfish.session import Access, Session
 from collectors.redfish.source import RedfishSource
+from collectors.redfish.stream import Stream
 from collectors.redfish.tls import Contexts
 from wattstat import inventory as stock
-from wattstat.catalogue.metric import Samples
 from wattstat.config import Config, Redfish
 from wattstat.inventory import Inventory, Tls
 
@@ -64,6 +64,12 @@ def _source(config: Config, name: str, rack: str, bmc: stock.Bmc, *, contexts: C
         access=Access(url=bmc.url, credentials=credentials, trust=trust, unverified=contexts.unverified),
         timeout_seconds=settings.timeout_seconds,
         requests=settings.requests_per_bmc,
+        streams=int(settings.streaming),
     )
-    bmc_state = Bmc(session=session, choices=choices, metric_reports=settings.metric_reports)
+    bmc_state = Bmc(
+        session=session,
+        choices=choices,
+        metric_reports=settings.metric_reports,
+        stream=Stream(session=session, node=name) if settings.streaming else None,
+    )
     return RedfishSource(node=name, rack=rack, bmc=bmc_state, tiers=tiers(settings))

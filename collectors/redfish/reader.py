@@ -12,6 +12,7 @@ from yarl import URL
 from collectors.frame import BadPayload, CollectError, NotSupported, Throttled, Unreachable
 from collectors.redfish.cursor import Cursor
 from collectors.redfish.session import Session
+from collectors.redfish.stream import Stream
 from collectors.redfish.values import Body, link, links, member, objects
 
 # What a BMC said it does not have is asked again after this time: a firmware update may bring it.
@@ -77,6 +78,7 @@ class Bmc:
     monotonic: Callable[[], float] = time.monotonic
     clock: Callable[[], float] = time.time
     metric_reports: bool = True
+    stream: Stream | None = None
     kind: tuple[str, ...] = ("", "")  # model, firmware
     missing: dict[str, float] = field(default_factory=dict)
     detours: dict[str, tuple[str, float]] = field(default_factory=dict)  # quantity: way to take (or none), until when

@@ -10,16 +10,16 @@ from __future__ import annotations
 import asyncio
 import ssl
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from random import Random
 from typing import NoReturn
 
 import aiohttp
-from redfish.aio import AsyncRedfishClient, AsyncRestResponse
+from redfish.aio import AsyncRedfishClient, AsyncRestRequest, AsyncRestResponse
 from yarl import URL
 
-from collectors.frame import AuthFailed, BadPayload, CollectError, NotSupported, Throttled
+from collectors.frame import AuthFailed, BadPayload, CollectError, NotSupported, Throttled, Unreachable
 from collectors.redfish import errors
 from collectors.redfish.values import Body, link, member, text
 from wattstat.config import Credentials
@@ -28,6 +28,8 @@ ROOT = "/redfish/v1/"
 SESSIONS = "/redfish/v1/SessionService/Sessions"
 # Longer than the fast tier's interval even when a collection comes late: a TLS handshake costs ten times what a request does.
 KEEP_ALIVE_SECONDS = 60.0
+# An iDRAC closes a stream on which nothing came for an hour.
+STREAM_SECONDS = 3700.0
 FIRST_PAUSE_SECONDS = 30.0
 LONGEST_PAUSE_SECONDS = 1800.0
 # A session that lived this long was a good one: its end is no sign of trouble.
@@ -54,6 +56,7 @@ class Session:
     access: Access
     timeout_seconds: float
     requests: int = 2
+    streams: int = 0  # connections beside those of requests that stay open
     monotonic: Callable[[], float] = time.monotonic
     random: Random = field(default_factory=Random)
     password_change_required: bool = False
@@ -64,6 +67,7 @@ class Session:
     _slots: asyncio.Semaphore = field(init=False)
     _login_lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     _login: asyncio.Task[AsyncRedfishClient] | None = None
+    _token: str = ""
     _logged_in_at: float | None = None
     _replaced: bool = False
     _refusals: int = 0
@@ -94,6 +98,23 @@ class Session:
         """Log in if that has not been done. Raises a `CollectError`."""
         async with self._slots:
             await self._logged_in()
+
+    async def stream(self, path: str) -> AsyncIterator[bytes]:
+        """The bytes of an answer without end. Raises a `CollectError`; the library's client has no such call."""
+        await self.ensure()
+        url = URL(self.access.url).join(URL(path, encoded=True))
+        headers = {"X-Auth-Token": self._token, "Accept": "text/event-stream"}
+        patience = aiohttp.ClientTimeout(total=None, connect=self.timeout_seconds, sock_read=STREAM_SECONDS)
+        try:
+            async with self._transport().get(url, headers=headers, timeout=patience, allow_redirects=False) as answer:
+                if answer.status != 200:
+                    request = AsyncRestRequest(path=path)
+                    body = await answer.read()
+                    raise errors.of_status(AsyncRestResponse(request, answer.status, answer.headers, body), path)
+                async for chunk in answer.content.iter_any():
+                    yield chunk
+        except (aiohttp.ClientError, TimeoutError, OSError) as err:
+            raise Unreachable(f"{path}: {str(err) or 'no event in time'}") from err
 
     async def close(self) -> None:
         """Delete the session on the BMC and close the connections; called once, also when nothing was ever opened."""
@@ -181,6 +202,7 @@ class Session:
         if not token:
             raise BadPayload("login: the answer holds no X-Auth-Token")
         location = text(answer.getheader("Location")) or text(member(errors.body_of(answer, "login"), "@odata.id"))
+        self._token = token
         # A proxy before the BMC may name another host here; the path is what counts.
         self._client = AsyncRedfishClient(
             self.access.url,
@@ -213,7 +235,10 @@ class Session:
     def _transport(self) -> aiohttp.ClientSession:
         if self._http is None:
             connector = aiohttp.TCPConnector(
-                ssl=self.access.trust, limit=self.requests, keepalive_timeout=KEEP_ALIVE_SECONDS, ttl_dns_cache=300
+                ssl=self.access.trust,
+                limit=self.requests + self.streams,
+                keepalive_timeout=KEEP_ALIVE_SECONDS,
+                ttl_dns_cache=300,
             )
             self._http = aiohttp.ClientSession(
                 connector=connector, cookie_jar=aiohttp.DummyCookieJar(), headers={"User-Agent": "wattstat"}

@@ -60,6 +60,8 @@ class RedfishSource(Source[Readings]):
         self._meter = Meter(longest_gap_seconds=3 * fastest)
 
     async def close(self) -> None:
+        if self._bmc.stream is not None:
+            await self._bmc.stream.close()
         await self._bmc.session.close()
 
     async def fetch(self, tier: str) -> Fetched:
@@ -129,6 +131,8 @@ class RedfishSource(Source[Readings]):
                 self._bmc.kind = tree.kind
                 self._bmc.found.clear()
                 self._tree, self._discovered_at = tree, self._monotonic()
+                if self._bmc.stream is not None and tree.events is not None:
+                    self._bmc.stream.start(tree.events)
             return self._tree
 
 

@@ -13,6 +13,8 @@ from collectors.redfish.values import Body, last_segment, member, objects, text
 # NVIDIA's report on a GPU baseboard, and Dell's on GPUs in slots.
 HGX_REPORT = re.compile(r"^HGX_PlatformEnvironmentMetrics")
 DELL_GPU_REPORT = re.compile(r"^GPUMetrics$")
+# An iDRAC pushes its reports every minute unless told otherwise.
+PUSHED_SECONDS = 90.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,9 +28,14 @@ class Metric:
 
 
 async def report(reader: Reader, tree: Tree, wanted: re.Pattern[str]) -> Body | None:
-    """The report whose name matches, where there is one; the list of reports is looked at once."""
+    """The report whose name matches, as it was pushed, else asked for; which reports there are is looked up once."""
     if not reader.bmc.metric_reports or tree.reports is None:
         return None
+    if reader.bmc.stream is not None:
+        pushed = next((name for name in reader.bmc.stream.reports if wanted.search(name)), "")
+        body = reader.bmc.stream.newest(pushed, within_seconds=PUSHED_SECONDS)
+        if body is not None:
+            return body
     key = f"{tree.reports} {wanted.pattern}"
     known = reader.bmc.found
     if key not in known:

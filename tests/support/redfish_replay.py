@@ -74,6 +74,7 @@ class Replay:
     require_login: bool = True
     refuse_expand: bool = False
     latency_seconds: float = 0.0
+    events: list[str] = field(default_factory=list)
     rendered: dict[str, bytes] | None = None  # answers kept as they were first written, for measuring whoever asks
     faults: list[Fault] = field(default_factory=list)
     sessions: dict[str, str] = field(default_factory=dict)
@@ -102,10 +103,24 @@ class Replay:
             return self._logout(path)
         if path != PREFIX and self.require_login and request.headers.get("X-Auth-Token") not in self.sessions:
             return _error(401, "SYS415", "The session is not valid.")
+        return await self._answer(path, request)
+
+    async def _answer(self, path: str, request: web.Request) -> web.StreamResponse:
+        if path.endswith("/SSE") and self.events:
+            return await self._push(request)
         if self.rendered is not None:
             return self._get_rendered(path, request, self.rendered)
         self.gets.append(request.path_qs)
         return self._get(path, request)
+
+    async def _push(self, request: web.Request) -> web.StreamResponse:
+        """Send the events and keep the connection open."""
+        answer = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
+        await answer.prepare(request)
+        for number, event in enumerate(self.events):
+            await answer.write(f": heartbeat\r\nid: {number}\r\ndata: {event}\r\n\r\n".encode())
+        await asyncio.Event().wait()
+        return answer
 
     def _get_rendered(self, path: str, request: web.Request, rendered: dict[str, bytes]) -> web.Response:
         if request.path_qs not in rendered:
