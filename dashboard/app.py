@@ -11,7 +11,7 @@ import dash_mantine_components as dmc
 import structlog
 from dash import ClientsideFunction, Dash, Input, Output, State, dcc, html
 from dash.development.base_component import Component
-from fastapi import FastAPI
+from fastapi import FastAPI, HTTPException
 
 from dashboard.components import frame
 from dashboard.pages import node, nodes, overview
@@ -79,6 +79,8 @@ def create(server: FastAPI, store: Store, live: Live, *, clock: Callable[[], flo
         enable_mcp=False,
         on_error=_tell,
     )
+    # Dash answers every path that nobody else does with its page; a script that mistypes a call must still be told so.
+    server.add_api_route("/api/{rest:path}", _no_such_call, include_in_schema=False)
     services = Services(store, live, clock)
     app.layout = shell()
     _register(app, services)
@@ -86,6 +88,10 @@ def create(server: FastAPI, store: Store, live: Live, *, clock: Callable[[], flo
     node.register(app, services)
     nodes.register(app, services)
     return app
+
+
+async def _no_such_call(rest: str) -> None:
+    raise HTTPException(404, f"There is no call /api/{rest}; /api/docs lists them.")
 
 
 def shell() -> Component:
@@ -169,6 +175,7 @@ _CLIENTSIDE: list[tuple[str, Sequence[Output], Sequence[Input | State]]] = [
          [Input("visible", "data"), Input("url", "search")])
         for page in _PAGES_WITH_TICKS
     ],
+    *[("fill", [], [Input(f"{page}-fill", "data")]) for page in _PAGES_WITH_TICKS],
     *[("draw", [Output(chart, "figure")], [Input(f"{chart}-data", "data")]) for chart in _CHARTS],
 ]  # fmt: skip
 

@@ -12,10 +12,11 @@ from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
 from dashboard import queries
+from dashboard.components.charts import Chart
 from dashboard.problems import Problem, in_order
 from dashboard.state import OVERVIEW, HallState, hall_state
-from dashboard.timerange import Span
-from wattstat.api.live import Live, LiveSnapshot
+from dashboard.timerange import Span, parse
+from wattstat.api.live import CoreUnavailable, Live, LiveSnapshot
 from wattstat.inventory import Inventory
 from wattstat.store.protocol import Answer, QueryError, Series, Store
 
@@ -83,6 +84,17 @@ class Services:
     async def zone(self) -> ZoneInfo:
         """The site's time zone. Raises `CoreUnavailable`."""
         return ZoneInfo((await self.inventory()).site.timezone)
+
+    async def chart(self, search: str) -> Chart | None:
+        """What a viewer's address says of the charts; None while core, which knows the site's time zone, is silent."""
+        now = self.clock()
+        view = parse(search, now)
+        try:
+            zone = await self.zone()
+        except CoreUnavailable:
+            return None
+        revision = f"{view.from_text} {view.to_text}"
+        return Chart(span=view.span(now, zone), zone=zone, revision=revision, now=now, is_live=view.to_text == "now")
 
     async def range(self, expression: str, span: Span) -> Answer:
         """A range query. Raises `QueryError`."""

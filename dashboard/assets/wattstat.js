@@ -47,7 +47,15 @@
     return new Date(+text).toLocaleString("en-GB", { day: "2-digit", month: "short", hour: "2-digit", minute: "2-digit" });
   }
 
+  let shown = null;
   own.crumbs = function (pathname, search) {
+    // what was filled in for one page must not stand under the name of another
+    if (shown !== null && shown !== pathname) {
+      for (const element of document.querySelectorAll("#page [id]")) {
+        if (element.filled !== undefined) { element.replaceChildren(); element.filled = undefined; }
+      }
+    }
+    shown = pathname;
     const query = search || "";
     const parts = (pathname || "/").split("/").filter(Boolean).map(decodeURIComponent);
     const kiosk = new URLSearchParams(query).get("kiosk");
@@ -67,11 +75,48 @@
     return [(seconds || 10) * 1000, !visible || !seconds];
   };
 
+  // Put markup in place, touching only what differs: focus, open details and running ages stay as they are.
+  own.fill = function (parts) {
+    for (const [id, text] of Object.entries(parts || {})) {
+      const target = document.getElementById(id);
+      if (!target || target.filled === text) continue;
+      const made = document.createElement("template");
+      made.innerHTML = text;
+      morphChildren(target, made.content);
+      target.filled = text;
+    }
+    countAges();
+  };
+
+  function morphChildren(target, source) {
+    const wanted = [...source.childNodes];
+    wanted.forEach((node, i) => {
+      const there = target.childNodes[i];
+      if (!there) target.appendChild(node);
+      else if (there.nodeType !== node.nodeType || there.nodeName !== node.nodeName) target.replaceChild(node, there);
+      else if (node.nodeType === Node.ELEMENT_NODE) morph(there, node);
+      else if (there.data !== node.data) there.data = node.data;
+    });
+    while (target.childNodes.length > wanted.length) target.lastChild.remove();
+  }
+
+  function morph(there, node) {
+    for (const { name, value } of node.attributes) if (there.getAttribute(name) !== value) there.setAttribute(name, value);
+    for (const { name } of [...there.attributes]) if (!node.hasAttribute(name) && name !== "open") there.removeAttribute(name);
+    morphChildren(there, node);
+  }
+
+  document.addEventListener("click", (event) => {
+    const link = event.target.closest("a[data-link]");
+    if (link) own.follow(event, link.href);
+  });
+
   // Plotly knows pixels only; sizes were chosen for a root size of 16.
-  own.draw = function (figure) {
-    if (!figure) return clientside.no_update;
+  own.draw = function (data) {
+    if (!data) return clientside.no_update;
+    own.fill(data.fill);
     const scale = parseFloat(getComputedStyle(document.documentElement).fontSize) / 16;
-    const drawn = structuredClone(figure), layout = drawn.layout;
+    const drawn = structuredClone(data.figure), layout = drawn.layout;
     layout.font.size *= scale;
     layout.hoverlabel.font.size *= scale;
     layout.legend.itemwidth *= scale;

@@ -10,8 +10,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
 from typing import Any
 
+from dashboard.components import parts
+from dashboard.markup import filled
 from dashboard.timerange import Span
-from wattstat.store.protocol import Series
+from wattstat.store.protocol import QueryError, Series
 
 Figure = dict[str, Any]
 
@@ -20,6 +22,17 @@ BLUE, TEAL, GREY, AMBER, MAGENTA = "#3d86d6", "#1c9a94", "#7d8794", "#c77e0a", "
 LINES = (BLUE, AMBER, TEAL, "#8f6fd1", "#5aa2c9", MAGENTA, "#8a8f2e", GREY)
 
 MOST_LINES = 64
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chart:
+    """Time and place of a chart. While `revision` stays the same a viewer's zoom survives; `is_live`: it ends now."""
+
+    span: Span
+    zone: tzinfo = UTC
+    revision: str = ""
+    now: float = 0
+    is_live: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,13 +48,11 @@ class Line:
     shape: str = "linear"
 
 
-def figure(
-    lines: Sequence[Line], span: Span, *, unit: str, zone: tzinfo = UTC, revision: str = "", zero: bool = True
-) -> Figure:
+def figure(lines: Sequence[Line], chart: Chart, *, unit: str, zero: bool = True) -> Figure:
     """Lines over time. `unit` stands behind each number (`W`, `°C`, `%`); `zero` begins the axis at zero."""
-    traces = [_trace(line, span, unit, zone) for line in lines]
+    traces = [_trace(line, chart.span, unit, chart.zone) for line in lines]
     layout: Figure = {
-        "uirevision": revision,
+        "uirevision": chart.revision,
         "margin": {"l": 8, "r": 12, "t": 8, "b": 4, "pad": 4},
         "paper_bgcolor": "rgba(0,0,0,0)",
         "plot_bgcolor": "rgba(0,0,0,0)",
@@ -52,7 +63,7 @@ def figure(
         "legend": {"orientation": "h", "x": 0, "xanchor": "left", "y": 1.0, "yanchor": "bottom", "itemwidth": 30},
         "xaxis": {
             "type": "date",
-            "range": [_axis_time(span.start, zone), _axis_time(span.end, zone)],
+            "range": [_axis_time(chart.span.start, chart.zone), _axis_time(chart.span.end, chart.zone)],
             "showgrid": False,
             "automargin": True,
             "nticks": 7,
@@ -79,14 +90,29 @@ _TICKS = [
 ]
 
 
-def message(text: str, span: Span, zone: tzinfo = UTC) -> Figure:
+def message(text: str, chart: Chart) -> Figure:
     """An empty figure that says why it is empty."""
-    empty = figure([], span, unit="", zone=zone)
+    empty = figure([], chart, unit="")
     empty["layout"]["yaxis"]["visible"] = False
     empty["layout"]["annotations"] = [
         {"text": text, "xref": "paper", "yref": "paper", "x": 0.5, "y": 0.5, "showarrow": False, "font": {"size": 15}}
     ]
     return empty
+
+
+def drawn(built: Figure, chart: Chart, age_id: str, series: Sequence[Series]) -> Figure:
+    """What goes into a chart's store: the figure, and its age by the newest point where it reaches until now."""
+    newest = max((one.times[-1] for one in series if one.times), default=None)
+    age = None
+    if newest is not None and chart.is_live:
+        age = parts.age(max(0.0, chart.now - newest), chart.now, late_after=max(60.0, 3 * chart.span.step))
+    return {"figure": built, "fill": filled({age_id: age})}
+
+
+def failed(error: QueryError, chart: Chart, age_id: str) -> Figure:
+    """The same where history does not answer."""
+    fill = filled({age_id: parts.age(None, chart.now)})
+    return {"figure": message(f"History does not answer: {error}", chart), "fill": fill}
 
 
 def with_limit(drawn: Figure, watts: float, text: str) -> Figure:

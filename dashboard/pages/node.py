@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import tzinfo
 from typing import Any
 from urllib.parse import quote
 
@@ -14,12 +13,14 @@ from dash import Dash, Input, Output, State, dcc, html, no_update
 from dash.development.base_component import Component
 
 from dashboard import queries, words
-from dashboard.components import charts, frame, gputable, server
+from dashboard.components import charts, frame, gputable, parts, server
+from dashboard.components.charts import Chart
+from dashboard.markup import Children, Markup, filled, tag
 from dashboard.pages.overview import problem_list
 from dashboard.problems import CLOSE_CELSIUS, Level, Problem, problems
 from dashboard.services import Services
 from dashboard.state import HallState, Index, NodeState, node_state
-from dashboard.timerange import Span, parse
+from dashboard.timerange import parse
 from wattstat.api.live import CoreUnavailable
 from wattstat.catalogue import gpu, node
 from wattstat.store.protocol import QueryError, Series
@@ -46,19 +47,20 @@ def layout(name: str) -> Component:
         data=[{"value": key, "label": words_of[0]} for key, words_of in _CHARTS.items()],
     )  # fmt: skip
 
-    def panel(title: str, panel_id: str, lines: int = 3, tools: Component | None = None) -> Component:
-        body = html.Div(frame.skeleton(lines), id=f"{panel_id}-body", className="panel-body")
-        return frame.panel(title, body, panel_id=panel_id, tools=tools)
+    def panel(title: str, panel_id: str) -> Component:
+        body = html.Div(frame.skeleton(), id=f"{panel_id}-body", className="panel-body")
+        return frame.panel(title, body, panel_id=panel_id)
 
     return html.Div(
         [
             dcc.Interval(id="node-tick", interval=10_000),
             dcc.Store(id="node-name", data=name),
+            dcc.Store(id="node-fill"),
             html.Div(id="node-notice", className="notices"),
             html.Div([html.H1(name)], id="node-head", className="page-head"),
-            html.Div([frame.skeleton(3) for _ in range(5)], id="node-figures", className="figures five"),
+            html.Div([frame.skeleton() for _ in range(5)], id="node-figures", className="figures five"),
             html.Div(id="node-wrong", className="node-wrong"),
-            panel("GPUs", "gpus-panel", 8),
+            panel("GPUs", "gpus-panel"),
             html.Div(
                 [
                     frame.panel("Power over time", frame.graph("node-power", f"Power of {name} over the chosen time"),
@@ -75,7 +77,7 @@ def layout(name: str) -> Component:
                 ],
                 className="pair",
             ),
-            html.Div([panel("Temperatures", "temperatures-panel", 6), panel("Fans", "fans-panel", 6)], className="pair"),
+            html.Div([panel("Temperatures", "temperatures-panel"), panel("Fans", "fans-panel")], className="pair"),
             panel("Collectors", "collectors-panel"),
         ],
         className="page node-page",
@@ -86,48 +88,35 @@ def register(app: Dash, services: Services) -> None:
     """The callbacks: one for the present, one for each chart."""
 
     @app.callback(
-        Output("node-notice", "children"),
-        Output("node-head", "children"),
-        Output("node-figures", "children"),
-        Output("node-wrong", "children"),
-        *[Output(f"{panel}-body", "children") for panel in (*_AGED, "collectors-panel")],
-        *[Output(f"{panel}-age", "children") for panel in _AGED],
-        Input("node-tick", "n_intervals"),
-        Input("node-name", "data"),
-        Input("url", "search"),
+        Output("node-fill", "data"), Input("node-tick", "n_intervals"), Input("node-name", "data"), Input("url", "search")
     )
-    async def present(_tick: int | None, name: str, search: str | None) -> tuple[Any, ...]:
-        view = parse(search or "", services.clock())
-        rest = 3 + len(_AGED) * 2 + 1
+    async def present(_tick: int | None, name: str, search: str | None) -> dict[str, str]:
+        now = services.clock()
         try:
             hall, snapshot = await asyncio.gather(services.hall(), services.everything_of(name))
         except CoreUnavailable as error:
-            text = f"{error} What is shown below is the last that was known."
-            return (frame.notice("No live data.", text), *[no_update] * rest)
+            return filled({"node-notice": parts.blind(error)})
         entry = next((known.entry for known in hall.nodes if known.name == name), None)
         if entry is None:
-            text = f"The inventory has no server “{name}”."
-            return (frame.notice("Unknown server.", text), *[no_update] * rest)
+            return filled({"node-notice": parts.notice("Unknown server.", f"The inventory has no server “{name}”.")})
         index = Index(snapshot)
         seen = Seen(hall=hall, state=node_state(index, entry), index=index, search=search or "")
         found = await services.dated(problem for problem in problems(hall) if problem.node == name)
-        now, zone = services.clock(), await services.zone()
-        late = max(30.0, 3.0 * view.refresh_seconds)
-        ages = [_age(seen, metrics, now, late) for metrics in _AGED.values()]
-        wrong = problem_list(found, now, zone) if found else None
-        return (None, head(seen, found), key_figures(seen), wrong, *_bodies(seen, now), *ages)
+        late = max(30.0, 3.0 * parse(search or "", now).refresh_seconds)
+        wrong = problem_list(found, now, await services.zone()) if found else None
+        top: dict[str, Children] = {
+            "node-notice": None, "node-head": head(seen, found), "node-figures": key_figures(seen), "node-wrong": wrong,
+        }  # fmt: skip
+        ages = {f"{panel}-age": _age(seen, metrics, now, late) for panel, metrics in _AGED.items()}
+        return filled(top | bodies(seen, now) | ages)
 
     @app.callback(
-        Output("node-power-data", "data"),
-        Output("node-power-panel-age", "children"),
-        Input("node-tick", "n_intervals"),
-        Input("url", "search"),
-        State("node-name", "data"),
+        Output("node-power-data", "data"), Input("node-tick", "n_intervals"), Input("url", "search"), State("node-name", "data")
     )
-    async def power(_tick: int | None, search: str | None, name: str) -> tuple[Any, Any]:
-        chart = await _chart(services, search or "")
+    async def power(_tick: int | None, search: str | None, name: str) -> Any:
+        chart = await services.chart(search or "")
         if chart is None:
-            return no_update, no_update
+            return no_update
         try:
             found = PowerHistory(
                 meters=(await services.range(queries.node_power(name), chart.span)).series,
@@ -135,27 +124,26 @@ def register(app: Dash, services: Services) -> None:
                 cap=(await services.range(queries.node_power_cap(name), chart.span)).series,
             )
         except QueryError as error:
-            return charts.message(f"History does not answer: {error}", chart.span, chart.zone), frame.age(None, 0)
-        return power_figure(found, chart), chart.age([*found.meters, *found.gpus])
+            return charts.failed(error, chart, "node-power-panel-age")
+        return charts.drawn(power_figure(found, chart), chart, "node-power-panel-age", [*found.meters, *found.gpus])
 
     @app.callback(
         Output("node-gpus-data", "data"),
-        Output("node-gpus-panel-age", "children"),
         Input("node-tick", "n_intervals"),
         Input("url", "search"),
         Input("gpu-metric", "value"),
         State("node-name", "data"),
     )
-    async def gpus(_tick: int | None, search: str | None, metric: str, name: str) -> tuple[Any, Any]:
-        chart = await _chart(services, search or "")
+    async def gpus(_tick: int | None, search: str | None, metric: str, name: str) -> Any:
+        chart = await services.chart(search or "")
         if chart is None:
-            return no_update, no_update
+            return no_update
         _, expression, unit = _CHARTS[metric]
         try:
             series = (await services.range(expression(name), chart.span)).series
         except QueryError as error:
-            return charts.message(f"History does not answer: {error}", chart.span, chart.zone), frame.age(None, 0)
-        return gpu_figure(series, chart, unit, metric), chart.age(series)
+            return charts.failed(error, chart, "node-gpus-panel-age")
+        return charts.drawn(gpu_figure(series, chart, unit), chart, "node-gpus-panel-age", series)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -168,56 +156,29 @@ class Seen:
     search: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Chart:
-    """Time and place of a chart."""
-
-    span: Span
-    zone: tzinfo
-    revision: str
-    now: float
-    is_live: bool
-
-    def age(self, series: Sequence[Series]) -> Component | None:
-        """Of the newest point, where the chart reaches until now."""
-        newest = max((one.times[-1] for one in series if len(one.times)), default=None)
-        if newest is None or not self.is_live:
-            return None
-        return frame.age(max(0.0, self.now - newest), self.now, late_after=max(60.0, 3 * self.span.step))
-
-
-async def _chart(services: Services, search: str) -> Chart | None:
-    now = services.clock()
-    view = parse(search, now)
-    try:
-        zone = await services.zone()
-    except CoreUnavailable:
-        return None
-    revision = f"{view.from_text} {view.to_text}"
-    return Chart(span=view.span(now, zone), zone=zone, revision=revision, now=now, is_live=view.to_text == "now")
-
-
-def _age(seen: Seen, metrics: Sequence[Any], now: float, late: float) -> Component:
+def _age(seen: Seen, metrics: Sequence[Any], now: float, late: float) -> Markup:
     seconds = seen.index.age(metrics, seen.state.name)
     older = max(0.0, now - seen.index.taken_at)
-    return frame.age(None if seconds is None else seconds + older, now, late_after=late)
+    return parts.age(None if seconds is None else seconds + older, now, late_after=late)
 
 
-def _bodies(seen: Seen, now: float) -> tuple[Component, ...]:
+def bodies(seen: Seen, now: float) -> dict[str, Children]:
+    """What each panel holds."""
     name, index = seen.state.name, seen.index
     own = [collector for collector in seen.hall.collectors if collector.target == name]
-    return (
-        gputable.gpu_table(seen.state, index),
-        server.meters(index, name),
-        server.supplies(index, name),
-        server.temperatures(index, name),
-        server.fans(index, name),
-        server.faults(seen.state, index),
-        server.collectors(own, now),
-    )
+    found = {
+        "gpus": gputable.gpu_table(seen.state, index),
+        "meters": server.meters(index, name),
+        "supplies": server.supplies(index, name),
+        "temperatures": server.temperatures(index, name),
+        "fans": server.fans(index, name),
+        "faults": server.faults(seen.state, index),
+        "collectors": server.collectors(own, now),
+    }
+    return {f"{panel}-panel-body": body for panel, body in found.items()}
 
 
-def head(seen: Seen, found: Sequence[Problem]) -> list[Component]:
+def head(seen: Seen, found: Sequence[Problem]) -> list[Markup]:
     """Name, health and its reason, what it is and where it stands, and its neighbours."""
     state, entry = seen.state, seen.state.entry
     level = max((problem.level for problem in found), default=Level.OK)
@@ -237,30 +198,36 @@ def head(seen: Seen, found: Sequence[Problem]) -> list[Component]:
         f"{labels['bmc_model'] or 'BMC'} {labels['bmc_firmware']}" if labels.get("bmc_firmware") else "",
     ]
     return [
-        html.Div([html.H1(state.name), frame.badge(level, word)], className="name-line"),
-        html.Div([html.Span(fact) for fact in facts if fact], className="facts"),
-        html.Nav(_neighbours(seen), className="neighbours", **frame.aria(label="Neighbouring servers")),
+        tag("div", [tag("h1", state.name), parts.badge(level, word)], class_="name-line"),
+        tag("div", [tag("span", fact) for fact in facts if fact], class_="facts"),
+        tag("nav", _neighbours(seen), class_="neighbours", aria_label="Neighbouring servers"),
     ]
 
 
-def _neighbours(seen: Seen) -> list[Component]:
+def _neighbours(seen: Seen) -> list[Markup]:
     names = [known.name for known in seen.hall.nodes]
     at = names.index(seen.state.name)
     before, after = names[at - 1], names[(at + 1) % len(names)]
     return [
-        dcc.Link(
-            before, href=f"/node/{quote(before)}{seen.search}", id="previous", className="back", title="Previous server (k)"
+        tag("a", before, href=f"/node/{quote(before)}{seen.search}", id="previous", class_="back", title="Previous server (k)"),
+        tag(
+            "a",
+            after,
+            data_link=True,
+            href=f"/node/{quote(after)}{seen.search}",
+            id="next",
+            class_="on",
+            title="Next server (j)",
         ),
-        dcc.Link(after, href=f"/node/{quote(after)}{seen.search}", id="next", className="on", title="Next server (j)"),
     ]
 
 
-def key_figures(seen: Seen) -> list[Component]:
+def key_figures(seen: Seen) -> list[Markup]:
     """Five numbers, each with what it is measured against."""
     return [_power(seen), _gpu_power(seen), _hottest(seen), _air(seen), _supply_state(seen)]
 
 
-def _power(seen: Seen) -> Component:
+def _power(seen: Seen) -> Markup:
     state, index = seen.state, seen.index
     active = index.value(node.NODE_POWER_CAP_ACTIVE, state.name)
     cap = index.value(node.NODE_POWER_CAP_WATTS, state.name) if active else None
@@ -268,44 +235,44 @@ def _power(seen: Seen) -> Component:
     power = state.power_watts
     note, extra = "no cap in force" if active == 0 else "cap not told", None
     if cap is not None and power is not None:
-        note, extra = f"capped at {words.watts(cap)}", frame.bar(power / cap)
+        note, extra = f"capped at {words.watts(cap)}", parts.bar(power / cap)
     elif capacity and power is not None:
-        note, extra = f"of {words.watts(capacity)} capacity", frame.bar(power / capacity)
+        note, extra = f"of {words.watts(capacity)} capacity", parts.bar(power / capacity)
     if power is None:
         note = "switched off" if state.is_on is False else "no meter answers"
-    return frame.key_figure("Power", words.split(power, "W"), note, extra=extra)
+    return parts.key_figure("Power", words.split(power, "W"), note, extra=extra)
 
 
-def _gpu_power(seen: Seen) -> Component:
+def _gpu_power(seen: Seen) -> Markup:
     readings = seen.index.of_gpu_power(seen.state.name)
     if not readings:
-        return frame.key_figure("GPU power", (words.NOTHING, ""), "no GPU answers")
+        return parts.key_figure("GPU power", (words.NOTHING, ""), "no GPU answers")
     watts = sum(reading.value for reading in readings)
     total = seen.state.power_watts
     missing = seen.state.installed_gpus - len(readings)
     note = f"{words.percent(watts / total)} of the server" if total else "in band"
     if missing:
         note = f"{words.plural(missing, 'GPU')} missing in the sum"
-    extra = frame.bar(watts / total) if total else None
-    return frame.key_figure("GPU power", words.split(watts, "W"), note, extra=extra, bound="≥" if missing else "")
+    extra = parts.bar(watts / total) if total else None
+    return parts.key_figure("GPU power", words.split(watts, "W"), note, extra=extra, bound="≥" if missing else "")
 
 
-def _hottest(seen: Seen) -> Component:
+def _hottest(seen: Seen) -> Markup:
     known = [(entry.margin_celsius, entry) for entry in seen.state.gpus if entry.margin_celsius is not None]
     if not known:
         heat = seen.state.hottest_sensor
         if heat is None:
-            return frame.key_figure("Nearest limit", (words.NOTHING, ""), "no sensor with a limit")
+            return parts.key_figure("Nearest limit", (words.NOTHING, ""), "no sensor with a limit")
         level = Level.WARNING if heat.margin_celsius <= 0 else Level.OK
         note = f"{heat.sensor}, {words.celsius(heat.celsius)}"
-        return frame.key_figure("Nearest limit", (f"{heat.margin_celsius:.0f}", "°C left"), note, level=level)
+        return parts.key_figure("Nearest limit", (f"{heat.margin_celsius:.0f}", "°C left"), note, level=level)
     margin, entry = min(known, key=lambda pair: pair[0])
     level = Level.CRITICAL if margin <= 0 else Level.WARNING if margin <= CLOSE_CELSIUS else Level.OK
     note = f"GPU {entry.index}, {words.celsius(entry.temperature_celsius)}"
-    return frame.key_figure("Hottest GPU", (f"{margin:.0f}", "°C to limit"), note, level=level)
+    return parts.key_figure("Hottest GPU", (f"{margin:.0f}", "°C to limit"), note, level=level)
 
 
-def _air(seen: Seen) -> Component:
+def _air(seen: Seen) -> Markup:
     roles: dict[str, list[float]] = {"inlet": [], "exhaust": []}
     for sample in seen.index.of(node.NODE_TEMPERATURE_CELSIUS, seen.state.name):
         roles.setdefault(sample.labels["role"], []).append(sample.value)
@@ -314,18 +281,18 @@ def _air(seen: Seen) -> Component:
     if inlet is not None and exhaust is not None:
         note += f", {exhaust - inlet:.0f}{words.THIN}°C warmer"
     number = (words.NOTHING, "") if inlet is None else (f"{inlet:.0f}", "°C inlet")
-    return frame.key_figure("Air", number, note)
+    return parts.key_figure("Air", number, note)
 
 
-def _supply_state(seen: Seen) -> Component:
+def _supply_state(seen: Seen) -> Markup:
     healths = [sample.value for sample in seen.index.of(node.PSU_HEALTH, seen.state.name)]
     if not healths:
-        return frame.key_figure("Power supplies", (words.NOTHING, ""), "none reported")
+        return parts.key_figure("Power supplies", (words.NOTHING, ""), "none reported")
     good = sum(health == 0 for health in healths)
     redundant = seen.index.value(node.PSU_REDUNDANCY_OK, seen.state.name)
     level = Level.CRITICAL if good < len(healths) else Level.WARNING if redundant == 0 else Level.OK
     note = {None: "redundancy not told", 0.0: "not redundant"}.get(redundant, "redundant")
-    return frame.key_figure("Power supplies", (f"{good}", f"of {len(healths)} OK"), note, level=level)
+    return parts.key_figure("Power supplies", (f"{good}", f"of {len(healths)} OK"), note, level=level)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -348,7 +315,7 @@ _METERS = {
 def power_figure(history: PowerHistory, chart: Chart) -> charts.Figure:
     """Each meter, the GPUs' share below, the cap above."""
     if not history.meters and not history.gpus:
-        return charts.message("No power was recorded in this time.", chart.span, chart.zone)
+        return charts.message("No power was recorded in this time.", chart)
     lines = [charts.Line(series=one, name="GPUs", colour=charts.GREY, width=1.5, fill=True) for one in history.gpus[:1]]
     for series in history.meters:
         source = series.labels.get("source", "")
@@ -357,14 +324,11 @@ def power_figure(history: PowerHistory, chart: Chart) -> charts.Figure:
     lines += [
         charts.Line(series=one, name="cap", colour=charts.AMBER, width=1.75, dash="dash", shape="hv") for one in history.cap[:1]
     ]
-    return charts.figure(lines, chart.span, unit="W", zone=chart.zone, revision=chart.revision)
+    return charts.figure(lines, chart, unit="W")
 
 
-def gpu_figure(series: Sequence[Series], chart: Chart, unit: str, metric: str) -> charts.Figure:
+def gpu_figure(series: Sequence[Series], chart: Chart, unit: str) -> charts.Figure:
     """A line a GPU; bands where there are too many to tell apart."""
     if not series:
-        return charts.message("No GPU was recorded in this time.", chart.span, chart.zone)
-    revision = f"{chart.revision} {metric}"
-    return charts.figure(
-        charts.lines_or_band(series), chart.span, unit=unit, zone=chart.zone, revision=revision, zero=unit == "W"
-    )
+        return charts.message("No GPU was recorded in this time.", chart)
+    return charts.figure(charts.lines_or_band(series), chart, unit=unit, zero=unit == "W")

@@ -9,7 +9,8 @@ import dash_ag_grid as dag
 from dash import Dash, Input, Output, dcc, html, no_update
 from dash.development.base_component import Component
 
-from dashboard.components import frame
+from dashboard.components import frame, parts
+from dashboard.markup import filled
 from dashboard.problems import Level, Problem, by_node, problems
 from dashboard.services import Services
 from dashboard.state import HallState, NodeState
@@ -66,6 +67,7 @@ def layout() -> Component:
     return html.Div(
         [
             dcc.Interval(id="nodes-tick", interval=10_000),
+            dcc.Store(id="nodes-fill"),
             html.Div(id="nodes-notice", className="notices"),
             frame.panel("Servers", grid, panel_id="servers-panel"),
         ],
@@ -77,9 +79,8 @@ def register(app: Dash, services: Services) -> None:
     """The one callback."""
 
     @app.callback(
-        Output("nodes-notice", "children"),
+        Output("nodes-fill", "data"),
         Output("servers", "rowData"),
-        Output("servers-panel-age", "children"),
         Input("nodes-tick", "n_intervals"),
         Input("url", "search"),
     )
@@ -88,10 +89,11 @@ def register(app: Dash, services: Services) -> None:
         try:
             hall = await services.hall()
         except CoreUnavailable as error:
-            text = f"{error} What is shown below is the last that was known."
-            return frame.notice("No live data.", text), no_update, no_update
-        late = max(30.0, 3.0 * parse(search or "", now).refresh_seconds)
-        return None, rows(hall, problems(hall)), frame.age(max(0.0, now - hall.taken_at), now, late_after=late)
+            return filled({"nodes-notice": parts.blind(error)}), no_update
+        age = parts.age(
+            max(0.0, now - hall.taken_at), now, late_after=max(30.0, 3.0 * parse(search or "", now).refresh_seconds)
+        )
+        return filled({"nodes-notice": None, "servers-panel-age": age}), rows(hall, problems(hall))
 
 
 def rows(hall: HallState, found: list[Problem]) -> list[dict[str, Any]]:

@@ -1,0 +1,213 @@
+"""The pages in Chromium: they draw, follow, complain about nothing and ask nobody else."""
+
+import re
+
+import pytest
+from playwright.sync_api import expect
+
+pytestmark = pytest.mark.browser
+
+CHART = ".js-plotly-plot .scatterlayer .trace"
+PAGES = {"/": "#map .cell", "/node/gpu-03": ".gpu-row", "/nodes": ".servers .ag-row"}
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_a_page_draws_without_complaint_and_asks_no_other_host(site, watched, path):
+    page = watched.page
+    page.goto(site.url + path)
+
+    expect(page.locator(PAGES[path]).first).to_be_visible()
+    if path != "/nodes":
+        expect(page.locator(CHART).first).to_be_visible()
+    assert watched.complaints == []
+    assert [url for url in watched.requests if not url.startswith((site.url, "data:", "blob:"))] == []
+
+
+def test_the_overview_names_what_is_wrong_and_leads_there(site, watched):
+    page = watched.page
+    page.goto(site.url + "/?from=now-3h&to=now")
+    page.get_by_role("link", name=re.compile("gpu-03 · GPU 5")).click()
+
+    expect(page).to_have_url(site.url + "/node/gpu-03?from=now-3h&to=now")
+    expect(page.get_by_role("heading", level=1, name="gpu-03")).to_be_visible()
+    expect(page.locator(".gpu-row")).to_have_count(8)
+    assert watched.complaints == []
+
+
+def test_the_map_has_every_gpu_and_follows_the_metric_without_asking_the_server(site, watched):
+    page = watched.page
+    page.goto(site.url + "/?refresh=off")
+    expect(page.locator("#map .server .cell")).to_have_count(88 + 2)
+    expect(page.locator(CHART).first).to_be_visible()
+    asked = len(watched.requests)
+
+    page.get_by_text("Temp. margin").click()
+
+    cell = page.locator("#map .server", has_text="gpu-03").locator(".cell").nth(5)
+    expect(cell).to_have_class("cell warning")
+    expect(cell).to_have_text("3")
+    assert "metric=margin" in page.url
+    assert len(watched.requests) == asked
+
+
+def test_a_refresh_brings_new_numbers_in_place(site, watched):
+    page = watched.page
+    page.goto(site.url + "/?refresh=1s")
+    expect(page.get_by_text("2 of 30 collectors down")).to_be_visible()
+    page.locator("#map .server", has_text="gpu-06").focus()
+
+    site.live.well = True
+
+    expect(page.get_by_text("Nothing. All that was asked is as it should be.")).to_be_visible()
+    expect(page.locator("#map .server", has_text="gpu-06")).to_be_focused()
+    expect(page.locator("#map .cell.none")).to_have_count(0)
+    assert watched.complaints == []
+
+
+def test_a_silent_core_is_said_and_old_values_do_not_look_live(site, watched):
+    page = watched.page
+    page.goto(site.url + "/?refresh=1s")
+    expect(page.locator("#map .cell").first).to_be_visible()
+
+    site.live.down = True
+
+    expect(page.get_by_role("alert")).to_contain_text("No live data.")
+    page.evaluate("document.querySelector('#map-panel .age').dataset.late = '0'")
+    expect(page.locator("#map-panel")).to_have_class(re.compile("stale"))
+    expect(page.locator("#figures")).to_have_class(re.compile("stale"))
+
+
+def test_a_store_without_answer_is_said_in_its_panel(site, watched):
+    site.store.broken = True
+    watched.page.goto(site.url + "/")
+
+    expect(watched.page.locator("#power-panel")).to_contain_text("History does not answer: the store is closed")
+    expect(watched.page.locator("#map .cell").first).to_be_visible()
+
+
+def test_dark_and_light_are_there_from_the_first_paint_and_are_remembered(site, watched):
+    page = watched.page
+    page.goto(site.url + "/", wait_until="commit")
+    page.wait_for_selector("body")
+    assert page.evaluate("document.documentElement.dataset.mantineColorScheme") == "dark"
+    expect(page.locator("#map .cell").first).to_be_visible()
+    dark = page.evaluate("getComputedStyle(document.body).backgroundColor")
+
+    page.locator("#scheme").click()
+
+    expect(page.locator("html")).to_have_attribute("data-mantine-color-scheme", "light")
+    assert dark != page.evaluate("getComputedStyle(document.body).backgroundColor")
+    page.goto(site.url + "/nodes", wait_until="commit")
+    page.wait_for_selector("body")
+    assert page.evaluate("document.documentElement.dataset.mantineColorScheme") == "light"
+
+
+def test_the_table_of_servers_is_dark_in_the_dark(site, watched):
+    page = watched.page
+    page.goto(site.url + "/nodes")
+    expect(page.locator(".ag-row").first).to_be_visible()
+
+    luminance = page.evaluate(
+        "getComputedStyle(document.querySelector('.ag-root-wrapper')).backgroundColor.match(/\\d+/g).slice(0, 3).map(Number)"
+    )
+
+    assert max(luminance) < 60
+
+
+def test_everything_is_reached_by_keyboard_with_a_visible_focus(site, watched):
+    page = watched.page
+    page.goto(site.url + "/?refresh=off")
+    expect(page.locator("#map .cell").first).to_be_visible()
+    reached = []
+    for _ in range(50):
+        page.keyboard.press("Tab")
+        reached.append(
+            page.evaluate(
+                "(() => { const e = document.activeElement; return [e.className || e.id, getComputedStyle(e).outlineStyle] })()"
+            )
+        )
+
+    names = " ".join(str(name) for name, _ in reached)
+    assert "skip" in names
+    assert names.count("server") == 16
+    assert all(outline != "none" for name, outline in reached if "server" in str(name))
+
+
+def test_enter_on_a_server_and_j_and_k_walk_through_the_hall(site, watched):
+    page = watched.page
+    page.goto(site.url + "/")
+    page.locator("#map .server", has_text="gpu-04").press("Enter")
+    expect(page.get_by_role("heading", level=1, name="gpu-04")).to_be_visible()
+    expect(page.locator("#next")).to_be_visible()
+
+    page.keyboard.press("j")
+
+    expect(page.get_by_role("heading", level=1, name="gpu-05")).to_be_visible()
+
+
+def test_a_choice_of_time_goes_into_the_address_and_comes_from_it(site, watched):
+    page = watched.page
+    page.goto(site.url + "/?from=now-24h&to=now&refresh=30s")
+    expect(page.get_by_role("textbox", name="Time range")).to_have_value("Last 24 hours")
+    expect(page.get_by_role("textbox", name="Refresh every")).to_have_value("30 s")
+
+    page.get_by_role("textbox", name="Time range").click()
+    page.get_by_role("option", name="Last hour").click()
+
+    expect(page).to_have_url(re.compile("from=now-1h"))
+    assert watched.complaints == []
+
+
+def test_kiosk_has_no_header_and_does_not_scroll(site, watched):
+    page = watched.page
+    page.goto(site.url + "/?kiosk=1")
+    expect(page.locator("#map .cell").first).to_be_visible()
+
+    expect(page.locator(".top")).to_be_hidden()
+    assert page.evaluate("document.documentElement.scrollHeight <= innerHeight")
+
+
+@pytest.mark.parametrize("size", [(3840, 2160), (1920, 1080), (1366, 768)])
+def test_no_text_is_smaller_than_14_pixels_and_nothing_is_wider_than_the_screen(site, watched, size):
+    page = watched.page
+    page.set_viewport_size({"width": size[0], "height": size[1]})
+    for path in ("/", "/node/gpu-03"):
+        page.goto(site.url + path)
+        expect(page.locator(CHART).first).to_be_visible()
+
+        smallest = page.evaluate("""Math.min(...[...document.querySelectorAll('body *')]
+            .filter(e => e.checkVisibility() && [...e.childNodes].some(n => n.nodeType === 3 && n.textContent.trim()))
+            .map(e => parseFloat(getComputedStyle(e).fontSize)))""")
+        assert smallest >= 13.99
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+def test_a_hidden_tab_asks_for_nothing(site, watched):
+    page = watched.page
+    page.goto(site.url + "/?refresh=1s")
+    expect(page.locator("#map .cell").first).to_be_visible()
+    page.evaluate("""Object.defineProperty(document, 'hidden', {get: () => window.away});
+        window.away = true; document.dispatchEvent(new Event('visibilitychange'))""")
+    page.wait_for_load_state("networkidle")
+    asked = site.live.asked
+
+    with pytest.raises(TimeoutError, match="Timeout"):
+        page.wait_for_request("**/_dash-update-component*", timeout=3000)
+    assert site.live.asked == asked
+
+    with page.expect_request("**/_dash-update-component*", timeout=10_000):
+        page.evaluate("window.away = false; document.dispatchEvent(new Event('visibilitychange'))")
+
+
+def test_an_unknown_page_and_an_unknown_server_say_so(site, watched):
+    page = watched.page
+    page.goto(site.url + "/nowhere")
+    expect(page.get_by_text("There is no such page")).to_be_visible()
+    page.goto(site.url + "/node/gpu-99")
+    expect(page.get_by_role("alert")).to_contain_text("The inventory has no server “gpu-99”.")
+
+
+def test_a_mistyped_call_of_the_api_gets_no_page(site, watched):
+    answer = watched.page.request.get(site.url + "/api/nodez")
+
+    assert answer.status == 404

@@ -1,0 +1,113 @@
+"""Every expression of the dashboard, on the embedded store and on a real Prometheus, which must agree."""
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from fixture_hall import FakeLive, inventory
+
+from dashboard import queries
+from tests.promql.real_prometheus import Prometheus, started
+from wattstat.catalogue import ALL
+from wattstat.store.embedded import EmbeddedStore
+
+END = 1_790_000_000
+EVERY = 15
+SCRAPES = 40
+
+EXPRESSIONS = {
+    "site power": queries.SITE_POWER,
+    "meters": queries.SITE_POWER_METERS,
+    "site GPUs": queries.SITE_GPU_POWER,
+    "energy": queries.site_energy(420),
+    "node power": queries.node_power("gpu-03"),
+    "node GPUs": queries.node_gpu_power_sum("gpu-03"),
+    "cap": queries.node_power_cap("gpu-03"),
+    "no cap": queries.node_power_cap("gpu-01"),
+    "GPU power": queries.gpu_power("gpu-03"),
+    "GPU temperature": queries.gpu_temperature("gpu-03"),
+    "GPU utilization": queries.gpu_utilization("gpu-03"),
+    **{f"since {kind}": expression for kind, expression in queries.SINCE.items()},
+}
+# What holds nowhere in the fixture; everything else must bring something.
+EMPTY = {"no cap", "since remap_failed", "since remap_pending", "since power_off"}
+
+
+def scrape(live: FakeLive, at: float) -> list[str]:
+    """Samples of the fixture's hall at a moment, plus counters of energy: one server with its own, the others integrated."""
+    live.clock = lambda: at
+    entries = [entry for entry in live.hall_inventory.nodes if entry.name not in live.unread]
+    lines = [s.metric.series_prefix(s.labels) + repr(s.value) for entry in entries for s in live.samples(entry)]
+    for entry in entries:
+        sources = ("counter", "integrated") if entry.name == "gpu-01" else ("integrated",)
+        lines += [
+            f'wattstat_node_energy_joules_total{{node="{entry.name}",source="{source}"}} {(at - END + 9000) * 5000!r}'
+            for source in sources
+        ]
+    return lines
+
+
+@pytest.fixture(scope="module")
+def scrapes() -> list[tuple[int, list[str]]]:
+    live = FakeLive(hall_inventory=inventory(10))
+    return [(at, scrape(live, at)) for at in range(END - EVERY * SCRAPES, END + 1, EVERY)]
+
+
+@pytest.fixture(scope="module")
+def prometheus(tmp_path_factory: pytest.TempPathFactory, scrapes: list[tuple[int, list[str]]]) -> Iterator[Prometheus]:
+    text = "\n".join(f"{line} {at}" for at, lines in scrapes for line in lines) + "\n# EOF\n"
+    with started(tmp_path_factory.mktemp("prometheus"), text) as server:
+        yield server
+
+
+async def embedded(directory: Path, scrapes: list[tuple[int, list[str]]]) -> EmbeddedStore:
+    store = EmbeddedStore(directory / "history.duckdb", clock=lambda: END)
+    for at, lines in scrapes:
+        await store.ingest("\n".join(lines) + "\n", at * 1000, 0.01)
+    return store
+
+
+@pytest.mark.debian
+async def test_both_stores_answer_every_expression_alike(tmp_path, prometheus, scrapes):
+    store = await embedded(tmp_path, scrapes)
+    start, step = END - 300, 30
+    try:
+        for name, expression in EXPRESSIONS.items():
+            answer = await store.query_range(expression, start, END, step)
+            body = prometheus.get("/api/v1/query_range", query=expression, start=str(start), end=str(END), step=str(step))
+
+            assert body["status"] == "success", (name, body)
+            ours = {key(series.labels): list(zip(series.times, series.values, strict=True)) for series in answer.series}
+            theirs = {
+                key(each["metric"]): [(at, float(text)) for at, text in each["values"]] for each in body["data"]["result"]
+            }
+            assert ours.keys() == theirs.keys(), name
+            assert bool(ours) == (name not in EMPTY), name
+            for labels, points in theirs.items():
+                assert ours[labels] == [(at, pytest.approx(value, rel=1e-9)) for at, value in points], (name, labels)
+    finally:
+        await store.close()
+
+
+def key(labels: dict[str, str]) -> str:
+    return json.dumps(dict(labels), sort_keys=True)
+
+
+@pytest.mark.parametrize("name", EXPRESSIONS)
+def test_every_metric_of_an_expression_is_in_the_catalogue(name):
+    metrics = set(re.findall(r"wattstat_\w+", EXPRESSIONS[name]))
+
+    assert metrics
+    assert metrics <= ALL.keys()
+
+
+@pytest.mark.parametrize("name", EXPRESSIONS)
+def test_every_label_of_an_expression_is_one_of_its_metric(name):
+    for metric, matchers in re.findall(r"(wattstat_\w+)\{([^}]*)\}", EXPRESSIONS[name]):
+        assert {matcher.split("=")[0] for matcher in matchers.split(",") if "=" in matcher} <= set(ALL[metric].labels)
+
+
+def test_a_servers_name_cannot_leave_its_quotes():
+    assert r'node="a\"} or vector(1) #"' in queries.node_power('a"} or vector(1) #')
