@@ -87,6 +87,8 @@ def create(server: FastAPI, store: Store, live: Live, *, clock: Callable[[], flo
     overview.register(app, services)
     node.register(app, services)
     nodes.register(app, services)
+    # Dash prepares itself at the first request of `/`; who came by a deep link before got a page without scripts and styles.
+    app._setup_server()  # type: ignore[no-untyped-call]  # noqa: SLF001
     return app
 
 

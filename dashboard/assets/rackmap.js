@@ -74,6 +74,7 @@
 
   function buildNode(body, node, size) {
     const link = (node.element = make("a", "server", body));
+    link.dataset.name = node.name;
     link.style.gridRow = `${size.tallest - (node.unit + node.height - 1) + 1} / span ${node.height}`;
     const height = (node.height * size.height) / size.rem, wide = size.width / size.rem;
     const cells = node.gpus.length;
@@ -173,6 +174,7 @@
     const box = document.getElementById("map");
     if (!box || !data) return;
     const shape = shapeOf(data, box);
+    const focused = box.contains(document.activeElement) ? document.activeElement.dataset.name : null;
     if (shape === signature && current && box.querySelector(".rack")) {
       if (data !== current) carryOver(data);
     } else {
@@ -181,6 +183,7 @@
     }
     current = data;
     paint(data);
+    if (focused) [...box.querySelectorAll(".server")].find((link) => link.dataset.name === focused)?.focus();
     if (watched !== box) {
       watched = box;
       new ResizeObserver(() => document.body.contains(box) && shapeOf(current, box) !== signature && draw(current)).observe(box);
