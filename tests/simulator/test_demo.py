@@ -186,6 +186,17 @@ def test_it_stops_cleanly_and_leaves_no_process(demo, live):
     assert sum(node["input_joules"] for node in truth["nodes"].values()) > 1e6
 
 
+def test_a_demo_that_is_killed_takes_everything_with_it(tmp_path):
+    command = [sys.executable, "-m", "wattstat", "demo", "--nodes", "1", "--port", str(free_port()), "--data", str(tmp_path)]
+    with (tmp_path / "demo.log").open("w+") as log:
+        process = subprocess.Popen([*command, "--history-hours", "0", "--no-browser"], stdout=log, stderr=log)
+        eventually(lambda text: "is live" in text, (tmp_path / "demo.log").read_text)
+        eventually(lambda text: "agent runs" in text, (tmp_path / "logs" / "agent-xe9680-01.log").read_text)
+        process.kill()
+        process.wait(10)
+    eventually(lambda left: left == [], lambda: processes_of(tmp_path), seconds=40)
+
+
 def test_a_taken_port_is_refused_at_once_and_clearly(tmp_path):
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))

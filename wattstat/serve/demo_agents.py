@@ -8,6 +8,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import threading
 from collections.abc import Iterable
 from multiprocessing import forkserver
 from multiprocessing.context import ForkServerProcess
@@ -68,13 +69,20 @@ class Agents:
 def run_agent(config: Path, state: Path, log: Path) -> None:
     """The life of an agent's process: as `wattstat agent --config`, with its own session, words and NVML state."""
     from wattstat.cli.agent import agent  # noqa: PLC0415 - cli stands above serve, and only this function runs a command
-    from wattstat.serve.process import die_with_parent  # noqa: PLC0415 - as above
 
     os.setsid()
-    die_with_parent()
+    threading.Thread(target=_end_with_demo, daemon=True).start()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     words = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
     os.dup2(words, 1)
     os.dup2(words, 2)
     os.environ[STATE_VARIABLE] = str(state)
     agent(config=config)
+
+
+def _end_with_demo() -> None:
+    """Ask to end when the demo is gone, however it went; the process that forked us lives as long as we do."""
+    demo = multiprocessing.parent_process()
+    if demo is not None:
+        demo.join()
+        os.kill(os.getpid(), signal.SIGTERM)
