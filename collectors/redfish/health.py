@@ -83,7 +83,6 @@ def parse(tree: Tree, documents: Documents) -> HealthReading:
         if verdict is not None:
             parts["system" if own else name] = verdict
         parts |= _rollups(body) if own else {}
-    parts |= {f"chassis {each.id}": each.health for each in tree.chassis if each.health is not None}
     return HealthReading(
         power_on=state(member(host, "PowerState"), on="On", off="Off"),
         parts=tuple(parts.items()),

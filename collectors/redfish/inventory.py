@@ -55,6 +55,9 @@ class Drive:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InventoryReading:
+    """The parts of a server; `chassis` are those that tell their health, as the newest discovery found them."""
+
+    chassis: tuple[tuple[str, Health], ...] = ()
     """What stands in a server: memory, drives, installed firmware (component and version), licences."""
 
     dimms: tuple[Dimm, ...] = ()
@@ -94,8 +97,9 @@ async def _memory_metrics(reader: Reader, modules: list[Body]) -> dict[str, Body
     return found
 
 
-def parse(_tree: Tree, documents: Documents) -> InventoryReading:
+def parse(tree: Tree, documents: Documents) -> InventoryReading:
     return InventoryReading(
+        chassis=tuple({each.id: each.health for each in tree.chassis if each.health is not None}.items()),
         dimms=tuple(_dimms(documents)),
         drives=tuple(_drives(documents)),
         firmware=tuple(_firmware(documents).items()),
@@ -165,6 +169,8 @@ def _license(body: Body) -> list[str]:
 
 def samples(node: str, reading: InventoryReading) -> Samples:
     out = Samples()
+    for name, verdict in reading.chassis:
+        out.add(catalogue.NODE_HEALTH, verdict, node, f"chassis {name}")
     for dimm in reading.dimms:
         out.add(catalogue.MEMORY_HEALTH, dimm.health, node, dimm.name)
         out.add(catalogue.MEMORY_CAPACITY_BYTES, dimm.capacity_bytes, node, dimm.name)

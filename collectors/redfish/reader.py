@@ -93,6 +93,7 @@ class Reader:
     bmc: Bmc
     errors: dict[str, CollectError] = field(default_factory=dict)
     timeouts: int = 0
+    answers: int = 0  # documents that were read
     _read: dict[str, Body | None] = field(default_factory=dict)
 
     async def get(self, uri: str | None, query: str = "") -> Body | None:
@@ -129,6 +130,7 @@ class Reader:
             self.errors[uri] = err
             return None
         self.timeouts = 0
+        self.answers += 1
         return body
 
     async def collection(self, uri: str | None) -> list[Body]:

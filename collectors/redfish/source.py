@@ -54,6 +54,7 @@ class RedfishSource(Source[Readings]):
         self._tree: Tree | None = None
         self._discovery = asyncio.Lock()
         self._discovered_at = 0.0
+        self._had_power = False
         self._counts_energy: bool | None = None  # not known before the first medium tier
         self._rediscover_seconds = max((tier.every_seconds for tier in tiers), default=900.0) / 2
         fastest = min((tier.every_seconds for tier in tiers), default=10.0)
@@ -71,17 +72,23 @@ class RedfishSource(Source[Readings]):
         except AuthFailed as err:
             return await self._from_outside(tier, err)
         documents: dict[str, Any] = {}
+        before = reader.answers
         try:
             for topic in TOPICS:
                 if topic.tier == tier:
                     documents[topic.name] = await topic.fetch(reader, tree)
         except CollectError as err:
-            if not any(documents.values()):
+            if reader.answers == before:
                 raise
             reader.errors[f"{tier} tier"] = err
+        if reader.errors and reader.answers == before:
+            raise next(iter(reader.errors.values()))
         if "power" in documents:
             watts = power.parse(tree, documents["power"]).system_watts
             joules = self._meter.read(watts, self._monotonic())
+            if watts is None and self._had_power:
+                reader.errors["power"] = BadPayload("the BMC answers and states no input power any more")
+            self._had_power = self._had_power or watts is not None
             documents["joules"] = joules if self._counts_energy is False else None
         if "limits" in documents:
             self._counts_energy = limits.energy_joules(documents["limits"]) is not None or self._counts_energy is True

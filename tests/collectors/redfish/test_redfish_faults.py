@@ -103,6 +103,26 @@ async def test_expand_that_is_announced_and_refused_is_done_without(bench, recor
     assert sum("$expand" in path for path in service.gets) == asked
 
 
+async def test_a_bmc_of_which_nothing_can_be_read_fails_as_a_whole(bench, service):
+    source = bench.source(service)
+    await source.collect("fast")
+    service.faults.append(Fault(path="/redfish/v1/.+", status=403, body=HTML))
+    for tier in ("fast", "medium", "slow"):
+        with pytest.raises(AuthFailed, match=r"HTTP 403.*forbidden"):
+            await source.collect(tier)
+
+
+@pytest.mark.parametrize("nothing", [None, -2147483648.0, 0])
+async def test_power_that_is_no_longer_told_has_a_reason_and_no_sample(bench, service, nothing):
+    source = bench.source(service)
+    await source.collect("fast")
+    service.body("Chassis/System.Embedded.1/Power")["PowerControl"][0]["PowerConsumedWatts"] = nothing
+    service.body("Chassis/System.Embedded.1/Sensors/SystemBoardPwrConsumption")["Reading"] = nothing
+    collected = await source.collect("fast")
+    assert not collected.samples
+    assert "states no input power" in str(collected.errors["power"])
+
+
 async def test_a_host_that_is_switched_off_says_so(bench, service):
     service.body("Systems/System.Embedded.1")["PowerState"] = "Off"
     assert (await values(bench.source(service), "medium"))[catalogue.NODE_POWER_ON, ()] == 0
