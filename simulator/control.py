@@ -82,7 +82,7 @@ class Control:
 
     def _row(self, fault: Fault) -> int:
         server = self._server(fault)
-        number = int(fault.number("gpu", 0))
+        number = int(fault.number("gpu"))
         if not 0 <= number < server.model.gpus:
             raise UnknownFault(f"{server.name} has GPUs 0 to {server.model.gpus - 1}, not {number}")
         return server.first_gpu + number
@@ -93,7 +93,7 @@ class Control:
 
     async def _psu(self, fault: Fault, on: bool) -> None:
         server = self._server(fault)
-        slot = int(fault.number("psu", 1)) - 1
+        slot = int(fault.number("psu")) - 1
         if not 0 <= slot < server.model.psus:
             raise UnknownFault(f"{server.name} has power supplies 1 to {server.model.psus}, not {slot + 1}")
         self.world.physics.supplies.healthy[server.index, slot] = not on
@@ -101,7 +101,7 @@ class Control:
             self._controllers[server.name].note("Critical", "PSU0001", f"Power supply {slot + 1} failed.")
 
     async def _feed(self, fault: Fault, on: bool) -> None:
-        feed = fault.text("feed", "A").upper()
+        feed = fault.text("feed").upper()
         if feed not in FEEDS:
             raise UnknownFault(f"feed must be A or B, not {feed!r}")
         server = self.world.hall.by_name(fault.target)
@@ -116,7 +116,7 @@ class Control:
 
     async def _xid(self, fault: Fault, on: bool) -> None:
         if on:
-            self._event(fault, self._row(fault), int(fault.number("xid", 48)))
+            self._event(fault, self._row(fault), int(fault.number("xid")))
 
     def _event(self, fault: Fault, row: int, xid: int) -> None:
         server = self._server(fault)
@@ -126,7 +126,7 @@ class Control:
 
     async def _ecc(self, fault: Fault, on: bool) -> None:
         row = self._row(fault)
-        corrected, uncorrected = int(fault.number("count", 10)), int(fault.number("uncorrected", 0))
+        corrected, uncorrected = int(fault.number("count")), int(fault.number("uncorrected"))
         state = self._states.get(fault.target)
         if not on or state is None:
             return
@@ -137,7 +137,7 @@ class Control:
                 state.columns[f"ecc_{kind}_aggregate"][number] += count
 
     async def _hot(self, fault: Fault, on: bool) -> None:
-        factor = fault.number("factor", 3)
+        factor = fault.number("factor")
         self.world.physics.resistance[self._row(fault)] *= factor if on else 1 / factor
 
     async def _reset(self, fault: Fault, on: bool) -> None:

@@ -35,6 +35,21 @@ KINDS: Mapping[str, str] = {
     "agent_gone": "the agent process is stopped",
 }
 
+# What each kind can be told, and what holds where it is not.
+OPTIONS: Mapping[str, Mapping[str, float | str]] = {
+    "bmc_slow": {"seconds": 5},
+    "bmc_unavailable": {"seconds": 30},
+    "bmc_lying": {"factor": 0.5},
+    "bmc_clock_off": {"seconds": 3600},
+    "telemetry_spike": {"factor": 50, "percent": 20},
+    "psu_failed": {"psu": 1},
+    "feed_lost": {"feed": "A"},
+    "gpu_off_bus": {"gpu": 0},
+    "gpu_xid": {"gpu": 0, "xid": 48},
+    "gpu_ecc": {"gpu": 0, "count": 10, "uncorrected": 0},
+    "gpu_hot": {"gpu": 0, "factor": 3},
+}
+
 
 class UnknownFault(ValueError):
     """A fault that does not exist, or one for something that does not stand in the hall."""
@@ -47,20 +62,17 @@ class Fault:
     id: int
     target: str
     kind: str
-    options: Mapping[str, Any]
+    options: Mapping[str, float | str]
     since: float
     until: float | None = None
 
-    def number(self, name: str, default: float) -> float:
-        """An option as a number."""
-        value = self.options.get(name, default)
-        if isinstance(value, bool) or not isinstance(value, int | float):
-            raise UnknownFault(f"{self.kind}: {name} must be a number, not {value!r}")
-        return float(value)
+    def number(self, name: str) -> float:
+        """An option that is a number."""
+        return float(self.options[name])
 
-    def text(self, name: str, default: str) -> str:
-        """An option as a word."""
-        return str(self.options.get(name, default))
+    def text(self, name: str) -> str:
+        """An option that is a word."""
+        return str(self.options[name])
 
     def document(self) -> dict[str, Any]:
         """The fault as the control API shows it."""
@@ -87,13 +99,14 @@ class Faults:
         """Switch a fault on; the same kind for the same target is replaced."""
         if kind not in KINDS:
             raise UnknownFault(f"no fault is called {kind!r}; there are: {', '.join(KINDS)}")
+        complete = _complete(kind, options)
         if (before := self._by_target[target].get(kind)) is not None:
             self.remove(before.id)
         fault = Fault(
             id=next(self._numbers),
             target=target,
             kind=kind,
-            options=dict(options),
+            options=complete,
             since=now,
             until=None if seconds is None else now + seconds,
         )
@@ -126,3 +139,16 @@ class Faults:
     def __iter__(self) -> Any:
         """All of them, oldest first."""
         return iter(tuple(self._all.values()))
+
+
+def _complete(kind: str, given: Mapping[str, Any]) -> dict[str, float | str]:
+    """What was given over what holds without. Raises `UnknownFault` for an option of another name or type."""
+    known = OPTIONS.get(kind, {})
+    for name, value in given.items():
+        if name not in known:
+            raise UnknownFault(f"{kind} has no option {name!r}; it has: {', '.join(known) or 'none'}")
+        is_number = isinstance(value, int | float) and not isinstance(value, bool)
+        if is_number != (not isinstance(known[name], str)):
+            expected = "a word" if isinstance(known[name], str) else "a number"
+            raise UnknownFault(f"{kind}: {name} must be {expected}, not {value!r}")
+    return {**known, **given}

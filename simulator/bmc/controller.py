@@ -96,7 +96,7 @@ class Controller:
     def clock(self) -> float:
         """What the controller takes for the time."""
         wrong = self.fault("bmc_clock_off")
-        return self.world.now + (wrong.number("seconds", 3600) if wrong else 0)
+        return self.world.now + (wrong.number("seconds") if wrong else 0)
 
     @property
     def on(self) -> bool:
@@ -158,9 +158,9 @@ class Controller:
 
     def _bent(self, watts: float) -> float:
         if lie := self.fault("bmc_lying"):
-            return round(watts * lie.number("factor", 0.5), 1)
-        if (spike := self.fault("telemetry_spike")) and secrets.randbelow(100) < spike.number("percent", 20):
-            return round(watts * spike.number("factor", 50))
+            return round(watts * lie.number("factor"), 1)
+        if (spike := self.fault("telemetry_spike")) and secrets.randbelow(100) < spike.number("percent"):
+            return round(watts * spike.number("factor"))
         return watts
 
     @property

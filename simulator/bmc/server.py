@@ -78,14 +78,14 @@ class Bmcs:
         if self._latency:
             await asyncio.sleep(self._latency)
         if (slow := controller.fault("bmc_slow")) is not None:
-            await asyncio.sleep(slow.number("seconds", 5))
+            await asyncio.sleep(slow.number("seconds"))
         if controller.fault("bmc_hang") is not None:
             await asyncio.sleep(HANG_SECONDS)
         if controller.fault("bmc_html") is not None:
             return web.Response(status=403, text=HTML, content_type="text/html")
         if (busy := controller.fault("bmc_unavailable")) is not None:
             answer = refusal(503, errors.NOT_READY)
-            return _response(answer, {"Retry-After": str(round(busy.number("seconds", 30)))})
+            return _response(answer, {"Retry-After": str(round(busy.number("seconds")))})
         response = await self._answer(controller, request)
         if controller.fault("bmc_broken_json") is not None and isinstance(response.body, bytes):
             return web.Response(status=response.status, body=response.body[: len(response.body) * 2 // 3], headers=_HEADERS)
