@@ -22,6 +22,8 @@ _SELECTORS = [
     "power_watts offset 10m",
     "power_watts offset -10m",
     "power_watts @ 1700010000",
+    "power_watts @ -5",
+    "power_watts @ 1e15",
     "power_watts @ start()",
     "power_watts @ end() offset 7m30s",
     "sum(power_watts @ 1700010000.5) - sum(power_watts)",

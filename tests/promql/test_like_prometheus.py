@@ -117,3 +117,25 @@ def test_a_random_expression_gives_what_prometheus_gives(run, store, prometheus,
     mine = ours(run, store.query_range(expression, start, end, step))
     theirs = prometheus.get("/api/v1/query_range", query=expression, start=str(start), end=str(end), step=str(step))
     assert difference(mine, theirs) is None, expression
+
+
+# What a user may well mistype; promql-parser and numpy must not bring more than an error of ours.
+@pytest.mark.parametrize(
+    "expression",
+    [
+        "power_watts offset 100000000y",
+        "power_watts @ 1e30",
+        "sum_over_time(power_watts[100y])",
+        'count_values("bad-label", power_watts)',
+        'label_replace(power_watts, "x", "$1", "gpu", "(")',
+        "topk(NaN, power_watts)",
+        "topk(1e30, power_watts)",
+        "min_over_time(power_watts[5m:1ms])",
+        "hour(vector(-1e18))",
+        'power_watts == "a"',
+        "vector(power_watts)",
+    ],
+)
+def test_a_strange_query_is_answered_or_refused_and_nothing_else(run, store, expression):
+    assert ours(run, store.query(expression, T0 + 3600))["status"] in {"success", "error"}
+    assert ours(run, store.query_range(expression, T0 + 3600, T0 + 4000, 50))["status"] in {"success", "error"}

@@ -10,6 +10,7 @@ import pytest
 
 from wattstat import promql
 from wattstat.promql import evaluator
+from wattstat.store import reading
 from wattstat.store.embedded import EmbeddedStore
 from wattstat.store.protocol import QueryError
 
@@ -67,6 +68,15 @@ async def test_a_query_that_would_fill_the_memory_is_refused(store, monkeypatch)
     with pytest.raises(QueryError, match="too many samples") as caught:
         await store.query_range("watts", T0, T0 + 1000, 1)
     assert caught.value.kind == "execution"
+
+
+async def test_a_selector_of_too_many_samples_is_refused_and_one_of_few_is_not(store, monkeypatch):
+    for number in range(5):
+        await store.ingest(body(number), (T0 + 10 * number) * 1000, 0.01)
+    monkeypatch.setattr(reading, "MAX_SAMPLES", 200)
+    assert (await store.query('count_over_time(watts{gpu="1"}[30d])', T0 + 60)).series[0].values[0] == 5
+    with pytest.raises(QueryError, match="a selector takes 250, 200 are allowed"):
+        await store.query("count_over_time(watts[30d])", T0 + 60)
 
 
 class Slow:

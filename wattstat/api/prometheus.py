@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import math
+import re
 import time
 from collections.abc import Awaitable, Callable
 from datetime import datetime
@@ -69,15 +71,21 @@ def _moment(name: str, text: str) -> float:
         raise QueryError(f'invalid parameter "{name}": cannot parse "{text}" to a valid timestamp') from None
 
 
+_UNITS = {"y": 365 * 86400, "w": 7 * 86400, "d": 86400, "h": 3600, "m": 60, "s": 1, "ms": 0.001}
+_DURATION = re.compile("".join(rf"(?:(?P<{unit}>\d+){unit})?" for unit in _UNITS))
+
+
 def _duration(name: str, text: str) -> float:
+    """Seconds of a number or of a duration such as 1h30m."""
     try:
-        return float(text)
+        seconds = float(text)
     except ValueError:
-        pass
-    try:
-        return promql_parser.parse_duration(text).total_seconds()
-    except ValueError:
-        raise QueryError(f'invalid parameter "{name}": cannot parse "{text}" to a valid duration') from None
+        match = _DURATION.fullmatch(text)
+        parts = {} if match is None else {unit: int(count) for unit, count in match.groupdict().items() if count}
+        seconds = sum(count * _UNITS[unit] for unit, count in parts.items()) if parts else math.nan
+    if not math.isfinite(seconds) or abs(seconds) >= 1e12:
+        raise QueryError(f'invalid parameter "{name}": cannot parse "{text}" to a valid duration')
+    return seconds
 
 
 Answering = Callable[[Parameters], Awaitable[bytes]]

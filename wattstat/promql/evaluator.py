@@ -14,7 +14,7 @@ import promql_parser as pp
 
 from wattstat.promql import binary, calls, grouping
 from wattstat.promql.raw import Group, Mask, Raw, Source, Times, Values, Want, grouped, is_stale, without_stale
-from wattstat.promql.syntax import PromqlError, Unsupported, matchers_of, milliseconds
+from wattstat.promql.syntax import PromqlError, Unsupported, duration_ms, matchers_of
 from wattstat.promql.vector import Grid, Vector, empty
 from wattstat.promql.windows import RangeVector, Windows
 
@@ -83,7 +83,7 @@ class Evaluator:
 
     def moments(self, expr: pp.VectorSelector | pp.SubqueryExpr) -> Times:
         """The steps as `@` and `offset` shift them."""
-        at, offset = expr.at, milliseconds(expr.offset)
+        at, offset = expr.at, duration_ms(expr, "offset")
         if at is None:
             return self.grid.steps - offset
         if at.type == pp.AtModifierType.Start:
@@ -91,7 +91,8 @@ class Evaluator:
         elif at.type == pp.AtModifierType.End:
             fixed = self.grid.query_end_ms
         else:
-            fixed = round(at.at.timestamp() * 1000) if at.at is not None else 0
+            # From its text, because the library panics over moments before 1970 when it is asked for a datetime.
+            fixed = round(float(str(at).removeprefix("@ ")) * 1000)
         return np.full_like(self.grid.steps, fixed - offset)
 
     def select(self, expr: pp.VectorSelector, moments: Times, reach_ms: int, want: Want) -> Raw:
@@ -120,7 +121,7 @@ class Evaluator:
             return self._subquery(expr)
         if not isinstance(expr, pp.MatrixSelector):
             raise PromqlError(f"expected a range vector, got {expr}", kind="bad_data")
-        range_ms = milliseconds(expr.range)
+        range_ms = duration_ms(expr, "range")
         ends = self.moments(expr.vector_selector)
         want = Want(function=function, range_ms=range_ms, step_ms=self.grid.step_ms)
         raw = without_stale(self.select(expr.vector_selector, ends, range_ms, want))
@@ -132,7 +133,7 @@ class Evaluator:
         )
 
     def _subquery(self, expr: pp.SubqueryExpr) -> RangeVector:
-        range_ms, step_ms = milliseconds(expr.range), milliseconds(expr.step) or SUBQUERY_STEP_MS
+        range_ms, step_ms = duration_ms(expr, "range"), duration_ms(expr, "step") or SUBQUERY_STEP_MS
         ends = self.moments(expr)
         # The inner steps are multiples of the resolution, whatever the outer steps are.
         first = -(-(int(ends.min()) - range_ms) // step_ms) * step_ms

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Literal
 
@@ -43,7 +44,7 @@ def instant_query(source: Source, text: str, at_ms: int, *, deadline: float = ma
     steps = np.array([at_ms], np.int64)
     grid = Grid(steps=steps, step_ms=1, query_start_ms=at_ms, query_end_ms=at_ms)
     evaluator = Evaluator(source=source, grid=grid, deadline=deadline)
-    with np.errstate(all="ignore"):
+    with _computing():
         if _is_range(expr):
             return Result(kind="matrix", points=_samples(evaluator, expr))
         value = evaluator.evaluate(expr)
@@ -79,13 +80,23 @@ def range_query(source: Source, text: str, start_ms: int, end_ms: int, step_ms: 
         raise PromqlError(
             f'invalid expression type "{kind}" for range query, must be Scalar or instant Vector', kind="bad_data"
         )
-    with np.errstate(all="ignore"):
+    with _computing():
         value = evaluator.evaluate(expr)
     if isinstance(value, str):
         raise PromqlError('invalid expression type "string" for range query, must be Scalar or instant Vector', kind="bad_data")
     if not isinstance(value, Vector):
         return Result(kind="matrix", points=[Points(labels=(), times=steps, values=value)])
     return Result(kind="matrix", points=sorted(_rows(value, steps), key=lambda points: points.labels))
+
+
+@contextmanager
+def _computing() -> Iterator[None]:
+    """Divisions by zero and the like have results, as in Prometheus; times that fit no number are the query's fault."""
+    try:
+        with np.errstate(all="ignore"):
+            yield
+    except OverflowError as err:
+        raise PromqlError(f"a time or a duration of the query is out of bounds: {err}", kind="bad_data") from err
 
 
 def _rows(vector: Vector, steps: Times) -> list[Points]:

@@ -92,6 +92,10 @@ def selector(text: str) -> tuple[Matcher, ...]:
     return matchers_of(tree)
 
 
-def milliseconds(duration: timedelta | None) -> int:
-    """A duration in whole milliseconds; none is 0."""
+def duration_ms(expr: pp.Expr, name: str) -> int:
+    """A duration of a node (`offset`, `range`, `step`) in whole milliseconds; none is 0."""
+    try:
+        duration: timedelta | None = getattr(expr, name)
+    except (OverflowError, ValueError) as err:  # the library makes the value when it is read
+        raise PromqlError(f"the {name} of {expr} is out of bounds", kind="bad_data") from err
     return 0 if duration is None else duration // timedelta(milliseconds=1)

@@ -61,17 +61,19 @@ class Database:
     @classmethod
     def open(cls, path: Path, *, memory_limit: str, threads: int) -> Database:
         """Open or create the file. Raises `StoreError`."""
-        path.parent.mkdir(parents=True, exist_ok=True)
         settings: dict[str, str | bool | int | float | list[str]] = {
             "memory_limit": memory_limit,
             "threads": threads,
             "temp_directory": str(path.with_suffix(".tmp")),
         }
         try:
+            path.parent.mkdir(parents=True, exist_ok=True)
             connection = duckdb.connect(str(path), config=settings)
             connection.execute(_SCHEMA)
-        except duckdb.Error as err:
-            raise StoreError(f"the history {path} cannot be opened: {err}") from err
+        except (OSError, duckdb.Error) as err:
+            raise StoreError(
+                f"the history {path} cannot be opened: {err}; end the Wattstat that holds it, or move the file away"
+            ) from err
         return cls(connection)
 
     def cursor(self) -> duckdb.DuckDBPyConnection:
@@ -197,5 +199,5 @@ class Database:
 
     def recent_rows(self) -> tuple[int, int | None]:
         """How many samples wait to be sorted, and the time of the oldest."""
-        row = self.connection.execute("SELECT count(*), min(time_ms) FROM recent").fetchone()
-        return (0, None) if row is None else (row[0], row[1])
+        [(count, oldest)] = self.connection.execute("SELECT count(*), min(time_ms) FROM recent").fetchall()
+        return count, oldest

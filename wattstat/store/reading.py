@@ -76,8 +76,8 @@ class Reader:
         return in_order([part for part in parts if len(part.ids)])
 
     def _refuse_too_many(self, queries: Sequence[str]) -> None:
-        counts = (self.connection.execute(f"SELECT count(*) FROM ({query})").fetchone() for query in queries)  # noqa: S608
-        count = sum(row[0] for row in counts if row is not None)
+        counts = [self.connection.execute(f"SELECT count(*) FROM ({query})").fetchall() for query in queries]  # noqa: S608
+        count = sum(row[0] for rows in counts for row in rows)
         if count > MAX_SAMPLES:
             raise PromqlError(
                 f"query processing would load too many samples into memory: a selector takes {count:,}, "
