@@ -21,7 +21,7 @@ TEXTS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\r"
 NUMBERS = st.one_of(st.floats(allow_nan=False), st.sampled_from([math.inf, -math.inf]))
 
 
-@given(st.dictionaries(NAMES.filter(lambda name: name != "__name__"), TEXTS, max_size=4), NUMBERS)
+@given(st.dictionaries(NAMES.filter(lambda name: not name.startswith("__")), TEXTS, max_size=4), NUMBERS)
 def test_any_line_is_read_as_prometheus_client_reads_it(labels, value):
     escaped = {name: text.replace("\\", r"\\").replace("\n", r"\n").replace('"', r"\"") for name, text in labels.items()}
     body = ",".join(f'{name}="{text}"' for name, text in escaped.items())
