@@ -16,6 +16,7 @@ import wattstat
 from collectors import agent, redfish
 from collectors.frame.runner import Runner, reconcile
 from collectors.frame.source import Source
+from collectors.redfish.tls import spare_buffers
 from wattstat.catalogue import own
 from wattstat.catalogue.metric import Samples
 from wattstat.config import Config
@@ -79,6 +80,7 @@ async def run(config: Config, inventories: AsyncIterator[Inventory], stop: async
     """Watch each inventory as it comes, until `stop` is set; then give back every session."""
     from wattstat.serve.core_http import application  # noqa: PLC0415 - the HTTP side knows Core, so Core cannot import it above
 
+    spare_buffers()
     core = Core.build(config)
     server = web.AppRunner(application(core), access_log=None, shutdown_timeout=2)
     await server.setup()
