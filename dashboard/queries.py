@@ -1,21 +1,15 @@
-"""Every PromQL expression of the dashboard, so that tests can run each on every store."""
+"""Every PromQL expression of the dashboard, so that tests can run each on every store.
+
+Charts take `window`, the seconds between their points: a training job swings within seconds, and a point that is not the mean
+of its time would show where the sampling fell and not what was drawn.
+"""
 
 from __future__ import annotations
 
-# A server's power by its best meter. `hgx` is only the GPU baseboard and no server's total.
-_NODE_POWER = (
-    'wattstat_node_power_watts{{source="system"{node}}}'
-    ' or on (node) wattstat_node_power_watts{{source="psu_sum"{node}}}'
-    ' or on (node) wattstat_node_power_watts{{source="estimated"{node}}}'
-)
-_GPU_POWER = (
-    'wattstat_gpu_power_watts{{window="1s",scope="gpu"{node}}}'
-    ' or on (node, gpu) wattstat_gpu_power_watts{{window="instant",scope="gpu"{node}}}'
-)
+RAW_SECONDS = 15  # at this step and below a chart shows the samples themselves
 
-SITE_POWER = f"sum({_NODE_POWER.format(node='')})"
-SITE_POWER_METERS = f"count({_NODE_POWER.format(node='')})"
-SITE_GPU_POWER = f"sum({_GPU_POWER.format(node='')})"
+# A server's power by its best meter. `hgx` is only the GPU baseboard and no server's total.
+_METERS = ("system", "psu_sum", "estimated")
 
 # One run of each condition a series; the page finds where the run that lasts until now began.
 SINCE = {
@@ -31,48 +25,80 @@ SINCE = {
 }
 
 
+def _mean(selector: str, window: int) -> str:
+    return selector if window <= RAW_SECONDS else f"avg_over_time({selector}[{window}s])"
+
+
+def _selector(name: str, **labels: str) -> str:
+    matchers = ",".join(f'{label}="{_escaped(value)}"' for label, value in labels.items())
+    return f"{name}{{{matchers}}}"
+
+
+def _escaped(value: str) -> str:
+    """A label's value; it cannot leave its quotes."""
+    return value.replace("\\", "\\\\").replace('"', '\\"')
+
+
+def _node_power(window: int, **labels: str) -> str:
+    meters = (_mean(_selector("wattstat_node_power_watts", source=source, **labels), window) for source in _METERS)
+    return " or on (node) ".join(meters)
+
+
+def _gpu_power(window: int, **labels: str) -> str:
+    """The average over a second where there is one, else the instant; never both of one GPU."""
+    kinds = (_selector("wattstat_gpu_power_watts", window=kind, scope="gpu", **labels) for kind in ("1s", "instant"))
+    return " or on (node, gpu) ".join(_mean(selector, window) for selector in kinds)
+
+
+def site_power(window: int) -> str:
+    """All servers together."""
+    return f"sum({_node_power(window)})"
+
+
+def site_power_meters(window: int) -> str:
+    """How many servers the sum holds."""
+    return f"count({_node_power(window)})"
+
+
+def site_gpu_power(window: int) -> str:
+    """All GPUs together."""
+    return f"sum({_gpu_power(window)})"
+
+
 def site_energy(seconds: int) -> str:
     """Joules of all servers over a time; each server by its own counter, else integrated by us."""
-    counted = f'increase(wattstat_node_energy_joules_total{{source="counter"}}[{seconds}s])'
-    integrated = f'increase(wattstat_node_energy_joules_total{{source="integrated"}}[{seconds}s])'
+    counted, integrated = (
+        f"increase({_selector('wattstat_node_energy_joules_total', source=source)}[{seconds}s])"
+        for source in ("counter", "integrated")
+    )
     return f"sum({counted} or on (node) {integrated})"
 
 
-def _selector(node: str) -> str:
-    escaped = node.replace("\\", "\\\\").replace('"', '\\"')
-    return f'node="{escaped}"'
-
-
-def node_power(node: str) -> str:
+def node_power(node: str, window: int) -> str:
     """Each meter of a server."""
-    return f"wattstat_node_power_watts{{{_selector(node)}}}"
+    return _mean(_selector("wattstat_node_power_watts", node=node), window)
 
 
-def node_gpu_power_sum(node: str) -> str:
+def node_gpu_power_sum(node: str, window: int) -> str:
     """All GPUs of a server together."""
-    return f"sum({_GPU_POWER.format(node=',' + _selector(node))})"
+    return f"sum({_gpu_power(window, node=node)})"
 
 
 def node_power_cap(node: str) -> str:
     """The server's cap while it is in force."""
-    return f"wattstat_node_power_cap_watts{{{_selector(node)}}} and on (node) wattstat_node_power_cap_active == 1"
+    return f"{_selector('wattstat_node_power_cap_watts', node=node)} and on (node) wattstat_node_power_cap_active == 1"
 
 
-def gpu_power(node: str) -> str:
+def gpu_power(node: str, window: int) -> str:
     """Each GPU of a server."""
-    return _GPU_POWER.format(node="," + _selector(node))
+    return _gpu_power(window, node=node)
 
 
-def gpu_temperature(node: str) -> str:
+def gpu_temperature(node: str, window: int) -> str:
     """Each GPU's core temperature."""
-    return f'wattstat_gpu_temperature_celsius{{{_selector(node)},sensor="gpu"}}'
+    return _mean(_selector("wattstat_gpu_temperature_celsius", node=node, sensor="gpu"), window)
 
 
-def gpu_utilization(node: str) -> str:
+def gpu_utilization(node: str, window: int) -> str:
     """Each GPU's utilization."""
-    return f"wattstat_gpu_utilization_ratio{{{_selector(node)}}}"
-
-
-def node_temperature(node: str) -> str:
-    """Air in and air out."""
-    return f'max by (role) (wattstat_node_temperature_celsius{{{_selector(node)},role=~"inlet|exhaust"}})'
+    return _mean(_selector("wattstat_gpu_utilization_ratio", node=node), window)

@@ -11,7 +11,7 @@ _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800, "M": 2_592_00
 _RELATIVE = re.compile(r"now(?:-(\d{1,6})([smhdwMy]))?(?:/([hd]))?")
 _REFRESH = re.compile(r"(\d{1,4})([smh])")
 _STEPS = (10, 15, 30, 60, 120, 300, 600, 900, 1_800, 3_600, 7_200, 14_400, 43_200, 86_400)
-_POINTS = 480  # a panel is about so many pixels wide; more points cost time and show nothing
+_POINTS = 720  # a panel is about so many pixels wide; more points cost time and show nothing
 
 DEFAULT_FROM = "now-6h"
 DEFAULT_TO = "now"
@@ -45,7 +45,7 @@ class View:
         return max(1, int(matched[1]) * _SECONDS[matched[2]]) if matched else 0
 
     def span(self, now: float, zone: tzinfo = UTC) -> Span:
-        """The range at this moment, aligned to a step that gives at most some 480 points."""
+        """The range at this moment, aligned to a step that gives at most some 720 points."""
         start = moment(self.from_text, now, zone)
         end = moment(self.to_text, now, zone)
         if start is None or end is None:

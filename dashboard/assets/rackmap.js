@@ -52,7 +52,7 @@
       column.setAttribute("aria-label", "Rack " + rack.name);
       const head = make("header", "", column);
       make("h3", "", head, rack.name);
-      rack.element = make("span", size.width < 150 * size.rem ? "rack-power gone" : "rack-power", head);
+      rack.element = make("span", "rack-power " + (size.width < 140 * size.rem ? "gone" : size.width < 220 * size.rem ? "short" : ""), head);
       rack.bar = make("span", "bar", head);
       rack.fill = make("span", "fill", rack.bar);
       const body = make("div", "units", column);
@@ -87,7 +87,7 @@
     make("span", "name", title, node.name);
     node.watts = make("span", wide < 160 ? "watts gone" : "watts", title);
     const grid = make("span", "cells", link);
-    const room = [flat ? wide * 0.6 : wide - 24, height - (flat || narrow ? 6 : 28)];
+    const room = [flat ? wide * 0.5 : wide - 24, height - (flat || narrow ? 6 : 28)];
     const rows = flat ? 1 : squarest(cells, room);
     grid.style.setProperty("--across", Math.max(1, Math.ceil(cells / rows)));
     link.classList.toggle("silent", room[0] / Math.max(1, cells / rows) < 32 || room[1] / rows < 15);
@@ -105,8 +105,9 @@
 
   function paint(data) {
     for (const rack of data.racks) {
-      rack.element.textContent = rack.limit ? `${rack.power} of ${rack.limit}` : rack.power;
-      rack.element.parentElement.title = `Rack ${rack.name}: ${rack.element.textContent}`;
+      const whole = rack.limit ? `${rack.power} of ${rack.limit}` : rack.power;
+      rack.element.textContent = rack.element.classList.contains("short") ? rack.power : whole;
+      rack.element.parentElement.title = `Rack ${rack.name}: ${whole}`;
       rack.bar.hidden = rack.f === null;
       rack.bar.className = "bar " + (rack.over ? "critical" : "ok");
       rack.fill.style.setProperty("--f", Math.min(1, rack.f || 0));

@@ -34,6 +34,11 @@ class Chart:
     now: float = 0
     is_live: bool = True
 
+    @property
+    def window(self) -> int:
+        """Seconds between its points."""
+        return int(self.span.step)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Line:
@@ -218,6 +223,6 @@ def lines_or_band(series: Sequence[Series], label: str = "gpu", prefix: str = "G
         ]
     ordered = sorted(series, key=lambda one: (len(one.labels.get(label, "")), one.labels.get(label, "")))
     return [
-        Line(series=one, name=f"{prefix}{one.labels.get(label, '')}", colour=LINES[number % len(LINES)], width=1.5)
+        Line(series=one, name=f"{prefix}{one.labels.get(label, '')}", colour=LINES[number % len(LINES)], width=1.25)
         for number, one in enumerate(ordered)
     ]

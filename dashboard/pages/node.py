@@ -119,8 +119,8 @@ def register(app: Dash, services: Services) -> None:
             return no_update
         try:
             found = PowerHistory(
-                meters=(await services.range(queries.node_power(name), chart.span)).series,
-                gpus=(await services.range(queries.node_gpu_power_sum(name), chart.span)).series,
+                meters=(await services.range(queries.node_power(name, chart.window), chart.span)).series,
+                gpus=(await services.range(queries.node_gpu_power_sum(name, chart.window), chart.span)).series,
                 cap=(await services.range(queries.node_power_cap(name), chart.span)).series,
             )
         except QueryError as error:
@@ -140,7 +140,7 @@ def register(app: Dash, services: Services) -> None:
             return no_update
         _, expression, unit = _CHARTS[metric]
         try:
-            series = (await services.range(expression(name), chart.span)).series
+            series = (await services.range(expression(name, chart.window), chart.span)).series
         except QueryError as error:
             return charts.failed(error, chart, "node-gpus-panel-age")
         return charts.drawn(gpu_figure(series, chart, unit), chart, "node-gpus-panel-age", series)
@@ -195,7 +195,7 @@ def head(seen: Seen, found: Sequence[Problem]) -> list[Markup]:
         words.plural(entry.gpus, "GPU") + (f" {entry.gpu_model}" if entry.gpu_model else "") if entry.gpus else "",
         f"Service tag {labels['service_tag']}" if labels.get("service_tag") else "",
         f"BIOS {labels['bios_version']}" if labels.get("bios_version") else "",
-        f"{labels['bmc_model'] or 'BMC'} {labels['bmc_firmware']}" if labels.get("bmc_firmware") else "",
+        f"BMC {labels['bmc_model']} {labels['bmc_firmware']}" if labels.get("bmc_firmware") else "",
     ]
     return [
         tag("div", [tag("h1", state.name), parts.badge(level, word)], class_="name-line"),

@@ -103,9 +103,9 @@ def register(app: Dash, services: Services) -> None:
             return no_update
         try:
             found = PowerHistory(
-                total=(await services.range(queries.SITE_POWER, chart.span)).series,
-                meters=(await services.range(queries.SITE_POWER_METERS, chart.span)).series,
-                gpus=(await services.range(queries.SITE_GPU_POWER, chart.span)).series,
+                total=(await services.range(queries.site_power(chart.window), chart.span)).series,
+                meters=(await services.range(queries.site_power_meters(chart.window), chart.span)).series,
+                gpus=(await services.range(queries.site_gpu_power(chart.window), chart.span)).series,
             )
         except QueryError as error:
             return charts.failed(error, chart, "power-panel-age")

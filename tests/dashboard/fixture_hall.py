@@ -249,7 +249,7 @@ def curves(expression: str, times: list[float]) -> list[Series]:
         ("node_health", [last(2, len(times), node="gpu-02")]),
         ("<= 5", [last(3, 12, node="gpu-03", gpu="5")]),
         ("cap_active", [curve(8600, 0)]),
-        ("sum(wattstat_gpu_power", [curve(38e3 * scale, 9e3 * scale)]),
+        ("sum(avg_over_time(wattstat_gpu_power", [curve(38e3 * scale, 9e3 * scale)]),
         ("sum(", [curve(52e3 * scale, 9e3 * scale)]),
         ("gpu_utilization", [curve(0.6 + i / 40, 0.2, gpu=str(i)) for i in range(8)]),
         ("gpu_temperature", [curve(55 + i, 8, gpu=str(i)) for i in range(8)]),

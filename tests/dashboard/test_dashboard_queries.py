@@ -18,17 +18,18 @@ EVERY = 15
 SCRAPES = 40
 
 EXPRESSIONS = {
-    "site power": queries.SITE_POWER,
-    "meters": queries.SITE_POWER_METERS,
-    "site GPUs": queries.SITE_GPU_POWER,
+    "site power": queries.site_power(15),
+    "mean site power": queries.site_power(60),
+    "meters": queries.site_power_meters(60),
+    "site GPUs": queries.site_gpu_power(60),
     "energy": queries.site_energy(420),
-    "node power": queries.node_power("gpu-03"),
-    "node GPUs": queries.node_gpu_power_sum("gpu-03"),
+    "node power": queries.node_power("gpu-03", 15),
+    "node GPUs": queries.node_gpu_power_sum("gpu-03", 60),
     "cap": queries.node_power_cap("gpu-03"),
     "no cap": queries.node_power_cap("gpu-01"),
-    "GPU power": queries.gpu_power("gpu-03"),
-    "GPU temperature": queries.gpu_temperature("gpu-03"),
-    "GPU utilization": queries.gpu_utilization("gpu-03"),
+    "GPU power": queries.gpu_power("gpu-03", 60),
+    "GPU temperature": queries.gpu_temperature("gpu-03", 60),
+    "GPU utilization": queries.gpu_utilization("gpu-03", 15),
     **{f"since {kind}": expression for kind, expression in queries.SINCE.items()},
 }
 # What holds nowhere in the fixture; everything else must bring something.
@@ -110,4 +111,4 @@ def test_every_label_of_an_expression_is_one_of_its_metric(name):
 
 
 def test_a_servers_name_cannot_leave_its_quotes():
-    assert r'node="a\"} or vector(1) #"' in queries.node_power('a"} or vector(1) #')
+    assert r'node="a\"} or vector(1) #"' in queries.node_power('a"} or vector(1) #', 15)
