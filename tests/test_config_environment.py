@@ -1,5 +1,6 @@
 """Settings from the environment."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -84,6 +85,15 @@ def test_an_unknown_variable_without_groups_may_be_somebody_elses():
 
 def test_our_variables_that_are_no_settings_are_left_alone():
     assert read({"WATTSTAT_CONFIG": "x", "WATTSTAT_SAMPLES": "y", "PATH": "z"})[1] == []
+
+
+def test_every_variable_that_our_code_names_is_known():
+    root = Path(__file__).parents[1]
+    files = [path for room in ("wattstat", "collectors", "simulator") for path in (root / room).rglob("*.py")]
+    names = {name for path in files for name in re.findall(r'"(WATTSTAT_[A-Z_]*[A-Z])"', path.read_text())}
+
+    assert len(names) >= 2
+    assert [str(problem) for problem in read(dict.fromkeys(names, "1"))[1]] == []
 
 
 def test_json_that_is_none_is_refused():

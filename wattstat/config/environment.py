@@ -19,9 +19,7 @@ PREFIX = "WATTSTAT_"
 DELIMITER = "__"
 
 # Variables of the same prefix that are no settings.
-_OTHERS = frozenset(
-    {"WATTSTAT_CONFIG", "WATTSTAT_SAMPLES", "WATTSTAT_VENV", "WATTSTAT_SIM_NVML_STATE", "WATTSTAT_SUPERVISOR_PID"}
-)
+_OTHERS = frozenset(f"{PREFIX}{name}" for name in ("CONFIG", "GOLDEN", "SAMPLES", "SIM_NVML_STATE", "SUPERVISOR_PID", "VENV"))
 
 
 def variable(loc: Loc) -> str:
