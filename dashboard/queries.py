@@ -7,6 +7,7 @@ of its time would show where the sampling fell and not what was drawn.
 from __future__ import annotations
 
 RAW_SECONDS = 15  # at this step and below a chart shows the samples themselves
+LEAST_SECONDS = 120  # a mean over less may hold no sample at all: older history is a sample a minute
 
 # A server's power by its best meter. `hgx` is only the GPU baseboard and no server's total.
 _METERS = ("system", "psu_sum", "estimated")
@@ -26,7 +27,7 @@ SINCE = {
 
 
 def _mean(selector: str, window: int) -> str:
-    return selector if window <= RAW_SECONDS else f"avg_over_time({selector}[{window}s])"
+    return selector if window <= RAW_SECONDS else f"avg_over_time({selector}[{max(window, LEAST_SECONDS)}s])"
 
 
 def _selector(name: str, **labels: str) -> str:

@@ -137,7 +137,12 @@ def _temperature(sensor: str, celsius: float, limits: dict[str, float]) -> Marku
     )
     return tag(
         "div",
-        [tag("span", sensor, class_="name"), tag("strong", words.celsius(celsius)), bar, tag("span", left, class_="quiet")],
+        [
+            tag("span", sensor, class_="name", title=sensor),
+            tag("strong", words.celsius(celsius)),
+            bar,
+            tag("span", left, class_="quiet"),
+        ],
         class_="sensor",
     )
 
@@ -150,15 +155,16 @@ def fans(index: Index, name: str) -> Markup:
     names = sorted(speeds.keys() | ratios.keys(), key=natural)
     if not names:
         return nothing("The BMC reports no fans.")
-    rows = [
-        tag("div", [tag("span", [parts.shape(level) if (level := healths.get(fan, Level.OK)) else None, fan], class_="name"),
-             tag("strong", f"{speeds[fan]:,.0f}{words.THIN}rpm" if fan in speeds else words.NOTHING),
-             parts.bar(ratios.get(fan), level=level), tag("span", words.percent(ratios.get(fan)), class_="quiet")],
-            class_="sensor",
-        )
-        for fan in names
-    ]  # fmt: skip
-    return tag("div", tag("div", rows, class_="sensor-group"), class_="sensors")
+    rows = [_fan(fan, speeds.get(fan), ratios.get(fan), healths.get(fan, Level.OK)) for fan in names]
+    return tag("div", rows, class_="sensors fans")
+
+
+def _fan(fan: str, rpm: float | None, speed_ratio: float | None, level: Level) -> Markup:
+    speed = f"{rpm:,.0f}{words.THIN}rpm" if rpm is not None else words.NOTHING
+    share = [parts.bar(speed_ratio, level=level), tag("span", words.percent(speed_ratio), class_="quiet")]
+    mark = parts.shape(level) if level else None
+    name = tag("span", [mark, fan], class_="name", title=fan)
+    return tag("div", [name, tag("strong", speed), *(share if speed_ratio is not None else ())], class_="sensor")
 
 
 def faults(server: NodeState, index: Index) -> Markup:
