@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 import aiohttp
 
 from collectors.frame.errors import AuthFailed, BadPayload, CollectError, NotSupported, Throttled, Unreachable
-from collectors.frame.source import Collected, Fetched, Source, Tier
+from collectors.frame.source import Collected, Fetched, Part, Source, Tier
 from collectors.frame.unusable import made
 from collectors.redfish.tls import Contexts
 from wattstat.catalogue import ALL
@@ -25,10 +25,20 @@ _MOST = 1e300
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AgentReading:
-    """What an agent reports: series of known metrics, and how many entries were not to be understood."""
+class PartReading:
+    """What one tier of one of the agent's collectors read, and how long ago."""
 
+    name: str
+    age_seconds: float
+    interval_seconds: float
     series: tuple[tuple[Metric, tuple[str, ...], float], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgentReading:
+    """What an agent reports: its parts, and how many entries were not to be understood."""
+
+    parts: tuple[PartReading, ...]
     unknown: int = 0
 
 
@@ -95,18 +105,24 @@ class AgentSource(Source[AgentReading]):
         errors: dict[str, CollectError] = {}
         if reading.unknown:
             errors["metrics"] = BadPayload(f"{reading.unknown} entries left out as unknown: is the agent of another version?")
-        return Collected(samples=self.samples(reading), errors=errors)
+        parts = tuple(
+            Part(
+                name=part.name,
+                samples=_samples(part),
+                age_seconds=part.age_seconds,
+                interval_seconds=part.interval_seconds,
+            )
+            for part in reading.parts
+        )
+        return Collected(samples=Samples(), parts=parts, errors=errors)
 
     def parse(self, tier: str, documents: Mapping[str, Any]) -> AgentReading:
         """Typed readings."""
         return parse(documents.get("readings"))
 
     def samples(self, reading: AgentReading) -> Samples:
-        """The agent's series as they are."""
-        out = Samples()
-        for metric, labels, value in reading.series:
-            out.add(metric, value, *labels)
-        return out
+        """The agent's series as they are, of all parts."""
+        return Samples(sample for part in reading.parts for sample in _samples(part))
 
 
 def sources(config: Config, inventory: Inventory, *, sessions: Sessions | None = None) -> list[Source[Any]]:
@@ -142,12 +158,32 @@ def _source(node: Node, config: Config, tier: Tier, sessions: Sessions) -> Agent
 
 
 def parse(document: Any) -> AgentReading:
-    """Series of a document of `/readings`. Anything that is not as agreed is counted, never guessed at."""
-    families = document.get("metrics") if isinstance(document, Mapping) else None
+    """Parts of a document of `/readings`. Anything that is not as agreed is counted, never guessed at."""
+    entries = document.get("parts") if isinstance(document, Mapping) else None
+    parts: list[PartReading] = []
+    unknown = 0
+    for entry in entries if isinstance(entries, list) else ():
+        part, strange = _part(entry)
+        unknown += strange
+        if part is not None:
+            parts.append(part)
+    if not isinstance(entries, list):
+        unknown += 1
+    return AgentReading(parts=tuple(parts), unknown=unknown)
+
+
+def _part(entry: Any) -> tuple[PartReading | None, int]:
+    """A part and how many of its entries were not to be understood."""
+    if not isinstance(entry, Mapping):
+        return None, 1
+    name, age, interval = entry.get("part"), _number(entry.get("age_seconds")), _number(entry.get("interval_seconds"))
+    families = entry.get("metrics")
+    if not isinstance(name, str) or age is None or age < 0 or not interval or interval < 0 or not isinstance(families, Mapping):
+        return None, 1
     series: list[tuple[Metric, tuple[str, ...], float]] = []
     unknown = 0
-    for name, family in families.items() if isinstance(families, Mapping) else ():
-        metric = ALL.get(name)
+    for family_name, family in families.items():
+        metric = ALL.get(family_name)
         if metric is None or not isinstance(family, Mapping) or family.get("labels") != list(metric.labels):
             unknown += 1
             continue
@@ -156,7 +192,14 @@ def parse(document: Any) -> AgentReading:
                 unknown += 1
             else:
                 series.append((metric, labels, value))
-    return AgentReading(series=tuple(series), unknown=unknown)
+    return PartReading(name=name, age_seconds=age, interval_seconds=interval, series=tuple(series)), unknown
+
+
+def _samples(part: PartReading) -> Samples:
+    out = Samples()
+    for metric, labels, value in part.series:
+        out.add(metric, value, *labels)
+    return out
 
 
 def _series(metric: Metric, entries: Any) -> Iterator[tuple[tuple[str, ...] | None, float | None]]:

@@ -35,17 +35,24 @@ class ZoneReading:
 
 @dataclass(kw_only=True)
 class Unwrapped:
-    """A counter without its wraps."""
+    """A counter without its wraps, from 0 at the first look.
 
-    newest: int = 0
-    wrapped_microjoules: int = 0
+    The register itself stands anywhere below its range (262 kJ) when an agent starts. Were it shown as it is, each restart
+    would look like a reset to 0 and add up to the whole range to `increase()`.
+    """
+
+    newest: int | None = None
+    counted_microjoules: int = 0
 
     def see(self, reading: ZoneReading) -> float:
         """Joules. A wrap adds the counter's range; the counter is read far more often than it wraps (minutes at full load)."""
-        if reading.energy_microjoules < self.newest and reading.range_microjoules is not None:
-            self.wrapped_microjoules += reading.range_microjoules
+        if self.newest is not None:
+            step = reading.energy_microjoules - self.newest
+            wrapped = step < 0 and reading.range_microjoules is not None
+            # Without a known range a step back cannot be made good: it counts nothing, and counting goes on from there.
+            self.counted_microjoules += step + (reading.range_microjoules or 0) if wrapped else max(step, 0)
         self.newest = reading.energy_microjoules
-        return (self.wrapped_microjoules + reading.energy_microjoules) / 1e6
+        return self.counted_microjoules / 1e6
 
 
 @dataclass(kw_only=True)

@@ -212,16 +212,16 @@ class Runner:
             self._counts.resource_errors[(*watched.key, resource)] += 1
         status.success, status.last_success, status.failing_since, status.error = True, now, None, ""
         status.resource_errors = MappingProxyType({name: str(reason) for name, reason in collected.errors.items()})
-        status.samples = len(collected.samples)
+        status.samples = len(collected.samples) + sum(len(part.samples) for part in collected.parts)
         watched.breaker.succeeded()
-        self._hall.post(
-            Block(
-                key=BlockKey(*watched.key, tier.name),
-                samples=tuple(collected.samples),
-                taken_at=now,
-                interval_seconds=tier.every_seconds,
-            )
-        )
+        self._post(watched, tier.name, collected.samples, now, tier.every_seconds)
+        for part in collected.parts:
+            interval = max(part.interval_seconds, tier.every_seconds)
+            self._post(watched, f"{tier.name}/{part.name}", part.samples, now - part.age_seconds, interval)
+
+    def _post(self, watched: Watched, part: str, samples: Samples, taken_at: float, interval_seconds: float) -> None:
+        key = BlockKey(*watched.key, part)
+        self._hall.post(Block(key=key, samples=tuple(samples), taken_at=taken_at, interval_seconds=interval_seconds))
 
     def _fail(self, watched: Watched, tier: Tier, error: CollectError) -> None:
         status = watched.tiers[tier.name]

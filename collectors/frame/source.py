@@ -36,10 +36,21 @@ class Fetched:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """Samples that are older than the collection that brought them: somebody else read them, at an interval of their own."""
+
+    name: str
+    samples: Samples
+    age_seconds: float
+    interval_seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Collected:
     """What a collection brought: samples for the hall, and the resources that failed with their reasons."""
 
     samples: Samples
+    parts: tuple[Part, ...] = ()
     errors: Mapping[str, CollectError] = field(default_factory=_none)
 
 

@@ -10,18 +10,21 @@ from hypothesis import strategies as st
 
 from collectors import agent
 from collectors.frame.errors import AuthFailed, BadPayload, NotSupported, Throttled, Unreachable
+from collectors.frame.runner import Runner
 from wattstat.catalogue.gpu import GPU_POWER_WATTS
 from wattstat.config import Config, Credentials
+from wattstat.hall import Hall
 from wattstat.inventory import Agent, Inventory, Node
 
 LABELS = list(GPU_POWER_WATTS.labels)
 SERIES = [["n1", "0", "GPU-1", "1s", "gpu"], 612.5]
-DOCUMENT = {
-    "taken_at": 1.0,
-    "interval_seconds": 1,
-    "node": "n1",
+PART = {
+    "part": "nvml.slow",
+    "age_seconds": 40.0,
+    "interval_seconds": 60,
     "metrics": {GPU_POWER_WATTS.name: {"labels": LABELS, "samples": [SERIES]}},
 }
+DOCUMENT = {"taken_at": 1.0, "node": "n1", "parts": [PART]}
 
 
 class FakeAgent:
@@ -61,8 +64,27 @@ async def reader(served):
 
 async def test_series_come_over_as_they_are(reader):
     collected = await reader.collect("fast")
-    assert [(s.metric, s.labels, s.value) for s in collected.samples] == [(GPU_POWER_WATTS, tuple(SERIES[0]), 612.5)]
+    [part] = collected.parts
+    assert [(s.metric, s.labels, s.value) for s in part.samples] == [(GPU_POWER_WATTS, tuple(SERIES[0]), 612.5)]
+    assert (part.name, part.age_seconds, part.interval_seconds) == ("nvml.slow", 40, 60)
     assert collected.errors == {}
+
+
+async def test_in_the_hall_a_slow_part_is_as_old_as_its_reading(reader):
+    hall = Hall(clock=lambda: 1000.0)
+    runner = Runner(hall, concurrency=1, per_host=1, clock=lambda: 1000.0)
+    await runner.add(reader)
+    await runner.collect_now("agent", "n1", "fast")
+    await runner.stop()
+
+    [found] = hall.snapshot().find(GPU_POWER_WATTS)
+    assert found.age_seconds == 40
+
+
+async def test_an_agent_that_speaks_another_version_is_counted_not_guessed_at(served, reader):
+    served.body = json.dumps({"taken_at": 1.0, "node": "n1", "metrics": {}})
+    collected = await reader.collect("fast")
+    assert (collected.parts, list(collected.errors)) == ((), ["metrics"])
 
 
 async def test_only_nodes_with_an_agent_are_read(served):
@@ -72,9 +94,9 @@ async def test_only_nodes_with_an_agent_are_read(served):
 
 async def test_what_this_version_does_not_know_is_left_out_and_counted(served, reader):
     odd = {"wattstat_of_tomorrow": {"labels": [], "samples": []}, GPU_POWER_WATTS.name: {"labels": ["other"], "samples": []}}
-    served.body = json.dumps({**DOCUMENT, "metrics": odd})
+    served.body = json.dumps({**DOCUMENT, "parts": [{**PART, "metrics": odd}]})
     collected = await reader.collect("fast")
-    assert (collected.samples, list(collected.errors)) == ([], ["metrics"])
+    assert (collected.parts[0].samples, list(collected.errors)) == ([], ["metrics"])
     assert "2 entries" in str(collected.errors["metrics"])
 
 
@@ -143,10 +165,14 @@ JSON = st.recursive(
 @given(JSON, JSON, JSON)
 def test_parse_takes_anything(document, family, entry):
     agent.parse(document)
-    agent.parse({"metrics": family})
-    agent.parse({"metrics": {GPU_POWER_WATTS.name: family}})
-    agent.parse({"metrics": {GPU_POWER_WATTS.name: {"labels": entry, "samples": family}}})
-    agent.parse({"metrics": {GPU_POWER_WATTS.name: {"labels": LABELS, "samples": [[SERIES[0], 10**400]]}}})
-    odd = {"labels": LABELS, "samples": [entry, [entry, 1.0], [SERIES[0], entry], SERIES]}
-    reading = agent.parse({"metrics": {GPU_POWER_WATTS.name: odd}})
-    assert (GPU_POWER_WATTS, tuple(SERIES[0]), 612.5) in reading.series
+    agent.parse({"parts": family})
+    agent.parse({"parts": [entry, {**PART, "age_seconds": entry}, {**PART, "metrics": family}]})
+
+    def metrics(found):
+        return {"parts": [{**PART, "metrics": {GPU_POWER_WATTS.name: found}}]}
+
+    agent.parse(metrics(family))
+    agent.parse(metrics({"labels": entry, "samples": family}))
+    agent.parse(metrics({"labels": LABELS, "samples": [[SERIES[0], 10**400]]}))
+    reading = agent.parse(metrics({"labels": LABELS, "samples": [entry, [entry, 1.0], [SERIES[0], entry], SERIES]}))
+    assert (GPU_POWER_WATTS, tuple(SERIES[0]), 612.5) in reading.parts[0].series

@@ -154,17 +154,21 @@ async def test_a_real_agent_serves_metrics_and_readings_and_stops_cleanly(tmp_pa
         assert [line for line, count in Counter(lines).items() if count > 1] == []
 
         document = json.loads((await answer(session, url + "/readings"))[1])
-        assert document.keys() == {"taken_at", "interval_seconds", "node", "metrics"}
+        assert document.keys() == {"taken_at", "node", "parts"}
         assert abs(document["taken_at"] - time.time()) < 10
-        assert "wattstat_build_info" not in document["metrics"]
-        assert all(family["labels"] == list(ALL[name].labels) for name, family in document["metrics"].items())
+        parts = {part["part"]: part["metrics"] for part in document["parts"]}
+        assert {"nvml.fast", "nvml.medium", "frame"} <= parts.keys()
+        assert not any("wattstat_build_info" in metrics for metrics in parts.values())
+        assert all(f["labels"] == list(ALL[name].labels) for metrics in parts.values() for name, f in metrics.items())
 
     [core] = reader.sources(Config(), Inventory(nodes=(Node(name="n1", agent=InventoryAgent(url=url)),)))
     await core.open()
     collected = await core.collect("fast")
     await core.close()
     assert collected.errors == {}
-    assert {sample.labels[1] for sample in collected.samples if sample.metric is gpu.GPU_POWER_WATTS} == {"0", "1"}
+    assert {
+        sample.labels[1] for part in collected.parts for sample in part.samples if sample.metric is gpu.GPU_POWER_WATTS
+    } == {"0", "1"}
 
     process.send_signal(signal.SIGTERM)
     assert await asyncio.wait_for(process.wait(), 10) == 0

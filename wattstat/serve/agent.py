@@ -10,7 +10,7 @@ import asyncio
 import platform
 import socket
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,7 @@ from collectors.frame.source import Source, Tier
 from collectors.frame.status import TierStatus
 from wattstat import dcgm
 from wattstat.catalogue import own
-from wattstat.catalogue.metric import Samples
+from wattstat.catalogue.metric import Sample, Samples
 from wattstat.config import Config
 from wattstat.exposition import Exposition
 from wattstat.hall import Block, BlockKey, Hall, Snapshot
@@ -108,19 +108,20 @@ class Agent:
         return text + dcgm.render(snapshot, exporter.dcgm_hostname_label) if exporter.dcgm_names else text
 
     def readings(self) -> dict[str, Any]:
-        """What core reads: everything collected, and how the collecting itself went."""
+        """What core reads: everything collected, each part with its age, and how the collecting itself went."""
         snapshot = self.hall.snapshot()
-        families: dict[str, dict[str, Any]] = {}
-        for sample in (*(sample for block in snapshot.blocks for sample in block.samples), *self.own_samples()):
-            family = families.setdefault(sample.metric.name, {"labels": sample.metric.labels, "samples": []})
-            family["samples"].append((sample.labels, sample.value))
-        newest = max((block.taken_at for block in snapshot.blocks), default=snapshot.taken_at)
-        return {
-            "taken_at": newest,
-            "interval_seconds": self.config.agent.every_seconds,
-            "node": self.node,
-            "metrics": families,
-        }
+        parts = [
+            {
+                "part": f"{block.key.collector}.{block.key.part}",
+                "age_seconds": round(max(snapshot.taken_at - block.taken_at, 0), 3),
+                "interval_seconds": block.interval_seconds,
+                "metrics": _families(block.samples),
+            }
+            for block in snapshot.blocks
+        ]
+        every = self.config.agent.every_seconds
+        own = {"part": "frame", "age_seconds": 0, "interval_seconds": every, "metrics": _families(self.own_samples())}
+        return {"taken_at": snapshot.taken_at, "node": self.node, "parts": [*parts, own]}
 
     def own_samples(self) -> Samples:
         """What the frame says about collecting here."""
@@ -205,3 +206,11 @@ async def _until(stop: asyncio.Event, beats: Sequence[asyncio.Task[None]]) -> No
                 task.result()
     finally:
         stopping.cancel()
+
+
+def _families(samples: Iterable[Sample]) -> dict[str, dict[str, Any]]:
+    families: dict[str, dict[str, Any]] = {}
+    for sample in samples:
+        family = families.setdefault(sample.metric.name, {"labels": sample.metric.labels, "samples": []})
+        family["samples"].append((sample.labels, sample.value))
+    return families
