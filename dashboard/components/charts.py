@@ -19,7 +19,7 @@ Figure = dict[str, Any]
 
 # Legible on dark and on light paper (at least 3:1), distinguishable with deuteranopia by hue and by lightness.
 BLUE, TEAL, GREY, AMBER, MAGENTA = "#3d86d6", "#1c9a94", "#7d8794", "#c77e0a", "#d1478f"
-LINES = (BLUE, AMBER, TEAL, "#8f6fd1", "#5aa2c9", MAGENTA, "#8a8f2e", GREY)
+LINES = (BLUE, AMBER, TEAL, "#8f6fd1", "#3f8db5", MAGENTA, "#8a8f2e", GREY)
 
 MOST_LINES = 64
 
