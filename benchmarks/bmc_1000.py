@@ -1,6 +1,7 @@
-"""One core process and a thousand BMCs: simulated iDRACs over TLS, each answer 0.2 s late, power read every 10 s.
+"""`wattstat core` as a site runs it and a thousand BMCs: simulated iDRACs over TLS, each answer 0.2 s late.
 
-Two cases: power alone (the fast tier, after the first full reading), and every tier at its default interval.
+Every tier at its default interval: power every 10 s, thermals, supplies, GPUs and health every 60 s, the inventory every 900 s.
+Two lines: while everything is read for the first time, and afterwards. `benchmarks/redfish.py` measures the sources alone.
 `BENCH_BMCS` sets another number than 1,000; the simulator runs on the same machine and takes its share of it.
 """
 
@@ -18,7 +19,7 @@ import tempfile
 import time
 import urllib.request
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -42,43 +43,50 @@ _TICKS = os.sysconf("SC_CLK_TCK")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Seen:
-    """What was seen of core during the window."""
+    """What was seen of core during some time; ages are those of power."""
 
+    seconds: float
     cpu_share: float
-    resident_mib: float
     oldest_seconds: float
     usual_age_seconds: float
     collections: int
     failed: int
-    first_round_seconds: float
 
 
 def run() -> list[Row]:
-    """Measure both cases, each with a core of its own."""
+    """Measure one core, from its start."""
     limit = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit))
     with tempfile.TemporaryDirectory() as folder, _simulator(Path(folder)):
         gets = asyncio.run(_requests(Path(folder)))
-        power = _case(Path(folder), {"WATTSTAT_COLLECTORS__REDFISH__MEDIUM_SECONDS": "86400"})
-        everything = _case(Path(folder), {})
-    synchronous = {"power": gets["fast"] / 10, "everything": gets["fast"] / 10 + gets["medium"] / 60 + gets["slow"] / 900}
-    reach = "at most 0.6 of a core, none older than 15 s"
+        with _core(Path(folder)) as (process, url):
+            _wait(process, lambda: _is_read(url, "fast"), START_SECONDS)
+            first = _watch(process, url, until=lambda: _is_read(url, "medium") and _is_read(url, "slow"), limit=START_SECONDS)
+            steady = _watch(process, url, until=lambda: False, limit=WINDOW_SECONDS)
+            resident = _resident_mib(process.pid)
+    steadily = BMCS * (gets["fast"] / 10 + gets["medium"] / 60 + gets["slow"] / 900)
+    beginning = BMCS * (gets["fast"] * first.seconds / 10 + gets["medium"] + gets["slow"]) / first.seconds
     return [
-        _row(power, f"{BMCS:,} BMCs, power every 10 s", synchronous["power"], reach=reach),
-        _row(everything, f"{BMCS:,} BMCs, every tier (10 s, 60 s, 900 s)", synchronous["everything"], reach=reach),
+        _row(
+            steady,
+            f"{BMCS:,} BMCs, all tiers",
+            steadily,
+            "at most 0.6 of a core, none older than 15 s",
+            f"; {resident:.0f} MiB",
+        ),
+        _row(first, f"{BMCS:,} BMCs, while all is read for the first time ({first.seconds:.0f} s)", beginning, "", ""),
     ]
 
 
-def _row(seen: Seen, what: str, gets_a_second: float, *, reach: str) -> Row:
+def _row(seen: Seen, what: str, gets_a_second: float, reach: str, more: str) -> Row:
     note = (
-        f"TLS, answers {LATENCY_SECONDS:g} s late, {gets_a_second * BMCS:.0f} GETs a second; {seen.collections} collections of "
-        f"power in {WINDOW_SECONDS} s, usual age {seen.usual_age_seconds:.1f} s, {seen.resident_mib:.0f} MiB; "
-        f"first full round {seen.first_round_seconds:.0f} s"
+        f"TLS, answers {LATENCY_SECONDS:g} s late, {gets_a_second:.0f} GETs a second; {seen.collections} collections of power in "
+        f"{seen.seconds:.0f} s, usual age {seen.usual_age_seconds:.1f} s; the simulator on the same machine{more}"
     )
     return Row(
         what=what,
-        measured=f"{seen.cpu_share:.2f} of a core, oldest {seen.oldest_seconds:.1f} s, {seen.failed} failed",
-        peer=f"synchronous client: {gets_a_second * BMCS * 1.0e-3:.2f} of a core for the requests alone (1.0 ms each)",
+        measured=f"{seen.cpu_share:.2f} of a core, oldest power {seen.oldest_seconds:.1f} s, {seen.failed} failed",
+        peer=f"synchronous Redfish client: {gets_a_second * 1.0e-3:.2f} of a core for the requests alone (at 1.0 ms, measured earlier)",
         reach=reach,
         note=note,
     )
@@ -113,53 +121,47 @@ async def _requests(folder: Path) -> dict[str, float]:
     return {name: counted[name] / len(some) for name in ("fast", "medium", "slow")}
 
 
-def _case(folder: Path, environment: Mapping[str, str]) -> Seen:
-    begin = time.monotonic()
-    with _core(folder, environment) as (process, url):
-        _wait(process, lambda: _all_read(url), START_SECONDS)
-        first_round = time.monotonic() - begin
-        before, cpu = _counts(url), _cpu_seconds(process.pid)
-        oldest, ages, seen = 0.0, [], set[tuple[str, float]]()
-        start = time.monotonic()
-        while time.monotonic() - start < WINDOW_SECONDS:
-            time.sleep(5)
-            items = [item for item in _collectors(url) if item["tier"] == "fast"]
-            seen.update((item["target"], item["last_success"]) for item in items)
-            found = [_age(item) for item in items]
-            oldest = max(oldest, *found)
-            ages.append(statistics.median(found))
-        elapsed = time.monotonic() - start
-        after = _counts(url)
-        return Seen(
-            cpu_share=(_cpu_seconds(process.pid) - cpu) / elapsed,
-            resident_mib=_resident_mib(process.pid),
-            oldest_seconds=oldest,
-            usual_age_seconds=statistics.median(ages),
-            collections=len(seen) - BMCS,
-            failed=after - before,
-            first_round_seconds=first_round,
-        )
+def _watch(process: subprocess.Popen[bytes], url: str, *, until: Callable[[], bool], limit: float) -> Seen:
+    """Look every 5 s until something is so, or the limit is reached."""
+    failed, cpu, start = _failures(url), _cpu_seconds(process.pid), time.monotonic()
+    oldest, ages, seen = 0.0, [], set[tuple[str, float]]()
+    while (elapsed := time.monotonic() - start) < limit and not (elapsed and until()):
+        time.sleep(5)
+        items = [item for item in _collectors(url) if item["tier"] == "fast"]
+        seen.update((item["target"], item["last_success"]) for item in items)
+        found = [time.time() - (item["last_success"] or 0) for item in items]
+        oldest = max(oldest, *found)
+        ages.append(statistics.median(found))
+    elapsed = time.monotonic() - start
+    return Seen(
+        seconds=elapsed,
+        cpu_share=(_cpu_seconds(process.pid) - cpu) / elapsed,
+        oldest_seconds=oldest,
+        usual_age_seconds=statistics.median(ages),
+        collections=len(seen) - BMCS,
+        failed=_failures(url) - failed,
+    )
 
 
 @contextmanager
 def _simulator(folder: Path) -> Iterator[None]:
     command = ["-m", "simulator", "--dir", str(folder), "--nodes", str(BMCS), "--bmc-only", "--latency", str(LATENCY_SECONDS)]
-    with _process([sys.executable, *command], {}) as process:
+    with _process([sys.executable, *command]) as process:
         _wait(process, (folder / "ready").exists, START_SECONDS)
         yield
 
 
 @contextmanager
-def _core(folder: Path, environment: Mapping[str, str]) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
+def _core(folder: Path) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
     file = folder / "wattstat.yaml"
     command = [sys.executable, "-m", "wattstat", "core", "--config", str(file)]
-    with _process(command, environment) as process:
+    with _process(command) as process:
         yield process, f"http://{config.load(file).core.listen}"
 
 
 @contextmanager
-def _process(command: list[str], environment: Mapping[str, str]) -> Iterator[subprocess.Popen[bytes]]:
-    with subprocess.Popen(command, env={**os.environ, **environment}, stderr=subprocess.DEVNULL) as process:
+def _process(command: list[str]) -> Iterator[subprocess.Popen[bytes]]:
+    with subprocess.Popen(command, stderr=subprocess.DEVNULL) as process:
         try:
             yield process
         finally:
@@ -170,7 +172,7 @@ def _process(command: list[str], environment: Mapping[str, str]) -> Iterator[sub
                 process.kill()
 
 
-def _wait(process: subprocess.Popen[bytes], is_so: Any, seconds: float) -> None:
+def _wait(process: subprocess.Popen[bytes], is_so: Callable[[], bool], seconds: float) -> None:
     deadline = time.monotonic() + seconds
     while not is_so():
         if process.poll() is not None:
@@ -180,13 +182,13 @@ def _wait(process: subprocess.Popen[bytes], is_so: Any, seconds: float) -> None:
         time.sleep(1)
 
 
-def _all_read(url: str) -> bool:
-    """Whether every tier of every BMC was read once."""
+def _is_read(url: str, tier: str) -> bool:
+    """Whether the tier of every BMC was read once."""
     try:
-        items = _collectors(url)
+        items = [item for item in _collectors(url) if item["tier"] == tier]
     except OSError:
         return False  # not up yet
-    return len({item["target"] for item in items}) == BMCS and all(item["success"] is not None for item in items)
+    return len(items) == BMCS and all(item["success"] is not None for item in items)
 
 
 def _collectors(url: str) -> list[dict[str, Any]]:
@@ -195,15 +197,11 @@ def _collectors(url: str) -> list[dict[str, Any]]:
     return items
 
 
-def _counts(url: str) -> int:
+def _failures(url: str) -> int:
     """Collections that failed so far."""
     with urllib.request.urlopen(f"{url}/metrics", timeout=30) as answer:
         lines = answer.read().decode().splitlines()
     return round(sum(float(line.rpartition(" ")[2]) for line in lines if line.startswith("wattstat_collector_errors_total{")))
-
-
-def _age(item: Mapping[str, Any]) -> float:
-    return time.time() - (item["last_success"] or 0)
 
 
 def _cpu_seconds(pid: int) -> float:
