@@ -80,13 +80,13 @@ def run() -> list[Row]:
 
 def _row(seen: Seen, what: str, gets_a_second: float, reach: str, more: str) -> Row:
     note = (
-        f"TLS, answers {LATENCY_SECONDS:g} s late, {gets_a_second:.0f} GETs a second; {seen.collections} collections of power in "
+        f"TLS, answers {LATENCY_SECONDS:g} s late, {gets_a_second:.0f} GETs a second; {seen.collections} readings of power in "
         f"{seen.seconds:.0f} s, usual age {seen.usual_age_seconds:.1f} s; the simulator on the same machine{more}"
     )
     return Row(
         what=what,
         measured=f"{seen.cpu_share:.2f} of a core, oldest power {seen.oldest_seconds:.1f} s, {seen.failed} failed",
-        peer=f"synchronous Redfish client: {gets_a_second * 1.0e-3:.2f} of a core for the requests alone (at 1.0 ms, measured earlier)",
+        peer=f"synchronous client: {gets_a_second * 1.0e-3:.2f} of a core for requests alone (1.0 ms each, measured earlier)",
         reach=reach,
         note=note,
     )

@@ -206,6 +206,7 @@ def test_a_mistake_in_a_pattern_is_told_once():
         ("per_rack: 3", "racks and per_rack belong together"),
         ("rack: r1, racks: r1, per_rack: 3", "both rack and racks"),
         ("racks: r1, per_rack: three", "racks and per_rack belong together"),
+        ("racks: 1, per_rack: 3", "racks and per_rack belong together"),
     ],
 )
 def test_filling_racks_wrongly_is_explained(members, told):

@@ -88,10 +88,9 @@ def _spots(entry: dict[str, Any], count: int) -> Iterator[dict[str, Any]]:
         return
     if "rack" in entry:
         raise ValueError("both rack and racks are given; expected one of the two")
-    patterns = entry.get("racks") or ()
-    racks = [
-        named.name for pattern in ([patterns] if isinstance(patterns, str) else patterns) for named in expand(str(pattern))
-    ]
+    given = entry.get("racks")
+    patterns = given if isinstance(given, list) else [given] if isinstance(given, str) else []
+    racks = [named.name for pattern in patterns for named in expand(str(pattern))]
     per_rack, unit, height = entry.get("per_rack"), entry.get("unit"), entry.get("height", 1)
     if not racks or not isinstance(per_rack, int) or per_rack < 1:
         raise ValueError("racks and per_rack belong together; expected such as `racks: r[01-16]` and `per_rack: 8`")
