@@ -24,7 +24,8 @@ from wattstat.catalogue.metric import Samples
 from wattstat.hall import Block, BlockKey, Hall
 
 JITTER_RATIO = 0.1
-CLOSE_SECONDS = 5.0
+# Under the supervisor's patience of 15 s: a thousand controllers log out within it.
+CLOSE_SECONDS = 10.0
 
 log = structlog.get_logger(__name__)
 
