@@ -57,7 +57,8 @@ def site() -> Iterator[Site]:
             thread.join(20)
 
 
-@pytest.fixture(scope="session")
+# For one file only: while Playwright runs, its event loop is in the way of every asynchronous test of the same process.
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
     path = shutil.which("chromium-browser") or required_program("chromium", package="chromium")
     expect.set_options(timeout=30_000)  # a busy machine draws slowly; a page that never draws fails all the same
