@@ -1,7 +1,7 @@
 """`wattstat core` as a site runs it and a thousand BMCs: simulated iDRACs over TLS, each answer 0.2 s late.
 
 Every tier at its default interval: power every 10 s, thermals, supplies, GPUs and health every 60 s, the inventory every 900 s.
-Two lines: while everything is read for the first time, and afterwards. `benchmarks/redfish.py` measures the sources alone.
+Two lines: while everything is read for the first time, and afterwards.
 `BENCH_BMCS` sets another number than 1,000; the simulator runs on the same machine and takes its share of it.
 """
 
