@@ -163,6 +163,11 @@ class Index:
         """Age of the newest reading among the metrics."""
         return min((sample.age_seconds for metric in metrics for sample in self.of(metric, server)[:1]), default=None)
 
+    def age_of_power(self, server: str, source: str) -> float | None:
+        """Age of one meter's reading of a server's power."""
+        found = (each.age_seconds for each in self.of(node.NODE_POWER_WATTS, server) if each.labels["source"] == source)
+        return next(found, None)
+
     def youngest(self, server: str) -> float | None:
         ages = [samples[0].age_seconds for by_node in self._found.values() if (samples := by_node.get(server))]
         return min(ages, default=None)

@@ -18,6 +18,8 @@ Row = Sequence[str]
 _ROLES = ("inlet", "exhaust", "cpu", "gpu", "memory", "storage", "psu", "board", "other")
 _ROLE_NAMES = {"cpu": "CPU", "gpu": "GPU", "psu": "Power supply"}
 _MOST_SENSORS = 18
+# Meters younger than this are of the same moment as their panel.
+_YOUNG_SECONDS = 20.0
 _SOURCES = {
     "system": "Server (BMC's meter)",
     "psu_sum": "Sum of power supplies",
@@ -38,16 +40,28 @@ def nothing(text: str) -> Markup:
 
 def meters(index: Index, name: str) -> Markup:
     """Each meter of the server's power, and the cap."""
-    samples = {sample.labels["source"]: sample.value for sample in index.of(node.NODE_POWER_WATTS, name)}
+    samples = {sample.labels["source"]: sample for sample in index.of(node.NODE_POWER_WATTS, name)}
     gpu_readings = index.of_gpu_power(name)
     gpus = sum(sample.value for sample in gpu_readings) if gpu_readings else None
     if not samples and gpus is None:
         return nothing("No meter of this server answers.")
-    capacity = index.value(node.NODE_POWER_CAPACITY_WATTS, name) or max([*samples.values(), gpus or 0.0])
-    rows = [(_SOURCES.get(source, source), watts) for source, watts in samples.items()]
+    capacity = index.value(node.NODE_POWER_CAPACITY_WATTS, name) or max(
+        [*(sample.value for sample in samples.values()), gpus or 0.0]
+    )
+    rows = [(_aged(source_words(source), sample.age_seconds), sample.value) for source, sample in samples.items()]
     if gpus is not None:
         rows.append(("All GPUs (NVML)", gpus))
     return tag("div", [_meter(text, watts, capacity) for text, watts in rows] + [cap(index, name)], class_="meters")
+
+
+def source_words(source: str) -> str:
+    """A meter's name."""
+    return _SOURCES.get(source, source)
+
+
+def _aged(text: str, seconds: float) -> str:
+    """With its age where that is not the panel's: meters are read at different intervals."""
+    return text if seconds < _YOUNG_SECONDS else f"{text}, {words.duration(seconds)} ago"
 
 
 def _meter(text: str, watts: float, capacity: float) -> Markup:
@@ -58,7 +72,7 @@ def cap(index: Index, name: str) -> Markup:
     """The cap as it truly is: a value that is set is no cap until the device says that it is in force."""
     watts, active = index.value(node.NODE_POWER_CAP_WATTS, name), index.value(node.NODE_POWER_CAP_ACTIVE, name)
     low, high = index.value(node.NODE_POWER_CAP_MIN_WATTS, name), index.value(node.NODE_POWER_CAP_MAX_WATTS, name)
-    bounds = f"; the device takes {words.watts(low)} to {words.watts(high)}" if low is not None and high is not None else ""
+    bounds = f"; it can be set from {words.watts(low)} to {words.watts(high)}" if low is not None and high is not None else ""
     if active:
         text = f"Capped at {words.watts(watts)}{bounds}."
     elif active == 0:

@@ -30,14 +30,16 @@ _CHARTS = {
     "temperature": ("Temperature", queries.gpu_temperature, "°C"),
     "utilization": ("Utilization", queries.gpu_utilization, "%"),
 }
+# What each panel's age is read off, and the tier that reads it: a panel is late by its own tier's interval.
 _AGED = {
-    "gpus-panel": (gpu.GPU_POWER_WATTS, gpu.GPU_LOST, node.NODE_GPU_POWER_WATTS),
-    "meters-panel": (node.NODE_POWER_WATTS, gpu.GPU_POWER_WATTS),
-    "supplies-panel": (node.PSU_INPUT_WATTS, node.PSU_HEALTH),
-    "temperatures-panel": (node.NODE_TEMPERATURE_CELSIUS,),
-    "fans-panel": (node.FAN_SPEED_RPM, node.FAN_SPEED_RATIO),
-    "faults-panel": (node.NODE_HEALTH, node.NODE_FAULTS),
+    "gpus-panel": ("fast", (gpu.GPU_POWER_WATTS, gpu.GPU_LOST, node.NODE_GPU_POWER_WATTS)),
+    "meters-panel": ("fast", (node.NODE_POWER_WATTS,)),
+    "supplies-panel": ("medium", (node.PSU_INPUT_WATTS, node.PSU_HEALTH)),
+    "temperatures-panel": ("medium", (node.NODE_TEMPERATURE_CELSIUS,)),
+    "fans-panel": ("medium", (node.FAN_SPEED_RPM, node.FAN_SPEED_RATIO)),
+    "faults-panel": ("medium", (node.NODE_HEALTH, node.NODE_FAULTS)),
 }
+_LATE_INTERVALS = 2.5
 
 
 def layout(name: str) -> Component:
@@ -72,7 +74,9 @@ def layout(name: str) -> Component:
             ),
             html.Div(
                 [
-                    html.Div([panel("Power now", "meters-panel"), panel("Faults", "faults-panel")], className="stack"),
+                    html.Div(
+                        [panel("Power now", "meters-panel"), panel("Faults and security", "faults-panel")], className="stack"
+                    ),
                     panel("Power supplies", "supplies-panel"),
                 ],
                 className="pair",
@@ -107,7 +111,11 @@ def register(app: Dash, services: Services) -> None:
         top: dict[str, Children] = {
             "node-notice": None, "node-head": head(seen, found), "node-figures": key_figures(seen), "node-wrong": wrong,
         }  # fmt: skip
-        ages = {f"{panel}-age": _age(seen, metrics, now, late) for panel, metrics in _AGED.items()}
+        ages = {
+            f"{panel}-age": _age(seen, metrics, now, max(late, _LATE_INTERVALS * _interval(hall, name, tier)))
+            for panel, (tier, metrics) in _AGED.items()
+            if panel != "gpus-panel" or seen.state.installed_gpus
+        }
         return filled(top | bodies(seen, now) | ages)
 
     @app.callback(
@@ -160,6 +168,11 @@ def _age(seen: Seen, metrics: Sequence[Any], now: float, late: float) -> Markup:
     seconds = seen.index.age(metrics, seen.state.name)
     older = max(0.0, now - seen.index.taken_at)
     return parts.age(None if seconds is None else seconds + older, now, late_after=late)
+
+
+def _interval(hall: HallState, name: str, tier: str) -> float:
+    """The longest interval at which a collector reads this tier of the server."""
+    return max((each.every_seconds for each in hall.collectors if each.target == name and each.tier == tier), default=0.0)
 
 
 def bodies(seen: Seen, now: float) -> dict[str, Children]:
@@ -240,20 +253,23 @@ def _power(seen: Seen) -> Markup:
         note, extra = f"of {words.watts(capacity)} capacity", parts.bar(power / capacity)
     if power is None:
         note = "switched off" if state.is_on is False else "no meter answers"
+    elif state.power_source != "system":
+        age = index.age_of_power(state.name, state.power_source)
+        note = f"{server.source_words(state.power_source)}{'' if age is None else f', {words.duration(age)} ago'}"
     return parts.key_figure("Power", words.split(power, "W"), note, extra=extra)
 
 
 def _gpu_power(seen: Seen) -> Markup:
     readings = seen.index.of_gpu_power(seen.state.name)
     if not readings:
-        return parts.key_figure("GPU power", (words.NOTHING, ""), "no GPU answers")
+        note = "no GPU answers" if seen.state.installed_gpus else "no GPUs here"
+        return parts.key_figure("GPU power", (words.NOTHING, ""), note)
     watts = sum(reading.value for reading in readings)
-    total = seen.state.power_watts
     missing = seen.state.installed_gpus - len(readings)
-    note = f"{words.percent(watts / total)} of the server" if total else "in band"
-    if missing:
-        note = f"{words.plural(missing, 'GPU')} missing in the sum"
-    extra = parts.bar(watts / total) if total else None
+    # No share of the server: the two are read seconds apart, and training swings by kilowatts within a second.
+    note = f"{words.plural(missing, 'GPU')} missing in the sum" if missing else f"of {words.plural(len(readings), 'GPU')}"
+    limits = [entry.limit_watts for entry in seen.state.gpus if entry.limit_watts is not None]
+    extra = parts.bar(watts / sum(limits)) if len(limits) == len(readings) else None
     return parts.key_figure("GPU power", words.split(watts, "W"), note, extra=extra, bound="≥" if missing else "")
 
 

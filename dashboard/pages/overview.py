@@ -226,7 +226,9 @@ def problem_list(found: Sequence[Problem], now: float, zone: tzinfo, search: str
     """Worst first. With the address's query each line names its server and leads there; without, all are of one server."""
     if not found:
         return tag(
-            "div", [parts.shape(Level.OK), tag("span", "Nothing. All that was asked is as it should be.")], class_="all-well"
+            "div",
+            [parts.shape(Level.OK), tag("span", "Nothing: every server and GPU answers and is healthy.")],
+            class_="all-well",
         )
     rows = [_problem(problem, now, zone, search) for problem in found[:_MOST_PROBLEMS]]
     if len(found) > _MOST_PROBLEMS:

@@ -63,7 +63,7 @@ def test_a_refresh_brings_new_numbers_in_place(site, watched):
 
     site.live.well = True
 
-    expect(page.get_by_text("Nothing. All that was asked is as it should be.")).to_be_visible()
+    expect(page.get_by_text("Nothing: every server and GPU answers and is healthy.")).to_be_visible()
     expect(page.locator("#map .server", has_text="gpu-06")).to_be_focused()
     expect(page.locator("#map .cell.none")).to_have_count(0)
     assert watched.complaints == []
