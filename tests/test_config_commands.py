@@ -76,6 +76,16 @@ def test_check_config_lists_the_problems_of_both_files(run, tmp_path):
     assert "4 problems" in checked.stdout
 
 
+def test_a_wrong_configuration_does_not_hide_what_is_wrong_with_the_inventory(run, tmp_path):
+    site(tmp_path, "data_dri: here\n", "nodes:\n- name: gpu01\n  hight: 6\n")
+
+    checked = run("check-config")
+
+    assert checked.exit_code == 1
+    assert "data_dri" in checked.stdout
+    assert "hight" in checked.stdout
+
+
 def test_check_config_tries_the_files_of_authorities(run, tmp_path):
     (tmp_path / "empty.pem").write_text("nothing")
     site(

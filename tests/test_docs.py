@@ -21,6 +21,7 @@ from wattstat.config.describe import settings
 from wattstat.document import parse
 from wattstat.inventory import Inventory
 from wattstat.inventory.models import InventoryFile
+from wattstat.store.embedded import EmbeddedStore
 
 ROOT = Path(__file__).parents[1]
 PAGES = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]
@@ -172,3 +173,18 @@ def test_public_things_have_docstrings():
 
     assert len(modules) > 30
     assert found == []
+
+
+RECIPES = re.findall(r"```promql\n(.+?)\n```", (ROOT / "docs/queries.md").read_text(), re.DOTALL)
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+async def test_every_recipe_is_understood_and_names_real_metrics(recipe, tmp_path):
+    store = EmbeddedStore(tmp_path / "history.duckdb")
+    try:
+        answer = await store.query(recipe)
+    finally:
+        await store.close()
+
+    assert answer.kind == "vector"
+    assert set(re.findall(r"wattstat_\w+", recipe)) <= set(ALL)

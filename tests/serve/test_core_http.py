@@ -142,6 +142,12 @@ async def test_http_sd_lists_agents_to_scrape_and_bmcs_to_probe(core, url):
     assert "https://192.0.2.1" not in text
 
 
+async def test_an_unknown_role_is_refused_with_those_that_there_are(core, url):
+    status, text = await get(url + "/sd", role="gpu")
+
+    assert (status, "agent, bmc" in text) == (400, True)
+
+
 @pytest.mark.parametrize(
     ("params", "says"),
     [

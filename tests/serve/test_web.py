@@ -67,6 +67,7 @@ async def test_a_node_is_its_entry_and_its_readings_with_their_age(client):
     answer = await get_json(client, "/api/nodes/gpu01")
 
     assert answer["node"] == NODE
+    assert answer["taken_at"] == "1970-01-01T00:16:40.000Z"
     assert answer["readings"]["wattstat_node_power_watts"] == [
         {"labels": {"node": "gpu01", "source": "system"}, "value": 5000.0, "age_seconds": 2.5}
     ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
@@ -9,6 +10,8 @@ from fastapi.responses import PlainTextResponse, Response
 
 from wattstat.api.live import Live
 from wattstat.api.problems import Problem
+
+_TIMES = frozenset({"last_success", "failing_since", "circuit_open_until"})
 
 
 def router(live: Live) -> APIRouter:
@@ -34,14 +37,14 @@ def router(live: Live) -> APIRouter:
             name: [{"labels": dict(each.labels), "value": each.value, "age_seconds": each.age_seconds} for each in samples]
             for name, samples in snapshot.metrics.items()
         }
-        return {"node": entry, "taken_at": snapshot.taken_at, "readings": readings}
+        return {"node": entry, "taken_at": rfc3339(snapshot.taken_at), "readings": readings}
 
     @routes.get("/api/collectors", tags=["live"], summary="What each collector sees of each target")
     async def collectors(
         *, failing: Annotated[bool, Query(description="only tiers that do not succeed")] = False
     ) -> dict[str, Any]:
         states = [each for each in await live.collectors() if not failing or each.success is False]
-        items = [{name: getattr(each, name) for name in each.__dataclass_fields__} for each in states]
+        items = [{name: _told(name, getattr(each, name)) for name in each.__dataclass_fields__} for each in states]
         return {"items": items, "total": len(items), "next": None}
 
     return routes
@@ -72,6 +75,17 @@ def forwarding(live: Live) -> APIRouter:
         return _forwarded(*await live.text("/-/ready"))
 
     return routes
+
+
+def rfc3339(seconds: float | None) -> str | None:
+    """Unix seconds as RFC 3339 in UTC, to the millisecond."""
+    if seconds is None:
+        return None
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _told(name: str, value: Any) -> Any:
+    return rfc3339(value) if name in _TIMES else value
 
 
 def _forwarded(status: int, content_type: str, body: str) -> Response:

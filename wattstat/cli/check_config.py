@@ -57,9 +57,25 @@ def examine(file: Path) -> tuple[Config | None, Inventory | None, list[Problem]]
     document, base = reader.source(file)
     config, problems = reader.examine(document, base)
     if config is None:
-        return None, None, problems
+        return None, *_beside(document, base, problems)
     inventory, more = _inventory(config, document)
     return config, inventory, explain.collect(problems, check.check_machine(config, document), more)
+
+
+def _beside(document: Document, base: Path, problems: list[Problem]) -> tuple[Inventory | None, list[Problem]]:
+    """The inventory of a configuration that cannot be used itself, so that one look shows what is wrong with both."""
+    from wattstat import explain
+    from wattstat.document import read
+    from wattstat.inventory import reader
+    from wattstat.inventory.patterns import write_out
+
+    group = document.data.get("inventory") if isinstance(document.data, dict) else None
+    named = group.get("file") if isinstance(group, dict) else None
+    path = base / (named if isinstance(named, str) else "inventory.yaml")
+    if not path.is_file():
+        return None, problems
+    inventory, more = reader.examine(write_out(read(path)), path.parent)
+    return inventory, explain.collect(problems, more)
 
 
 def _inventory(config: Config, document: Document) -> tuple[Inventory | None, list[Problem]]:

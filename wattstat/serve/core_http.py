@@ -12,7 +12,7 @@ from wattstat.catalogue.metric import Metric
 from wattstat.exposition import CONTENT_TYPE
 from wattstat.hall import Snapshot
 from wattstat.serve.core import Core
-from wattstat.serve.discovery import http_sd
+from wattstat.serve.discovery import ROLES, http_sd
 from wattstat.serve.probe import probe, probe_source
 
 
@@ -53,7 +53,12 @@ class _Calls:
         return web.Response(text="ready\n")
 
     async def discovery(self, request: web.Request) -> web.Response:
-        return _json(http_sd(self._core.inventory, role=request.query.get("role", "")))
+        role = request.query.get("role", "")
+        if role not in ("", *ROLES):
+            return _json(
+                {"title": "unknown role", "status": 400, "detail": f"{role!r} is none of {', '.join(ROLES)}"}, status=400
+            )
+        return _json(http_sd(self._core.inventory, role=role))
 
     async def probe(self, request: web.Request) -> web.Response:
         """Collect one target now, the way that multi-target exporters do."""

@@ -95,6 +95,8 @@ def set_up_logging() -> None:
     )
     # Libraries speak through the standard module; their chatter below warnings is not ours to repeat.
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+    # A collection that is skipped because the one before still runs is counted and shown by the frame; once is enough.
+    logging.getLogger("apscheduler").setLevel(logging.ERROR)
 
 
 def stop_event() -> asyncio.Event:
