@@ -5,15 +5,17 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 from urllib.parse import unquote
 
 import dash_mantine_components as dmc
 import structlog
 from dash import ClientsideFunction, Dash, Input, Output, State, dcc, html
 from dash.development.base_component import Component
-from fastapi import FastAPI, HTTPException
+from fastapi import FastAPI, HTTPException, Request
 
 from dashboard.components import frame
+from dashboard.index import FIRST_OVERVIEW, INDEX, Page
 from dashboard.pages import node, nodes, overview
 from dashboard.services import Services
 from dashboard.timerange import parse
@@ -31,48 +33,16 @@ RANGES = {
 _DARK = ["#e8edf3", "#b0bac6", "#919dab", "#5c6775", "#3b4654", "#262f3a", "#151b23", "#11161d", "#0d1117", "#090c11"]
 REFRESHES = {"off": "Off", "2s": "2 s", "5s": "5 s", "10s": "10 s", "30s": "30 s", "1m": "1 min"}
 
-# The colour scheme is set before the first paint, from ?theme=, the last choice or the system: no white flash at night.
-_INDEX = """<!DOCTYPE html>
-<html lang="en">
-<head>
-{%metas%}
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="color-scheme" content="dark light">
-<title>{%title%}</title>
-<script>
-(function () {
-  var key = "mantine-color-scheme-value", given = new URLSearchParams(location.search).get("theme"), stored = null;
-  try {
-    if (given === "dark" || given === "light") localStorage.setItem(key, given);
-    stored = localStorage.getItem(key);
-  } catch (blocked) { stored = given; }
-  var dark = stored === "dark" || (stored !== "light" && matchMedia("(prefers-color-scheme: dark)").matches);
-  document.documentElement.setAttribute("data-mantine-color-scheme", dark ? "dark" : "light");
-})();
-</script>
-{%favicon%}
-{%css%}
-</head>
-<body>
-{%app_entry%}
-<footer>
-{%config%}
-{%scripts%}
-{%renderer%}
-</footer>
-</body>
-</html>"""
-
 
 def create(server: FastAPI, store: Store, live: Live, *, clock: Callable[[], float] = time.time) -> Dash:
     """Mount the dashboard in the web process. Call it after every other route: it answers all paths that nobody else does."""
-    app = Dash(
+    app = Page(
         __name__,
         server=server,  # type: ignore[arg-type]  # Dash annotates what Flask is
         backend="fastapi",
         title="Wattstat",
         update_title="",
-        index_string=_INDEX,
+        index_string=INDEX,
         assets_folder=str(Path(__file__).parent / "assets"),
         suppress_callback_exceptions=True,  # pages bring their own components
         serve_locally=True,
@@ -82,6 +52,12 @@ def create(server: FastAPI, store: Store, live: Live, *, clock: Callable[[], flo
     # Dash answers every path that nobody else does with its page; a script that mistypes a call must still be told so.
     server.add_api_route("/api/{rest:path}", _no_such_call, include_in_schema=False)
     services = Services(store, live, clock)
+
+    async def first_overview(request: Request) -> dict[str, Any]:
+        fill, hall_map = await overview.now(services, f"?{request.url.query}" if request.url.query else "")
+        return {"fill": fill, "map": hall_map}
+
+    server.add_api_route(FIRST_OVERVIEW, first_overview, include_in_schema=False, response_model=None)
     app.layout = shell()
     _register(app, services)
     overview.register(app, services)

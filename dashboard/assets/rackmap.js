@@ -203,6 +203,13 @@
             key("swatch none", "no data")];
   }
 
+  // The first answer, before Dash knows which metric is chosen: the address says it.
+  own.firstMap = function (data) {
+    const named = new URLSearchParams(location.search).get("metric");
+    if (named in LEGENDS) metric = named;
+    draw(data);
+  };
+
   own.map = function (data, chosen) {
     if (chosen !== metric || new URLSearchParams(location.search).get("metric") !== chosen) {
       const query = new URLSearchParams(location.search);

@@ -88,6 +88,22 @@
     countAges();
   };
 
+  // The head of the page has asked for the overview's numbers already; they are shown as soon as their frame stands.
+  function showFirst(first) {
+    const figures = document.getElementById("figures");
+    if (location.pathname !== "/") return true;
+    if (!figures) return false;
+    if (figures.filled !== undefined) return true;
+    own.fill(first.fill);
+    if (first.map) own.firstMap(first.map);
+    return true;
+  }
+  if (window.wattstatFirst) window.wattstatFirst.then((first) => {
+    if (!first || showFirst(first)) return;
+    const watch = new MutationObserver(() => showFirst(first) && watch.disconnect());
+    watch.observe(document.body, { childList: true, subtree: true });
+  });
+
   function morphChildren(target, source) {
     const wanted = [...source.childNodes];
     wanted.forEach((node, i) => {

@@ -78,23 +78,8 @@ def register(app: Dash, services: Services) -> None:
         Input("url", "search"),
     )
     async def present(_tick: int | None, search: str | None) -> tuple[Any, Any]:
-        now = services.clock()
-        view = parse(search or "", now)
-        try:
-            hall = await services.hall()
-        except CoreUnavailable as error:
-            return filled({"overview-notice": parts.blind(error)}), no_update
-        zone = await services.zone()
-        found = await services.dated(problems(hall))
-        age = parts.age(max(0.0, now - hall.taken_at), now, late_after=max(30.0, 3.0 * view.refresh_seconds))
-        fill = {
-            "overview-notice": notices(hall, view),
-            "figures": key_figures(hall, await _energy_today(services, zone)),
-            "wrong": problem_list(found, now, zone, search or ""),
-            "map-panel-age": age,
-            "wrong-panel-age": age,
-        }
-        return filled(fill), rackmap.payload(hall, found)
+        fill, hall_map = await now(services, search or "")
+        return fill, no_update if hall_map is None else hall_map
 
     @app.callback(Output("power-chart-data", "data"), Input("overview-tick", "n_intervals"), Input("url", "search"))
     async def history(_tick: int | None, search: str | None) -> Any:
@@ -111,6 +96,27 @@ def register(app: Dash, services: Services) -> None:
             return charts.failed(error, chart, "power-panel-age")
         budget = (await services.inventory()).site.budget_watts
         return charts.drawn(power_figure(found, budget, chart), chart, "power-panel-age", found.total)
+
+
+async def now(services: Services, search: str) -> tuple[dict[str, str], dict[str, Any] | None]:
+    """The present under an address's query: what fills the panels, and the map; no map while core is silent."""
+    at = services.clock()
+    view = parse(search, at)
+    try:
+        hall = await services.hall()
+    except CoreUnavailable as error:
+        return filled({"overview-notice": parts.blind(error)}), None
+    zone = await services.zone()
+    found = await services.dated(problems(hall))
+    age = parts.age(max(0.0, at - hall.taken_at), at, late_after=max(30.0, 3.0 * view.refresh_seconds))
+    fill = {
+        "overview-notice": notices(hall, view),
+        "figures": key_figures(hall, await _energy_today(services, zone)),
+        "wrong": problem_list(found, at, zone, search),
+        "map-panel-age": age,
+        "wrong-panel-age": age,
+    }
+    return filled(fill), rackmap.payload(hall, found)
 
 
 async def _energy_today(services: Services, zone: tzinfo) -> float | None:

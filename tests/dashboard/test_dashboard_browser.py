@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 from playwright.sync_api import TimeoutError as PlaywrightTimeout
 
 pytestmark = pytest.mark.browser
@@ -67,6 +67,30 @@ def test_a_refresh_brings_new_numbers_in_place(site, watched):
     expect(page.locator("#map .server", has_text="gpu-06")).to_be_focused()
     expect(page.locator("#map .cell.none")).to_have_count(0)
     assert watched.complaints == []
+
+
+def test_the_first_numbers_need_no_callback_and_the_chosen_metric_is_theirs(site, watched):
+    page = watched.page
+    page.route("**/_dash-update-component*", without_the_present)
+    page.goto(site.url + "/?metric=margin")
+
+    expect(page.locator("#figures .number")).to_have_count(6)
+    expect(page.locator("#wrong li").first).to_be_visible()
+    expect(page.locator("#map .server", has_text="gpu-03").locator(".cell").nth(5)).to_have_text("3")
+
+
+def without_the_present(route: Route) -> None:
+    if "overview-fill" in (route.request.post_data or ""):
+        route.abort()
+    else:
+        route.continue_()
+
+
+def test_the_overview_comes_by_its_callback_where_the_early_request_failed(site, watched):
+    watched.page.route("**/_overview*", lambda route: route.abort())
+    watched.page.goto(site.url + "/")
+
+    expect(watched.page.locator("#map .cell").first).to_be_visible()
 
 
 def test_a_silent_core_is_said_and_old_values_do_not_look_live(site, watched):
