@@ -55,6 +55,7 @@
         if (element.filled !== undefined) { element.replaceChildren(); element.filled = undefined; }
       }
     }
+    if (shown !== pathname) own.forgetFilter();
     shown = pathname;
     const query = search || "";
     const parts = (pathname || "/").split("/").filter(Boolean).map(decodeURIComponent);
@@ -82,6 +83,7 @@
       if (!target || target.filled === text) continue;
       const made = document.createElement("template");
       made.innerHTML = text;
+      own.arrange(made.content);
       morphChildren(target, made.content);
       target.filled = text;
     }

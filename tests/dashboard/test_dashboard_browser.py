@@ -9,7 +9,7 @@ from playwright.sync_api import TimeoutError as PlaywrightTimeout
 pytestmark = pytest.mark.browser
 
 CHART = ".js-plotly-plot .scatterlayer .trace"
-PAGES = {"/": "#map .cell", "/node/gpu-03": ".gpu-row", "/nodes": ".servers .ag-row"}
+PAGES = {"/": "#map .cell", "/node/gpu-03": ".gpu-row", "/nodes": ".servers .server-row"}
 
 
 @pytest.mark.parametrize("path", PAGES)
@@ -134,13 +134,42 @@ def test_dark_and_light_are_there_from_the_first_paint_and_are_remembered(site, 
 def test_the_table_of_servers_is_dark_in_the_dark(site, watched):
     page = watched.page
     page.goto(site.url + "/nodes")
-    expect(page.locator(".ag-row").first).to_be_visible()
+    expect(page.locator(".server-row").first).to_be_visible()
 
     luminance = page.evaluate(
-        "getComputedStyle(document.querySelector('.ag-root-wrapper')).backgroundColor.match(/\\d+/g).slice(0, 3).map(Number)"
+        "getComputedStyle(document.querySelector('.servers thead th')).backgroundColor.match(/\\d+/g).slice(0, 3).map(Number)"
     )
 
     assert max(luminance) < 60
+
+
+def test_the_table_of_servers_sorts_by_keyboard_and_stays_so_after_a_refresh(site, watched):
+    page = watched.page
+    page.goto(site.url + "/nodes?refresh=1s")
+    heading = page.get_by_role("button", name="State")
+    heading.press("Enter")
+    heading.press("Enter")
+    expect(page.get_by_role("columnheader", name="State")).to_have_attribute("aria-sort", "descending")
+    expect(page.locator(".server-row .badge").first).to_have_class("badge critical")
+
+    site.live.well = True
+
+    expect(page.locator(".server-row .badge.critical")).to_have_count(0)
+    expect(page.get_by_role("columnheader", name="State")).to_have_attribute("aria-sort", "descending")
+    expect(heading).to_be_focused()
+    assert watched.complaints == []
+
+
+def test_the_table_of_servers_shows_what_is_filtered_for_and_leads_to_it(site, watched):
+    page = watched.page
+    page.goto(site.url + "/nodes?from=now-3h&to=now")
+    expect(page.locator(".server-row").first).to_be_visible()
+
+    page.get_by_role("textbox", name="Show only servers with this text").fill("GPU-03")
+
+    expect(page.locator(".server-row:visible")).to_have_count(1)
+    page.get_by_role("link", name="gpu-03").click()
+    expect(page).to_have_url(site.url + "/node/gpu-03?from=now-3h&to=now")
 
 
 def test_everything_is_reached_by_keyboard_with_a_visible_focus(site, watched):
