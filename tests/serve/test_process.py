@@ -4,7 +4,15 @@ import socket
 
 import pytest
 
-from wattstat.serve.process import Address, ListenError, parse_listen, require_free, require_loopback
+from wattstat.serve.process import (
+    Address,
+    CannotStart,
+    ListenError,
+    parse_listen,
+    require_extra,
+    require_free,
+    require_loopback,
+)
 
 
 @pytest.mark.parametrize(
@@ -43,3 +51,9 @@ def test_a_taken_port_is_told_before_anything_starts():
 
 def test_the_url_of_every_interface_is_one_that_a_client_can_use():
     assert parse_listen(":8050").url == "http://127.0.0.1:8050"
+
+
+def test_a_command_of_the_server_on_a_gpu_nodes_install_says_what_to_install():
+    with pytest.raises(CannotStart, match=r"surely_absent not found.*wattstat\[server\]"):
+        require_extra("server", "json", "surely_absent")
+    require_extra("server", "json")

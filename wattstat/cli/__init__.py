@@ -15,7 +15,8 @@ from wattstat.cli.output import FAILED
 from wattstat.cli.serve import core, serve, web
 from wattstat.cli.targets import targets
 from wattstat.document import InvalidDocument
-from wattstat.serve.process import ListenError
+from wattstat.serve.process import CannotStart
+from wattstat.store.protocol import StoreError
 
 app = typer.Typer(
     name="wattstat",
@@ -46,6 +47,6 @@ def main() -> None:
     """Entry point of the `wattstat` command. A configuration that cannot be used is explained, not thrown."""
     try:
         app()
-    except (InvalidDocument, ListenError) as err:
+    except (InvalidDocument, CannotStart, StoreError) as err:
         typer.echo(str(err), err=True)
         sys.exit(FAILED)

@@ -30,6 +30,9 @@ def demo(
     no_browser: NoBrowserOption = False,
 ) -> None:
     """Watch a simulated hall: servers, GPUs, jobs, a day of history, and faults to try. Ctrl-C stops it."""
+    from wattstat.serve.process import require_extra
+
+    require_extra("simulator", "redfish", "fastapi", "dash", "duckdb", "numpy", "pyarrow", "cryptography")
     from wattstat.serve.demo import DemoOptions, run_demo
 
     options = DemoOptions(nodes=nodes, port=port, data=data, seed=seed, history_hours=history_hours, browser=not no_browser)

@@ -10,6 +10,7 @@ from wattstat.serve.feed import inventories
 from wattstat.serve.process import (
     die_with_parent,
     parse_listen,
+    require_extra,
     require_free,
     require_loopback,
     set_up_logging,
@@ -17,10 +18,13 @@ from wattstat.serve.process import (
 )
 from wattstat.serve.supervisor import Program, supervise
 
+SERVER = ("server", "redfish", "fastapi", "dash", "duckdb", "promql_parser")
+
 
 def run_serve(path: Path | None, *, insecure: bool) -> None:
     """Check the configuration and both addresses, then supervise core and web."""
     set_up_logging()
+    require_extra(*SERVER)
     config = _checked(path, insecure=insecure)
     for setting, listen in (("core.listen", config.core.listen), ("web.listen", config.web.listen)):
         require_free(parse_listen(listen), setting=setting)
@@ -38,9 +42,10 @@ def run_serve(path: Path | None, *, insecure: bool) -> None:
 
 def run_core(path: Path | None) -> None:
     """The core process."""
+    set_up_logging()
+    require_extra(*SERVER)
     from wattstat.serve import core  # noqa: PLC0415 - each process pays only for its own imports
 
-    set_up_logging()
     die_with_parent()
     config = load(path)
 
@@ -53,9 +58,10 @@ def run_core(path: Path | None) -> None:
 
 def run_web(path: Path | None, *, insecure: bool) -> None:
     """The web process."""
+    set_up_logging()
+    require_extra(*SERVER)
     from wattstat.serve import web  # noqa: PLC0415 - each process pays only for its own imports
 
-    set_up_logging()
     die_with_parent()
     config = _checked(path, insecure=insecure)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ctypes
+import importlib.util
 import ipaddress
 import logging
 import os
@@ -20,7 +21,11 @@ _PR_SET_PDEATHSIG: Final = 1
 SUPERVISOR_PID: Final = "WATTSTAT_SUPERVISOR_PID"
 
 
-class ListenError(Exception):
+class CannotStart(Exception):
+    """A process that cannot run here; the message says why, and what to do."""
+
+
+class ListenError(CannotStart):
     """An address that cannot be listened on; the message says which, why, and what to do."""
 
 
@@ -76,6 +81,16 @@ def require_free(address: Address, *, setting: str) -> None:
                 f"{setting}: cannot listen on {address.host}:{address.port} ({error.strerror}); "
                 "is Wattstat running already? Choose another port, or stop what uses it"
             ) from error
+
+
+def require_extra(extra: str, *modules: str) -> None:
+    """Refuse where the base install alone is there: `modules` are some that only `extra` brings."""
+    missing = [name for name in modules if importlib.util.find_spec(name) is None]
+    if missing:
+        raise CannotStart(
+            f"this command needs more than a GPU node's install ({', '.join(missing)} not found); "
+            f"pip install 'wattstat[{extra}]', or pip install '.[{extra}]' in a clone"
+        )
 
 
 def set_up_logging() -> None:
