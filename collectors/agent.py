@@ -13,8 +13,8 @@ import aiohttp
 
 from collectors.frame.errors import AuthFailed, BadPayload, CollectError, NotSupported, Throttled, Unreachable
 from collectors.frame.source import Collected, Fetched, Part, Source, Tier
+from collectors.frame.tls import Contexts
 from collectors.frame.unusable import made
-from collectors.redfish.tls import Contexts
 from wattstat.catalogue import ALL
 from wattstat.catalogue.metric import Metric, Samples
 from wattstat.config import Config

@@ -47,7 +47,7 @@ class Shared:
         try:
             # shielded: one viewer who leaves must not cancel the answer for the others
             answer: T = await asyncio.shield(kept[1])
-        except BaseException:
+        except BaseException:  # a failed or cancelled answer must not be kept; it is raised again
             if self._kept.get(key) is kept and kept[1].done():
                 del self._kept[key]
             raise

@@ -6,12 +6,12 @@ import functools
 from typing import Any
 
 from collectors.frame import Source, Tier
+from collectors.frame.tls import Contexts
 from collectors.frame.unusable import made
 from collectors.redfish.reader import Bmc, Choices
 from collectors.redfish.session import Access, Session
 from collectors.redfish.source import RedfishSource
 from collectors.redfish.stream import Stream
-from collectors.redfish.tls import Contexts
 from wattstat import inventory as stock
 from wattstat.config import Config, Redfish
 from wattstat.inventory import Inventory, Tls

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 
-from collectors.frame import CollectError
-from collectors.redfish import tls
+from collectors.frame import CollectError, tls
 from collectors.redfish.reader import Reader
 from collectors.redfish.topic import Documents, Topic
 from collectors.redfish.tree import Tree

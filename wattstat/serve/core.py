@@ -16,7 +16,7 @@ import wattstat
 from collectors import agent, redfish
 from collectors.frame.runner import Runner, reconcile
 from collectors.frame.source import Source
-from collectors.redfish.tls import spare_buffers
+from collectors.frame.tls import spare_buffers
 from wattstat.catalogue import own
 from wattstat.catalogue.metric import Samples
 from wattstat.config import Config

@@ -116,7 +116,7 @@ class Database:
         self.connection.execute("BEGIN")
         try:
             yield
-        except BaseException:
+        except BaseException:  # whatever ends the body, an open transaction must not outlive it
             self.connection.execute("ROLLBACK")
             raise
         self.connection.execute("COMMIT")

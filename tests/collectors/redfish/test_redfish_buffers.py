@@ -7,7 +7,7 @@ import aiohttp
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from collectors.redfish.tls import spare_buffers
+from collectors.frame.tls import spare_buffers
 from tests.support.certificates import Authority
 
 LONG = b"0123456789" * 100_000

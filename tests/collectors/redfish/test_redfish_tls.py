@@ -3,7 +3,7 @@
 import pytest
 
 from collectors.frame import AuthFailed, Unreachable
-from collectors.redfish.tls import Contexts, fingerprint
+from collectors.frame.tls import Contexts, fingerprint
 from tests.support.certificates import fingerprint_of
 from wattstat.inventory import Tls
 

@@ -1,4 +1,4 @@
-"""How a BMC's certificate is checked, and what a handshake tells about it."""
+"""How a device's certificate is checked, and what a handshake tells about it: for BMCs and agents alike."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from wattstat.inventory import Tls
 
 
 class Contexts:
-    """SSL contexts, one for each way of checking and shared by all BMCs: making one reads all of the system's authorities."""
+    """SSL contexts, one for each way of checking, shared by all devices: making one reads all of the system's authorities."""
 
     def __init__(self) -> None:
         self._made: dict[str, ssl.SSLContext] = {}
