@@ -92,7 +92,8 @@ def live(demo):
     return eventually(
         lambda found: (
             len(of(found, "wattstat_gpu_power_watts", window="1s", scope="gpu")) == 12
-            and len(of(found, "wattstat_node_power_watts", source="psu_sum")) == 2
+            # The tiers come in any order: the sum of the supplies may be there before the server's own meter.
+            and all(len(of(found, "wattstat_node_power_watts", source=each)) == 2 for each in ("system", "hgx", "psu_sum"))
             and len(of(found, "wattstat_gpu_info")) == 12
             and len(of(found, "wattstat_node_energy_joules_total", source="counter")) == 2
         ),
