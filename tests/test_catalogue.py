@@ -18,12 +18,12 @@ STATES = {
 }  # fmt: skip
 COUNTS = {
     "action", "banks", "events", "faults", "finding", "generation", "multiprocessors", "pages", "processes", "replays",
-    "resets", "rows", "xid", "series", "skipped", "slices", "state", "width", "errors", "samples",
+    "resets", "rows", "xid", "series", "gpus", "jobs", "skipped", "slices", "state", "width", "errors", "samples",
 }  # fmt: skip
 
 # A label that is not here is either a slip of the pen or a decision: then add it.
 KNOWN_LABELS = """
-    architecture availability
+    account architecture availability
     bios_version bmc_firmware bmc_model
     cause check collector component compute_instance
     device dimm direction domain drive driver
@@ -31,15 +31,17 @@ KNOWN_LABELS = """
     fan firmware
     gpu gpu_instance
     id
+    job_id
     kind
     license location log
-    message message_id mig_uuid minor model module_id
-    node
-    pci_bus_id pid pipe policy profile psu python
+    message message_id method mig_uuid minor model module_id
+    name node
+    part partition pci_bus_id pid pipe policy posted_to profile psu python
+    qos
     rack reason resource role
-    scope sensor serial service_tag severity socket source state
+    scheduler scope sensor serial service_tag severity socket source state
     target tier
-    uuid
+    user uuid
     vbios version
     window
     xid

@@ -13,6 +13,7 @@ _HOST = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_.])?")
 
 Seconds = Annotated[float, Field(gt=0)]
 Watts = Annotated[float, Field(gt=0)]
+Price = Annotated[float, Field(ge=0)]
 
 
 def address(listen: str) -> tuple[str, int]:
@@ -94,10 +95,19 @@ def _variable_name(value: str) -> str:
     return value
 
 
+def _clock_time(value: str) -> str:
+    if not re.fullmatch(r"([01][0-9]|2[0-3]):[0-5][0-9]|24:00", value):
+        raise ValueError(f"{value!r} is no time of day; expected hours and minutes in quotes, such as '06:30'")
+    return value
+
+
 _LISTEN, _URL = AfterValidator(_listen), AfterValidator(_url)
 _VARIABLE, _FINGERPRINT = AfterValidator(_variable_name), AfterValidator(_fingerprint)
 
+_CLOCK_TIME = AfterValidator(_clock_time)
+
 Listen = Annotated[str, _LISTEN]
+ClockTime = Annotated[str, _CLOCK_TIME]
 Url = Annotated[str, _URL]
 VariableName = Annotated[str, _VARIABLE]
 Fingerprint = Annotated[str, _FINGERPRINT]
@@ -105,6 +115,7 @@ Fingerprint = Annotated[str, _FINGERPRINT]
 # What the reference calls them.
 KINDS: dict[object, str] = {
     _LISTEN: "host:port",
+    _CLOCK_TIME: "time of day, HH:MM",
     _URL: "http or https URL",
     _VARIABLE: "name of an environment variable",
     _FINGERPRINT: "SHA-256 fingerprint",

@@ -1,4 +1,4 @@
-"""Every metric that Wattstat exports, declared once: `gpu`, `node`, `own` (Wattstat about itself).
+"""Every metric that Wattstat exports, declared once: `gpu`, `node`, `job` (jobs and energy), `own` (Wattstat about itself).
 
 A module of this package declares metrics as module constants; `ALL` finds them by name.
 """
@@ -8,12 +8,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from types import MappingProxyType, ModuleType
 
-from wattstat.catalogue import gpu, node, own
+from wattstat.catalogue import gpu, job, node, own
 from wattstat.catalogue.metric import PREFIX, Kind, Metric, Sample, Samples
 
 __all__ = ["ALL", "GROUPS", "PREFIX", "Kind", "Metric", "Sample", "Samples"]
 
-GROUPS: tuple[ModuleType, ...] = (gpu, node, own)
+GROUPS: tuple[ModuleType, ...] = (gpu, node, job, own)
 
 
 def _declared() -> Iterator[Metric]:

@@ -59,6 +59,13 @@ def _lines(setting: Setting, indent: int, example: Any) -> Iterator[str]:
     pad = "  " * indent
     yield from _comment(setting.text, pad)
     name = setting.loc[-1]
+    if setting.many == "list" and setting.default == [] and len(setting.loc) > 1:  # in the configuration: none is the default
+        if setting.example is not None:
+            yield from _comment(f"For example: {_flow(setting.example)}", pad)
+        assert setting.inside is not None  # noqa: S101 - a list of entries has a model
+        yield from _comment(f"Each with {', '.join(str(member.loc[-1]) for member in members(setting.inside))}.", pad)
+        yield f"{pad}{name}: []"
+        return
     if setting.many == "list":
         yield f"{pad}{name}:"
         for position, entry in enumerate(setting.example or ()):

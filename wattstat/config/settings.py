@@ -11,6 +11,8 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, SecretStr, model_validator
 
+from wattstat.config.energy import Energy
+from wattstat.config.schedulers import Schedulers
 from wattstat.document import Strict
 from wattstat.values import Listen, Seconds, Url, VariableName
 
@@ -211,3 +213,7 @@ class Config(Strict):
     """What `/metrics` shows besides Wattstat's own names."""
     agent: Agent = Agent()
     """The agent on a GPU node."""
+    energy: Energy = Energy()
+    """The ledger of joules by job."""
+    schedulers: Schedulers = Schedulers()
+    """Who says which job runs where."""
