@@ -150,8 +150,12 @@ class NodeBatch:
     hours: tuple[NodeHour, ...] = ()
 
 
+class BooksError(Exception):
+    """The books cannot be read or written now; the message says why and what to do. Nothing was written."""
+
+
 class Books(Protocol):
-    """Where the ledger writes. Blocking; called from one worker thread."""
+    """Where the ledger writes. Blocking; called from one worker thread. All calls may raise `BooksError`."""
 
     def checkpoints(self) -> dict[str, Checkpoint]:
         """The newest checkpoint of every node."""
@@ -160,4 +164,7 @@ class Books(Protocol):
         """Runs that were alive when last seen, or ended after some node of theirs was last settled."""
 
     def commit(self, batches: Sequence[NodeBatch], runs: Sequence[Run]) -> tuple[str, ...]:
-        """Write runs as they are now and every batch, in one transaction. Returns the nodes whose batches were refused."""
+        """Write runs as they are now and every batch, in one transaction. Returns the nodes whose batches were refused.
+
+        Raises `BooksError` when nothing was written.
+        """
