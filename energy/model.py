@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from enum import IntFlag, StrEnum
 from typing import Protocol
 
+from wattstat.api.energy import LedgerUnavailable
 from wattstat.jobs import Run, RunKey
 
 HOUR = 3600
@@ -150,7 +151,7 @@ class NodeBatch:
     hours: tuple[NodeHour, ...] = ()
 
 
-class BooksError(Exception):
+class BooksError(LedgerUnavailable):
     """The books cannot be read or written now; the message says why and what to do. Nothing was written."""
 
 

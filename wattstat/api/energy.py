@@ -234,8 +234,15 @@ class Balance:
     items: tuple[BalanceRow, ...]
 
 
+class LedgerUnavailable(Exception):
+    """The ledger cannot be asked now; the message says why and what to do."""
+
+
 class EnergyReports(Protocol):
-    """Whoever answers these. Blocking: call it in a thread. Raises `ValueError` for a question that has no sense."""
+    """Whoever answers these. Blocking: call it in a thread.
+
+    Raises `ValueError` for a question that has no sense, `LedgerUnavailable` while the database does not answer.
+    """
 
     def jobs(self, query: JobQuery) -> JobPage:
         """Runs that match."""
