@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
@@ -10,6 +9,7 @@ from fastapi.responses import PlainTextResponse, Response
 
 from wattstat.api.live import Live
 from wattstat.api.problems import Problem
+from wattstat.api.times import rfc3339
 
 _TIMES = frozenset({"last_success", "failing_since", "circuit_open_until"})
 
@@ -75,13 +75,6 @@ def forwarding(live: Live) -> APIRouter:
         return _forwarded(*await live.text("/-/ready"))
 
     return routes
-
-
-def rfc3339(seconds: float | None) -> str | None:
-    """Unix seconds as RFC 3339 in UTC, to the millisecond."""
-    if seconds is None:
-        return None
-    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def _told(name: str, value: Any) -> Any:

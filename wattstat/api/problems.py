@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 
 from wattstat.api.live import CoreUnavailable
@@ -25,11 +26,17 @@ def problem_response(problem: Problem) -> JSONResponse:
 
 
 def install(app: FastAPI) -> None:
-    """Answer `Problem` and an absent core with problem documents."""
+    """Answer `Problem`, parameters that are not understood, and an absent core with problem documents."""
 
     @app.exception_handler(Problem)
     async def _problem(_: Request, error: Problem) -> JSONResponse:
         return problem_response(error)
+
+    @app.exception_handler(RequestValidationError)
+    async def _bad_parameter(_: Request, error: RequestValidationError) -> JSONResponse:
+        # Name, what was expected, what came: as FastAPI found them out.
+        found = [f"{each['loc'][-1]}: {each['msg']}; got {str(each.get('input'))[:80]!r}" for each in error.errors()]
+        return problem_response(Problem(422, "Not understood", "; ".join(found)))
 
     @app.exception_handler(CoreUnavailable)
     async def _no_core(_: Request, error: CoreUnavailable) -> JSONResponse:

@@ -6,6 +6,7 @@ import sys
 
 import typer
 
+from wattstat.cli import energy, jobs
 from wattstat.cli.agent import agent
 from wattstat.cli.check_config import check_config
 from wattstat.cli.demo import demo
@@ -41,6 +42,8 @@ app.command()(init)
 app.command()(check_config)
 app.command()(metrics)
 app.command()(targets)
+app.add_typer(jobs.app, name="jobs")
+app.add_typer(energy.app, name="energy")
 
 
 def main() -> None:

@@ -1,0 +1,168 @@
+"""`wattstat energy`: who used how much, and whether the books agree with the meters."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Annotated, Any
+
+import typer
+
+from wattstat import units
+from wattstat.cli import asking
+from wattstat.cli.asking import UrlOption
+from wattstat.cli.jobs import FromOption, ToOption
+from wattstat.cli.options import ConfigOption, JsonOption
+from wattstat.cli.output import FAILED, WRONG_USE, fail, print_json, print_table
+
+app = typer.Typer(help="Energy by job, user, account, partition, node and day; the balance of the books.", no_args_is_help=True)
+
+PAGE = 5000
+
+
+class Form(StrEnum):
+    """How a report is printed."""
+
+    TABLE = "table"
+    CSV = "csv"
+    JSON = "json"
+
+
+class By(StrEnum):
+    """What a report has a line for."""
+
+    JOB = "job"
+    USER = "user"
+    ACCOUNT = "account"
+    PARTITION = "partition"
+    NODE = "node"
+    DAY = "day"
+
+
+class BalanceBy(StrEnum):
+    """What the balance has a line for."""
+
+    NODE = "node"
+    DAY = "day"
+
+
+MonthOption = Annotated[
+    str, typer.Option(metavar="MONTH", help="A whole month instead of --from and --to: 2026-11, this-month, last-month.")
+]
+
+
+@app.command()
+def report(
+    *,
+    config: ConfigOption = None,
+    url: UrlOption = "",
+    by: Annotated[By, typer.Option(help="One line for each of these.")] = By.ACCOUNT,
+    start: FromOption = "",
+    to: ToOption = "",
+    month: MonthOption = "",
+    form: Annotated[
+        Form, typer.Option("--format", help="A table for people, CSV or JSON with joules for programs.")
+    ] = Form.TABLE,
+    as_json: JsonOption = False,
+) -> None:
+    """Print who used how much energy, what it cost and how much carbon it stands for; the last seven days unless told."""
+    address = asking.web_url(url, config)
+    span = {"by": by.value, "from": start, "to": to, "month": month}
+    if form is Form.CSV and not as_json:
+        typer.echo(_csv(address, span), nl=False)
+        return
+    found = _whole(address, span)
+    if as_json or form is Form.JSON:
+        print_json(found)
+        return
+    currency = found["currency"]
+    columns = (by.value, "jobs", "gpu_hours", "energy", "±", "gpus", "cpus", "rest", "held_idle", "cost", "carbon")
+    rows = [_row(item, currency) for item in [*found["items"], {**found["total"], "key": "total"}]]
+    print_table(columns, rows, right=columns[1:])
+    typer.echo(_footnote(found), err=True)
+
+
+def _csv(address: str, span: Mapping[str, str]) -> str:
+    try:
+        return asking.get_text(address, "/api/energy/report", {**span, "format": "csv"})
+    except asking.NobodyAnswers as err:
+        fail(str(err))
+    except asking.Refused as err:
+        fail(str(err), WRONG_USE if err.status in {400, 422} else FAILED)
+
+
+def _whole(address: str, span: Mapping[str, str]) -> dict[str, Any]:
+    """All pages of a report as one."""
+    found: dict[str, Any] = {}
+    items: list[dict[str, Any]] = []
+    for page in asking.pages(address, "/api/energy/report", {**span, "limit": PAGE}):
+        found = found or page
+        items += page["items"]
+    return {**found, "items": items, "next": None}
+
+
+def _row(item: Mapping[str, Any], currency: str) -> list[object]:
+    parts, whole = item["energy"], item["energy_joules"]
+    return [
+        item["key"],
+        item["jobs"],
+        f"{item['gpu_hours']:,.1f}",
+        units.energy(whole),
+        units.share(item["error_joules"], whole),
+        *(units.share(parts[name], whole) for name in ("gpu", "cpu", "rest", "allocated_idle")),
+        units.money(item["cost"], currency),
+        units.carbon(item["carbon_grams"]),
+    ]
+
+
+def _footnote(found: Mapping[str, Any]) -> str:
+    facility = found["total"]["facility_joules"]
+    pue = "" if facility is None else f"; with the building's PUE of {found['pue']} it is {units.energy(facility)}"
+    return f"{_span(found)}{pue}; {_settled(found)}"
+
+
+def _span(found: Mapping[str, Any]) -> str:
+    return f"{units.clock(found['from'])} to {units.clock(found['to'])}"
+
+
+def _settled(found: Mapping[str, Any]) -> str:
+    until = found["settled_until"]
+    if until is None:
+        return "nothing is settled yet"
+    return "all of it settled" if until >= found["to"] else f"settled until {units.clock(until)}, the rest is still to come"
+
+
+@app.command()
+def balance(
+    *,
+    config: ConfigOption = None,
+    url: UrlOption = "",
+    by: Annotated[BalanceBy, typer.Option(help="One line for each of these.")] = BalanceBy.NODE,
+    start: FromOption = "",
+    to: ToOption = "",
+    month: MonthOption = "",
+    node: Annotated[str, typer.Option(help="Only this node.")] = "",
+    as_json: JsonOption = False,
+) -> None:
+    """Print what the meters counted beside what was posted to jobs, idle and overhead; the last seven days unless told."""
+    params = {"by": by.value, "from": start, "to": to, "month": month, "node": node}
+    found = asking.asked(asking.web_url(url, config), "/api/energy/balance", params)
+    if as_json:
+        print_json(found)
+        return
+    columns = (by.value, "measured", "jobs", "idle", "overhead", "residual", "of_measured", "±", "holes", "meter")
+    lines = [(row[by.value], row) for row in found[f"{by.value}s"]]
+    print_table(columns, [_balance_row(name, row) for name, row in [*lines, ("total", found)]], right=columns[1:-1])
+    typer.echo(f"{_span(found)}; {_settled(found)}", err=True)
+
+
+def _balance_row(name: str, row: Mapping[str, Any]) -> list[object]:
+    energies = ("measured_joules", "jobs_joules", "idle_joules", "overhead_joules", "residual_joules")
+    return [
+        name,
+        *(units.energy(row[each]) for each in energies),
+        "-" if row["residual_ratio"] is None else f"{100 * row['residual_ratio']:.3f} %",
+        units.energy(row["error_joules"]),
+        units.duration(row["hole_seconds"]) if row["hole_seconds"] else None,
+        row["source"],
+    ]

@@ -1,0 +1,215 @@
+"""`wattstat jobs`: runs of jobs with what they drew, what it cost, and what somebody should know about them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any
+from urllib.parse import quote
+
+import typer
+
+from wattstat import units
+from wattstat.cli import asking
+from wattstat.cli.asking import UrlOption
+from wattstat.cli.options import ConfigOption, JsonOption
+from wattstat.cli.output import print_json, print_table
+
+app = typer.Typer(help="Jobs and the energy that they used.", no_args_is_help=True)
+
+PAGE = 500
+_COLUMNS = ("job", "name", "user", "account", "state", "start", "duration", "gpus", "energy", "±", "cost", "carbon", "notes")
+
+FromOption = Annotated[
+    str, typer.Option("--from", metavar="TIME", help="Beginning: 2026-11-23, 2026-11-23T08:00:00Z, 2026-11, now-7d.")
+]
+ToOption = Annotated[str, typer.Option("--to", metavar="TIME", help="End, itself not included; now unless given.")]
+
+
+@app.command("list")
+def list_jobs(
+    *,
+    config: ConfigOption = None,
+    url: UrlOption = "",
+    start: FromOption = "",
+    to: ToOption = "",
+    user: Annotated[str, typer.Option(help="Only this user's.")] = "",
+    account: Annotated[str, typer.Option(help="Only this account's.")] = "",
+    partition: Annotated[str, typer.Option(help="Only of this partition or namespace.")] = "",
+    node: Annotated[str, typer.Option(help="Only those that held this node.")] = "",
+    state: Annotated[str, typer.Option(help="Only in this state, such as running, completed or failed.")] = "",
+    search: Annotated[str, typer.Option(metavar="TEXT", help="Only with this in id, name, user or account.")] = "",
+    sort: Annotated[
+        str, typer.Option(help="start, end, energy, cost, carbon, gpus, duration, sm_active, idle; `-` in front descends.")
+    ] = "-start",
+    limit: Annotated[int, typer.Option(min=0, help="How many at most; 0 is all.")] = 50,
+    as_json: JsonOption = False,
+) -> None:
+    """List runs of jobs with their energy, cost and carbon."""
+    filters = {
+        "from": start, "to": to, "user": user, "account": account, "partition": partition, "node": node,
+        "state": state, "search": search, "sort": sort, "limit": min(limit or PAGE, PAGE),
+    }  # fmt: skip
+    items: list[dict[str, Any]] = []
+    total, following = 0, None
+    for page in asking.pages(asking.web_url(url, config), "/api/jobs", filters):
+        items += page["items"]
+        total, following = page["total"], page["next"]
+        if limit and len(items) >= limit:
+            break
+    items = items[: limit or None]
+    if as_json:
+        print_json({"items": items, "total": total, "next": following})
+        return
+    print_table(_COLUMNS, [_row(item) for item in items], right=("duration", "energy", "±", "cost", "carbon"))
+    if total > len(items):
+        typer.echo(f"{len(items)} of {total} runs; --limit 0 shows all", err=True)
+
+
+def _row(item: Mapping[str, Any]) -> list[object]:
+    return [
+        item["job_id"],
+        item["name"],
+        item["user"],
+        item["account"],
+        item["state"],
+        units.clock(item["start"]),
+        units.duration(item["duration_seconds"]),
+        item["gpus"],
+        units.energy(item["energy_joules"]),
+        units.share(item["error_joules"], item["energy_joules"]),
+        units.money(item["cost"], item["currency"]),
+        units.carbon(item["carbon_grams"]),
+        item["findings"] or None,
+    ]
+
+
+@app.command()
+def show(
+    job_id: Annotated[str, typer.Argument(metavar="JOB", help="The job's id: 1234, 1234_7, 1234+1, namespace/pod.")],
+    *,
+    instance: Annotated[str | None, typer.Option(help="Which run of the job; the newest unless given.")] = None,
+    config: ConfigOption = None,
+    url: UrlOption = "",
+    as_json: JsonOption = False,
+) -> None:
+    """Show one job: its energy and what drew it, cost, carbon, each GPU, and what its owner should know."""
+    params = {} if instance is None else {"instance": instance}
+    found = asking.asked(asking.web_url(url, config), f"/api/jobs/{quote(job_id, safe='/')}", params)
+    if as_json:
+        print_json(found)
+        return
+    for line in _described(found):
+        typer.echo(line)
+    gpus = found["detail"]["gpus"]
+    if gpus:
+        typer.echo("")
+        print_table(
+            ("node", "gpu", "model", "energy", "idle", "power", "limit", "active", "memory"), [_gpu(each) for each in gpus]
+        )
+
+
+def _described(job: Mapping[str, Any]) -> Iterator[str]:
+    title = f"Job {job['job_id']}" + (f" ({job['name']})" if job["name"] else "")
+    run = f", run {job['instance']}" if job["detail"]["other_runs"] else ""
+    yield f"{title}{run} of {job['user'] or 'an unknown user'}: {job['state']}"
+    ended = units.clock(job["end"]) if job["end"] else "now"
+    yield f"  when      {units.clock(job['start'])} to {ended}{_lasting(job)}"
+    yield f"  where     {job['gpus']} GPUs on {_names(job['nodes'])}" + (
+        f"; partition {job['partition']}" if job["partition"] else ""
+    )
+    yield f"  account   {job['account'] or '-'}"
+    yield f"  energy    {units.energy(job['energy_joules'])} ± {units.energy(job['error_joules'])}{_power(job)}"
+    for text, part in (("GPUs at work", "gpu"), ("CPUs and memory", "cpu"), ("rest of the servers", "rest")):
+        yield _part(text, job["energy"][part], job["energy_joules"])
+    yield _part("GPUs held but idle", job["energy"]["allocated_idle"], job["energy_joules"])
+    yield f"  method    {_method(job)}"
+    yield f"  settled   {_settled(job)}"
+    yield f"  cost      {units.money(job['cost'], job['currency'])}{_unpriced(job)}"
+    yield f"  carbon    {units.carbon(job['carbon_grams'])} (location-based){_market(job)}"
+    for each in job["detail"]["inference"]:
+        yield f"  serving   {_served(each)}"
+    findings = job["detail"]["findings"]
+    yield "" if findings else "  nothing to note about its efficiency"
+    for each in findings:
+        yield f"{'!' if each['severity'] == 'warning' else '-'} {each['text']}"
+
+
+def _lasting(job: Mapping[str, Any]) -> str:
+    return f" ({units.duration(job['duration_seconds'])})" if job["duration_seconds"] is not None else ""
+
+
+def _names(nodes: list[str]) -> str:
+    return ", ".join(nodes) if len(nodes) <= 6 else f"{', '.join(nodes[:5])} and {len(nodes) - 5} more servers"
+
+
+def _power(job: Mapping[str, Any]) -> str:
+    return "" if job["average_gpu_watts"] is None else f"; a GPU drew {job['average_gpu_watts']:.0f} W on average"
+
+
+def _part(text: str, joules: float, whole: float) -> str:
+    return f"              {text:<20}{units.energy(joules):>12}{units.share(joules, whole):>8}"
+
+
+_METHODS = {
+    "counter": "hardware energy counters",
+    "integral": "power integrated over time",
+    "split": "a model's share of devices that several jobs used at once",
+    "estimated": "estimates",
+}
+
+
+def _method(job: Mapping[str, Any]) -> str:
+    words = [_METHODS.get(each, each) for each in job["methods"]]
+    if not words:
+        return "nothing posted yet"
+    estimated = (
+        f"; {units.share(job['estimated_joules'], job['energy_joules'])} is estimated" if job["estimated_joules"] else ""
+    )
+    return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words) + estimated
+
+
+def _settled(job: Mapping[str, Any]) -> str:
+    until = job["settled_until"]
+    if until is None:
+        return "not yet"
+    if job["end"] is not None and until >= job["end"]:
+        return "wholly: these are the final figures"
+    return f"until {units.clock(until)}; what came later is not in these figures yet"
+
+
+def _unpriced(job: Mapping[str, Any]) -> str:
+    is_whole = job["cost"] is None or job["priced_ratio"] > 0.999
+    return "" if is_whole else f" for {units.ratio(job['priced_ratio'])} of the energy; the rest had no price"
+
+
+def _market(job: Mapping[str, Any]) -> str:
+    market = job["carbon_market_grams"]
+    return "" if market is None else f", {units.carbon(market)} (market-based)"
+
+
+def _served(each: Mapping[str, Any]) -> str:
+    figures = [
+        None if each[name] is None else f"{each[name]:.3g} J {text}"
+        for name, text in (("joules_per_request", "a request"), ("joules_per_1000_tokens", "per 1,000 tokens"))
+    ]
+    return f"{each['model']}: " + (", ".join(figure for figure in figures if figure) or units.energy(each["energy_joules"]))
+
+
+def _gpu(each: Mapping[str, Any]) -> list[object]:
+    active = each["sm_active_ratio"] if each["sm_active_ratio"] is not None else each["busy_ratio"]
+    part = f" {each['instance']}" if each["instance"] else ""
+    return [
+        each["node"],
+        f"{each['index']}{part}",
+        each["model"],
+        units.energy(each["energy_joules"]),
+        units.ratio(each["idle_ratio"]),
+        _watts(each["average_watts"]),
+        _watts(each["limit_watts"]),
+        units.ratio(active),
+        units.share(each["memory_peak_bytes"], each["memory_total_bytes"]),
+    ]
+
+
+def _watts(watts: float | None) -> str:
+    return "-" if watts is None else f"{watts:.0f} W"
