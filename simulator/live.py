@@ -9,16 +9,18 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-import yaml
 from aiohttp import web
 
 from simulator.bmc.server import Bmcs, free_port
 from simulator.certificates import Authority, Issued
 from simulator.control import Control, controllers_of
 from simulator.faults import Faults
+from simulator.files import USER, secret, write_agent, write_carbon, write_config, write_inventory
 from simulator.history import write_history
 from simulator.nodes import NvmlFeed, RaplFeed
-from simulator.site import Layout, inventory, layout
+from simulator.site import Layout, layout
+from simulator.slurm import token
+from simulator.slurm.server import SlurmRest
 from simulator.truth import truth, write_truth
 from simulator.world import World
 
@@ -26,8 +28,8 @@ STEP_SECONDS = 0.25
 BMC_ONLY_STEP_SECONDS = 1.0
 SLOW_SECONDS = 1.0
 TRUTH_SECONDS = 5.0
-BMC_PORT, AGENT_PORT, CORE_PORT, CONTROL_PORT = 8443, 9837, 9838, 9839
-USER = "wattstat"
+BMC_PORT, AGENT_PORT, CORE_PORT, CONTROL_PORT, SLURM_PORT = 8443, 9837, 9838, 9839, 6820
+TOKEN_SECONDS = 365 * 86400.0
 # One certificate is about to end, so that the page has something to say.
 LAST_DAYS = {3: 12}
 
@@ -57,7 +59,7 @@ async def run(options: Options, stop: asyncio.Event) -> None:
     if options.history_hours:
         write_history(world, now, directory / "history")
     faults = Faults()
-    password = secrets.token_urlsafe(18)
+    password, slurm_key = secrets.token_urlsafe(18), secrets.token_bytes(32)
     controllers = controllers_of(world, faults, (USER, password))
     port = free_port(list(controllers), BMC_PORT)
     bmcs = Bmcs(controllers, port, options.latency_seconds)
@@ -68,18 +70,24 @@ async def run(options: Options, stop: asyncio.Event) -> None:
     nvml = None if options.bmc_only else NvmlFeed(world, directory / "state")
     rapl = None if options.bmc_only else RaplFeed(world, directory / "sysfs")
     control = Control(world, faults, bmcs, nvml.states if nvml else None)
-    runner = web.AppRunner(control.application(lambda: truth(world)), access_log=None)
-    await runner.setup()
-    control_port = free_port(["127.0.0.1"], CONTROL_PORT)
-    await web.TCPSite(runner, "127.0.0.1", control_port).start()
-    _write_files(options, hall, port, password, f"http://127.0.0.1:{control_port}")
+    runners, urls = [], []
+    for application, wanted in (
+        (control.application(lambda: truth(world)), CONTROL_PORT),
+        (SlurmRest(world, slurm_key).application(), SLURM_PORT),
+    ):
+        runner, url = await _serve(application, wanted)
+        runners.append(runner)
+        urls.append(url)
+    _write_files(options, hall, port, password, control_url=urls[0], slurm_url=urls[1])
+    secret(directory / "slurm-token", token.make(slurm_key, USER, now=now, seconds=TOKEN_SECONDS))
     write_truth(world, directory / "truth.json")
     (directory / "ready").write_text(f"{time.time()}\n", encoding="utf-8")
     try:
         await _move(control, nvml, rapl, options, stop)
     finally:
         write_truth(world, directory / "truth.json")
-        await runner.cleanup()
+        for runner in runners:
+            await runner.cleanup()
         await bmcs.stop()
         if nvml is not None:
             nvml.close()
@@ -119,34 +127,25 @@ def _certificates(directory: Path, hall: Layout) -> dict[str, Issued]:
     }
 
 
-def _write_files(options: Options, hall: Layout, port: int, password: str, control_url: str) -> None:
+async def _serve(application: web.Application, wanted: int) -> tuple[web.AppRunner, str]:
+    """Serve on loopback, on the wanted port or one after it."""
+    runner = web.AppRunner(application, access_log=None)
+    await runner.setup()
+    port = free_port(["127.0.0.1"], wanted)
+    await web.TCPSite(runner, "127.0.0.1", port).start()
+    return runner, f"http://127.0.0.1:{port}"
+
+
+def _write_files(options: Options, hall: Layout, port: int, password: str, *, control_url: str, slurm_url: str) -> None:
     directory = options.directory
     agent_port = None if options.bmc_only else free_port([server.host_address for server in hall.servers], AGENT_PORT)
-    described = inventory(hall, bmc_port=port, agent_port=agent_port, ca_file=str(directory / "ca.pem"))
-    _yaml(directory / "inventory.yaml", described.model_dump(mode="json", exclude_defaults=True))
-    secret = directory / "bmc-password"
-    secret.touch(mode=0o600)
-    secret.write_text(password, encoding="utf-8")
+    write_inventory(directory, hall, bmc_port=port, agent_port=agent_port)
+    secret(directory / "bmc-password", password)
     core_port = free_port(["127.0.0.1"], CORE_PORT)
-    config = {
-        "data_dir": str(directory / "data"),
-        "inventory": {"file": str(directory / "inventory.yaml")},
-        "credentials": {"bmc": {"username": USER, "password_file": str(secret)}},
-        "core": {"listen": f"127.0.0.1:{core_port}"},
-        "web": {"listen": options.web},
-    }
-    _yaml(directory / "wattstat.yaml", config)
+    write_config(directory, hall, web=options.web, core_port=core_port, slurm_url="" if options.bmc_only else slurm_url)
     (directory / "control-url").write_text(control_url, encoding="utf-8")
+    write_carbon(directory / "carbon.csv", time.time() - options.history_hours * 3600, time.time())
     if agent_port is None:
         return
     for server in hall.servers:
-        agent = {
-            "listen": f"{server.host_address}:{agent_port}",
-            "node": server.name,
-            "sysfs": str(directory / "sysfs" / server.name),
-        }
-        _yaml(directory / "agents" / f"{server.name}.yaml", {"agent": agent})
-
-
-def _yaml(path: Path, document: object) -> None:
-    path.write_text(yaml.safe_dump(document, sort_keys=False), encoding="utf-8")
+        write_agent(directory, server, agent_port)

@@ -7,9 +7,10 @@ from pathlib import Path
 import numpy as np
 
 from simulator.nvml.profiles import MIB, PROFILES
-from simulator.nvml.state import Gpu, Process, StateFile
+from simulator.nvml.state import Gpu, StateFile
 from simulator.physics import Physics
-from simulator.site import Server
+from simulator.processes import ProcessFeed
+from simulator.site import Server, Sharing
 from simulator.world import World
 
 # Bits of nvmlDeviceGetCurrentClocksEventReasons, in the order of `physics.REASONS`; a brake also says "hardware slowdown".
@@ -59,7 +60,7 @@ class NvmlFeed:
         self.world = world
         self.states = {server.name: create_state(server, directory) for server in world.hall.servers}
         self._servers = [server for server in world.hall.servers if server.model.gpus]
-        self._owner = np.full(world.hall.gpus, -2, np.int64)
+        self.processes = ProcessFeed(world, self.states, directory.parent / "proc")
         self._at = world.now
 
     def close(self) -> None:
@@ -81,7 +82,7 @@ class NvmlFeed:
         values = _values(physics)
         gpm = _gpm(physics)
         traffic = np.stack([physics.nvlink_rate, physics.pcie_rate]) / MIB
-        changed = np.nonzero(self._owner != self.world.scheduler.owner)[0]
+        self.processes.write()
         for server in self._servers:
             rows = slice(server.first_gpu, server.first_gpu + server.model.gpus)
             state = self.states[server.name]
@@ -102,28 +103,17 @@ class NvmlFeed:
                 columns["memory_used"][:] = physics.memory_used_ratio[rows] * columns["memory_total"]
                 columns["processes"]["sm"][:, 0] = values["utilization_gpu"][rows]
                 columns["processes"]["mem"][:, 0] = values["utilization_memory"][rows]
-                columns["processes"]["time_us"][:, 0] = int(self.world.now * 1e6)
+                columns["processes"]["time_us"][:] = int(self.world.now * 1e6)
+                if server.sharing is not Sharing.WHOLE:
+                    self.processes.activity(server, physics)
                 state.advance_gpm(seconds)
-        for row in changed:
-            self._show_process(int(row))
-        self._owner = self.world.scheduler.owner.copy()
-
-    def _show_process(self, row: int) -> None:
-        server = self.world.hall.servers[int(self.world.physics.node_of[row])]
-        state, number = self.states[server.name], row - server.first_gpu
-        job = self.world.job_of(row)
-        if job is None:
-            state.set_processes(number, [])
-            return
-        memory = int(state.columns["memory_used"][number])
-        state.set_processes(number, [Process(pid=int(job.id) * 8 % 4_000_000 + number + 1000, memory_bytes=memory)])
 
 
 def _values(physics: Physics) -> dict[str, np.ndarray]:
     busy = physics.activity.level > 0.005
     clock = physics.clock_mhz.round()
     # Boards without HBM let their memory sleep when nothing runs.
-    sleeps = ~busy & ~physics.patterns.running & (physics.nvlink_peak == 0)
+    sleeps = ~busy & ~physics.running & (physics.nvlink_peak == 0)
     out_of_band = np.where(physics.setpoint_watts < physics.limit_max_watts, physics.setpoint_watts * 1000, 0)
     throttled = physics.throttle_seconds * 1e9
     return {

@@ -11,6 +11,7 @@ from collections import deque
 import numpy as np
 from numpy.typing import NDArray
 
+from simulator.lanes import NO_GPU, Lanes
 from simulator.models import GpuModel
 from simulator.power_path import Breakers, PowerSupplies
 from simulator.site import Layout
@@ -33,8 +34,9 @@ REASONS = ("idle", "sw_power_cap", "hw_power_brake", "sw_thermal")
 class Physics:
     """The state of the hall at `now`; `step` moves it."""
 
-    def __init__(self, hall: Layout, patterns: Patterns, seed: int, now: float) -> None:  # noqa: PLR0915 - one array a line
+    def __init__(self, lanes: Lanes, hall: Layout, patterns: Patterns, seed: int, now: float) -> None:  # noqa: PLR0915 - one array a line
         """Everything idle and settled at `now`."""
+        self.lanes = lanes
         self.hall = hall
         self.now = now
         self.patterns = patterns
@@ -79,6 +81,7 @@ class Physics:
         self.clock_mhz = self.clock_idle_mhz.copy()
         self.speed = np.ones(gpus)
         self.activity = Activity(*(np.zeros(gpus) for _ in range(4)))
+        self.lane_activity = Activity(*(np.zeros(len(lanes)) for _ in range(4)))
         self.throttled = np.zeros((len(REASONS), gpus), bool)
         self.throttle_seconds = np.zeros((len(REASONS), gpus))
         self.nvlink_bytes = np.zeros((2, gpus))
@@ -97,6 +100,9 @@ class Physics:
         self.fan_max_watts = of_server("fan_max_watts")
         self.fan_floor = of_server("fan_floor")
         self.node_gpus = of_server("gpus")
+        # How much of its server's processors a lane's work can ask for.
+        whole = np.where(lanes.gpu == NO_GPU, 1 / np.bincount(lanes.node, minlength=count)[lanes.node], lanes.weight)
+        self.lane_cpu_share = whole / np.maximum(self.node_gpus[lanes.node], 1)
         self.inlet_offset = rng.uniform(-1.2, 1.8, count)
         self.cpu_phase = rng.uniform(0, 2 * np.pi, (2, count))
 
@@ -128,7 +134,8 @@ class Physics:
         """Move the hall by `seconds`; returns the joules that each GPU drew in them."""
         before = self.gpu_joules
         on = self.powered[self.node_of]
-        self.activity = self.patterns.advance(self.now, seconds, self.speed * on)
+        self.lane_activity = self.patterns.advance(self.now, seconds, self.lanes.from_gpus(self.speed * on, 1.0))
+        self.activity = self._combined(self.lane_activity)
         self._gpus(seconds, on)
         self._processors(seconds)
         self._nodes(seconds)
@@ -143,6 +150,15 @@ class Physics:
     def limit_watts(self) -> Floats:
         """The limit in force of each GPU: the lowest of all that were set."""
         return np.minimum(np.minimum(self.requested_watts, self.setpoint_watts), self.brake_watts)
+
+    def _combined(self, lanes: Activity) -> Activity:
+        """What the lanes of each GPU do together."""
+        if not self.lanes.is_split:
+            count = self.lanes.gpus
+            return Activity(lanes.level[:count], lanes.busy[:count], lanes.checkpoint[:count], lanes.load[:count])
+        to_gpus = self.lanes.to_gpus
+        level = np.minimum(to_gpus(lanes.level), 1.0)
+        return Activity(level, to_gpus(lanes.busy), to_gpus(lanes.checkpoint), to_gpus(lanes.load))
 
     def _gpus(self, seconds: float, on: Bools) -> None:
         level = np.where(on & self.present, self.activity.level, 0.0)
@@ -166,10 +182,11 @@ class Physics:
 
     def _processors(self, seconds: float) -> None:
         count = len(self.hall.servers)
-        asked = np.bincount(self.node_of, weights=self.patterns.cpu * np.maximum(self.activity.load, 0.2), minlength=count)
+        wanted = self.patterns.cpu * np.maximum(self.lane_activity.load, 0.2) * self.lane_cpu_share
+        asked = np.bincount(self.lanes.node, weights=wanted, minlength=count)
         noise = np.sin(2 * np.pi * self.now / 97 + self.cpu_phase[0]) + np.sin(2 * np.pi * self.now / 640 + self.cpu_phase[1])
-        base = np.where(self.node_gpus > 0, 0.04, 0.12 + 0.16 * daylight(self.now))
-        self.cpu_load = np.clip(asked / np.maximum(self.node_gpus, 1) + base + 0.015 * noise, 0.01, 1.0) * self.powered
+        base = np.where(self.node_gpus > 0, 0.04, 0.03 + 0.05 * daylight(self.now))
+        self.cpu_load = np.clip(asked + base + 0.015 * noise, 0.01, 1.0) * self.powered
         peak = self.cpu_idle_watts + (self.cpu_peak_watts - self.cpu_idle_watts) * self.cpu_load**0.85
         # Without GPUs a server's cap can only take from its processors.
         room = (self.cap_watts * 0.93 - self.load_watts + self.cpu_watts.sum(axis=0)) / 2
@@ -231,7 +248,7 @@ class Physics:
         self.exhaust_celsius = self.inlet_celsius + 3 + 1.76 * self.load_watts / np.maximum(airflow, 20)
 
     def _links(self, seconds: float) -> None:
-        talking = np.where(self.patterns.tensor > 0.4, (1 - self.activity.busy) * 0.75 + 0.12, 0.0) * (
+        talking = np.where(self.lanes.to_gpus(self.patterns.tensor) > 0.4, (1 - self.activity.busy) * 0.75 + 0.12, 0.0) * (
             self.activity.level > 0.02
         )
         self.nvlink_rate = np.stack([self.nvlink_peak * talking] * 2)
@@ -281,12 +298,19 @@ class Physics:
     @property
     def tensor_active(self) -> Floats:
         """Share of cycles in which the tensor cores worked."""
-        return self.patterns.tensor * self.activity.level * np.clip(self.activity.busy, 0.1, 1)
+        return self.lanes.to_gpus(self.lane_tensor_active)
 
     @property
     def dram_active(self) -> Floats:
         """Share of the memory's peak bandwidth in use."""
-        return np.clip(self.activity.level * (0.78 - 0.4 * self.patterns.tensor), 0, 1)
+        return np.clip(self.lanes.to_gpus(self.lane_activity.level * (0.78 - 0.4 * self.patterns.tensor)), 0, 1)
+
+    @property
+    def lane_tensor_active(self) -> Floats:
+        """The same of each lane, as a share of what the lane has."""
+        lanes = self.lane_activity
+        active: Floats = self.patterns.tensor * lanes.level * np.clip(lanes.busy, 0.1, 1)
+        return active
 
     @property
     def utilization(self) -> Floats:
@@ -298,7 +322,12 @@ class Physics:
     @property
     def memory_used_ratio(self) -> Floats:
         """Share of the GPU's memory that its processes hold."""
-        return np.where(self.patterns.running, self.patterns.memory, 0.0)
+        return self.lanes.to_gpus(np.where(self.patterns.running, self.patterns.memory, 0.0))
+
+    @property
+    def running(self) -> Bools:
+        """GPUs that a job holds, or a part of."""
+        return self.lanes.to_gpus(self.patterns.running.astype(float)) > 0
 
 
 def _lag(value: Floats, target: Floats, seconds: float, lag: float) -> tuple[Floats, Floats]:

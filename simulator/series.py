@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from simulator.bmc.sensors import cpu_id, exhaust_id, fan_name, inlet_id
 from simulator.nvml.profiles import MIB, PROFILES
 from simulator.physics import Physics
-from simulator.site import Layout, Server, device_name
+from simulator.site import Layout, Server, Sharing, device_name
 from simulator.world import World
 
 Floats = NDArray[np.float64]
@@ -46,6 +46,8 @@ def _of_gpus(hall: Layout) -> Iterator[Family]:
     if not rows:
         return
     hbm = np.array([row for row, (server, _) in enumerate(rows) if server.model.gpu and server.model.gpu.has_hbm], np.int64)
+    # NVML shows neither utilization nor NVLinks of a GPU that MIG has cut.
+    uncut = np.array([row for row, (server, _) in enumerate(rows) if server.sharing is not Sharing.MIG], np.int64)
     every = np.arange(len(rows))
 
     def family(name: str, read: Read, at: NDArray[np.int64] = every, *, constant: bool = False, **extra: str) -> Family:
@@ -56,8 +58,8 @@ def _of_gpus(hall: Layout) -> Iterator[Family]:
     yield family("power_watts", lambda p: p.gpu_watts.round(3), window="instant", scope="gpu")
     yield family("power_watts", lambda p: p.memory_watts.round(3), hbm, window="1s", scope="memory")
     yield family("energy_joules_total", lambda p: p.counter_joules.round(3))
-    yield family("utilization_ratio", lambda p: p.utilization.round(2))
-    yield family("memory_utilization_ratio", lambda p: p.dram_active.round(2))
+    yield family("utilization_ratio", lambda p: p.utilization.round(2), uncut)
+    yield family("memory_utilization_ratio", lambda p: p.dram_active.round(2), uncut)
     yield family("sm_active_ratio", lambda p: p.sm_active.round(4), hbm)
     yield family("tensor_active_ratio", lambda p: p.tensor_active.round(4), hbm)
     yield family("dram_active_ratio", lambda p: p.dram_active.round(4), hbm)
@@ -68,8 +70,8 @@ def _of_gpus(hall: Layout) -> Iterator[Family]:
     yield family("memory_used_bytes", lambda p: (p.memory_used_ratio * total).round())
     for number, reason in enumerate(("idle", "sw_power_cap", "hw_power_brake", "sw_thermal")):
         yield family("throttle_active", _throttled(number), reason=reason)
-    yield family("nvlink_bytes_total", lambda p: p.nvlink_bytes[0].round(), hbm, direction="tx")
-    yield family("nvlink_bytes_total", lambda p: p.nvlink_bytes[1].round(), hbm, direction="rx")
+    yield family("nvlink_bytes_total", lambda p: p.nvlink_bytes[0].round(), np.intersect1d(hbm, uncut), direction="tx")
+    yield family("nvlink_bytes_total", lambda p: p.nvlink_bytes[1].round(), np.intersect1d(hbm, uncut), direction="rx")
     yield family("memory_total_bytes", lambda _: total, constant=True)
     yield family("lost", lambda _: np.zeros(len(rows)), constant=True)
     for kind, name in (("min", "limit_min_watts"), ("max", "limit_max_watts"), ("default", "limit_max_watts")):

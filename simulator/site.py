@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 import itertools
 import uuid
+from collections.abc import Collection
 from dataclasses import dataclass
+from enum import StrEnum
 from fractions import Fraction
 
 from simulator.models import MIX, ServerModel
@@ -21,6 +23,18 @@ FEEDS = ("A", "B")
 GPU_SLOTS = (2, 4, 5, 7, 31, 33, 36, 38)
 
 
+class Sharing(StrEnum):
+    """How a server's GPUs are given to jobs."""
+
+    WHOLE = "whole"
+    SHARDS = "shards"
+    MIG = "mig"
+
+
+# Which servers share their GPUs, where there are several of their model.
+LAST_OF_SEVERAL = {"xe8640": Sharing.MIG, "r760xa-l40": Sharing.SHARDS}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Server:
     """One server of the hall. `index` is its row in every array of nodes, `first_gpu` its first row in those of GPUs."""
@@ -34,6 +48,13 @@ class Server:
     service_tag: str
     bmc_address: str
     host_address: str
+    sharing: Sharing = Sharing.WHOLE
+    serves_jobs: bool = True
+
+    @property
+    def has_prolog(self) -> bool:
+        """Whether Wattstat's prolog and epilog are installed there; not everywhere, as in any hall."""
+        return self.index % 4 != 3
 
     @property
     def gpu_rows(self) -> range:
@@ -76,35 +97,45 @@ class Layout:
         return next((server for server in self.servers if server.name == name), None)
 
 
-def layout(nodes: int = 16, seed: int = 1) -> Layout:
-    """Place `nodes` servers in the proportions of the reference mix, heavy ones spread evenly over the racks."""
+def layout(nodes: int = 16, seed: int = 1, *, model: str = "", prefix: str = "", mig: Collection[str] = ()) -> Layout:
+    """Place `nodes` servers in the proportions of the reference mix, heavy ones spread evenly over the racks.
+
+    With `model` all are of that model; with `prefix` they are called by it and a number; `mig` names those whose GPUs are cut.
+    Unless `prefix` or `mig` is given, the last of several XE8640 is cut by MIG and the last of several L40 servers into shards.
+    """
     if nodes < 1:
         raise ValueError(f"a hall needs at least 1 node, not {nodes}")
     rack_count = -(-nodes // NODES_PER_RACK)
     width = max(2, len(str(nodes)))
     racks = tuple(f"rack-{number:0{max(2, len(str(rack_count)))}d}" for number in range(1, rack_count + 1))
-    counters = {model.key: itertools.count(1) for model, _ in MIX}
+    chosen = _models(nodes) if not model else [_named(model)] * nodes
+    counters = {each.key: itertools.count(1) for each, _ in MIX}
+    common = itertools.count(1)
+    shared = {} if prefix or mig else _shared(chosen)
+    for_the_site = _for_the_site(chosen)
     next_unit = dict.fromkeys(racks, 2)
     servers: list[Server] = []
     first_gpu = 0
-    for index, model in enumerate(_models(nodes)):
+    for index, each in enumerate(chosen):
         rack = racks[index % rack_count]
-        name = f"{model.key}-{next(counters[model.key]):0{width}d}"
+        name = f"{prefix}{next(common):0{width}d}" if prefix else f"{each.key}-{next(counters[each.key]):0{width}d}"
         servers.append(
             Server(
                 index=index,
                 first_gpu=first_gpu,
                 name=name,
-                model=model,
+                model=each,
                 rack=rack,
                 unit=next_unit[rack],
                 service_tag=_service_tag(f"{seed}/{name}"),
                 bmc_address=f"127.83.{index // 250}.{index % 250 + 1}",
                 host_address=f"127.84.{index // 250}.{index % 250 + 1}",
+                sharing=Sharing.MIG if name in mig else shared.get(index, Sharing.WHOLE),
+                serves_jobs=index not in for_the_site,
             )
         )
-        next_unit[rack] += model.height + 1
-        first_gpu += model.gpus
+        next_unit[rack] += each.height + 1
+        first_gpu += each.gpus
     return Layout(tuple(servers), racks)
 
 
@@ -169,6 +200,25 @@ def _models(nodes: int) -> list[ServerModel]:
     for model, _ in sorted(shares, key=lambda entry: entry[1] - int(entry[1]), reverse=True)[:missing]:
         counts[model.key] += 1
     return [model for model, _ in MIX for _ in range(counts[model.key])]
+
+
+def _shared(chosen: list[ServerModel]) -> dict[int, Sharing]:
+    """Which servers share their GPUs, by index: of each model in question the last, where there are several."""
+    places = {key: [index for index, model in enumerate(chosen) if model.key == key] for key in LAST_OF_SEVERAL}
+    return {found[-1]: LAST_OF_SEVERAL[key] for key, found in places.items() if len(found) > 1}
+
+
+def _for_the_site(chosen: list[ServerModel]) -> set[int]:
+    """Servers for logins and management: the last of those without GPUs, where there are several."""
+    places = [index for index, model in enumerate(chosen) if not model.gpus]
+    return set(places[-1:]) if len(places) > 1 else set()
+
+
+def _named(key: str) -> ServerModel:
+    known = {model.key: model for model, _ in MIX}
+    if key not in known:
+        raise ValueError(f"no server model is called {key!r}; there are: {', '.join(known)}")
+    return known[key]
 
 
 def _digest(text: str) -> int:

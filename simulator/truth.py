@@ -39,7 +39,7 @@ def truth(world: World) -> dict[str, Any]:
                 "gpus": account.job.gpus,
                 "start": stamp(account.job.start),
                 "end": stamp(account.job.end) if account.ended else None,
-                "gpu_uuids": [_uuid(world, int(row)) for row in account.job.rows],
+                "gpu_uuids": [lane.server.gpu_uuid(lane.gpu) for lane in account.lanes if lane.gpu is not None],
                 "gpu_joules": account.gpu_joules,
                 "gpu_joules_by_node": account.joules,
             }
@@ -54,8 +54,3 @@ def write_truth(world: World, path: Path) -> None:
     fresh = path.with_suffix(".new")
     fresh.write_text(json.dumps(truth(world), indent=1), encoding="utf-8")
     fresh.replace(path)
-
-
-def _uuid(world: World, row: int) -> str:
-    server = world.hall.servers[int(world.physics.node_of[row])]
-    return server.gpu_uuid(row - server.first_gpu)

@@ -25,6 +25,26 @@ class Kind(StrEnum):
     FINETUNE = "finetune"
     INFERENCE = "inference"
     INTERACTIVE = "interactive"
+    CPU = "cpu"
+
+
+class Outcome(StrEnum):
+    """How a run ends, in Slurm's words. A run that is requeued comes back under the same job id."""
+
+    COMPLETED = "COMPLETED"
+    FAILED = "FAILED"
+    CANCELLED = "CANCELLED"
+    TIMEOUT = "TIMEOUT"
+    NODE_FAIL = "NODE_FAIL"
+    REQUEUED = "REQUEUED"
+
+
+class Habit(StrEnum):
+    """What a job does that it should not."""
+
+    NONE = ""
+    WASTEFUL = "wasteful"
+    STRAGGLER = "straggler"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,12 +135,32 @@ SHAPES = {
         wander=0.6,
         together=False,
     ),
+    Kind.CPU: Shape(
+        period=(60, 600),
+        busy=(0.8, 0.98),
+        high=(0.0, 0.0),
+        low=(0.0, 0.0),
+        checkpoint_every=(DAY, 2 * DAY),
+        checkpoint_seconds=(5, 10),
+        diurnal=(0, 0),
+        memory=(0.0, 0.0),
+        tensor=0.0,
+        cpu=0.85,
+        hours=(0.2, 6),
+        gap_seconds=1200,
+        wander=0.0,
+        together=False,
+    ),
 }
 
 
 @dataclass(slots=True, kw_only=True)
 class Job:
-    """A job. `rows` are its GPUs' rows; `end` is when it will end or ended."""
+    """A run of a job. `rows` are its lanes; `end` is when it will end or ended, `outcome` how.
+
+    `number` is what Slurm counts by; `array` is (first number, task), `het` (first number, component) with the other component
+    as `mate`. `used` of its lanes do something, all unless given.
+    """
 
     id: str
     name: str
@@ -135,12 +175,20 @@ class Job:
     start: float = 0.0
     end: float = 0.0
     slot: int = NO_JOB
+    number: int = 0
+    restarts: int = 0
+    array: tuple[int, int] | None = None
+    het: tuple[int, int] | None = None
+    mate: Job | None = None
+    outcome: Outcome = Outcome.COMPLETED
+    habit: Habit = Habit.NONE
+    used: int | None = None
     rows: Ints = field(default_factory=lambda: np.empty(0, np.int64))
 
 
 @dataclass(frozen=True, slots=True)
 class Activity:
-    """What the GPUs do in an interval, averaged over it: arrays by GPU, shares 0 to 1."""
+    """What the lanes (or the GPUs) do in an interval, averaged over it: arrays, shares 0 to 1."""
 
     level: Floats
     busy: Floats
@@ -149,10 +197,10 @@ class Activity:
 
 
 class Patterns:
-    """The pattern of every GPU, as arrays."""
+    """The pattern of every lane, as arrays."""
 
     def __init__(self, gpus: int, seed: int) -> None:
-        """An idle hall of `gpus` GPUs."""
+        """An idle hall of `gpus` lanes."""
         self._rng = np.random.default_rng(seed)
         self.work = np.zeros(gpus)
         self.period = np.ones(gpus)
@@ -193,6 +241,14 @@ class Patterns:
         self.tensor[rows] = shape.tensor
         self.cpu[rows] = shape.cpu
         self.running[rows] = True
+        if job.used is not None:  # the rest is held and does nothing; a context takes a little memory
+            rest = rows[job.used :]
+            for name in ("busy", "high", "low", "tensor", "cpu", "checkpoint_seconds"):
+                getattr(self, name)[rest] = 0.0
+            self.memory[rest] = 0.006
+        if job.habit is Habit.STRAGGLER:  # one is always at work, the others wait for it
+            self.busy[rows] *= 0.6
+            self.busy[rows[len(rows) // 2]] = 0.97
 
     def finish(self, job: Job) -> None:
         """Let a job's GPUs be idle again."""

@@ -14,18 +14,8 @@ START = 1_760_000_000.0
 
 
 def quiet_world(nodes=1, seed=3):
-    """A hall whose jobs were all sent home."""
-    world = World(layout(nodes), seed, START)
-    for job in list(world.scheduler.running.values()):
-        world.patterns.finish(job)
-    world.scheduler.running.clear()
-    world.scheduler.owner[:] = -1
-    world.scheduler._ends.clear()
-    for queue in world.scheduler._waiting.values():
-        for job in queue:
-            job.not_before = START + 1e9
-    world._posting[:] = 0
-    return world
+    """A hall without any job."""
+    return World(layout(nodes), seed, START, jobs=False)
 
 
 def train(world, rows, seconds=1e6, kind=Kind.TRAINING):
@@ -42,9 +32,7 @@ def train(world, rows, seconds=1e6, kind=Kind.TRAINING):
         seed=5,
         rows=np.array(rows),
     )
-    world.scheduler.now = world.now
-    world.scheduler._begin(job)
-    world._open(job)
+    world.begin(job)
     return job
 
 

@@ -1,0 +1,99 @@
+"""The files that a hall in a directory is made of: inventory, Wattstat's and the agents' configuration, secrets, carbon."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import yaml
+
+from simulator.bmc.controller import stamp
+from simulator.site import Layout, Server, inventory
+from simulator.workload import daylight
+
+USER = "wattstat"
+CARBON_STEP_SECONDS = 1800
+CARBON_DAYS_AHEAD = 7
+# Bought from a wind farm, mostly.
+MARKET_GRAMS_PER_KWH = 42.0
+TARIFF = {
+    "currency": "EUR",
+    "price_per_kwh": 0.24,
+    "periods": [
+        {"start": "22:00", "end": "06:00", "price_per_kwh": 0.17},
+        {"days": ["mon", "tue", "wed", "thu", "fri"], "start": "17:00", "end": "20:00", "price_per_kwh": 0.33},
+    ],
+}
+
+
+def secret(path: Path, words: str) -> Path:
+    """Write a secret for the owner's eyes only."""
+    path.touch(mode=0o600)
+    path.write_text(words, encoding="utf-8")
+    return path
+
+
+def write_inventory(directory: Path, hall: Layout, *, bmc_port: int, agent_port: int | None) -> None:
+    """Write inventory.yaml."""
+    described = inventory(hall, bmc_port=bmc_port, agent_port=agent_port, ca_file=str(directory / "ca.pem"))
+    as_yaml(directory / "inventory.yaml", described.model_dump(mode="json", exclude_defaults=True))
+
+
+def write_config(directory: Path, hall: Layout, *, web: str, core_port: int, slurm_url: str) -> None:
+    """Write wattstat.yaml."""
+    config: dict[str, object] = {
+        "data_dir": str(directory / "data"),
+        "inventory": {"file": str(directory / "inventory.yaml")},
+        "credentials": {"bmc": {"username": USER, "password_file": str(directory / "bmc-password")}},
+        "core": {"listen": f"127.0.0.1:{core_port}"},
+        "web": {"listen": web},
+    }
+    if slurm_url:
+        config["credentials"] = {
+            "bmc": {"username": USER, "password_file": str(directory / "bmc-password")},
+            "slurm": {"username": USER, "password_file": str(directory / "slurm-token")},
+        }
+        config["schedulers"] = {"slurm": [{"url": slurm_url, "credentials": "slurm"}]}
+        config["energy"] = {
+            "tariff": TARIFF,
+            "carbon": {"file": str(directory / "carbon.csv"), "market_grams_per_kwh": MARKET_GRAMS_PER_KWH},
+            "pue": 1.24,
+            **({"overhead_nodes": overhead} if (overhead := overhead_nodes(hall)) else {}),
+        }
+    as_yaml(directory / "wattstat.yaml", config)
+
+
+def overhead_nodes(hall: Layout) -> list[str]:
+    """Servers that serve the site and no job."""
+    return [server.name for server in hall.servers if not server.serves_jobs]
+
+
+def write_agent(directory: Path, server: Server, port: int) -> None:
+    """Write the configuration of a server's agent."""
+    agent = {
+        "listen": f"{server.host_address}:{port}",
+        "node": server.name,
+        "sysfs": str(directory / "sysfs" / server.name),
+    }
+    as_yaml(directory / "agents" / f"{server.name}.yaml", {"agent": agent})
+
+
+def write_carbon(path: Path, since: float, until: float) -> None:
+    """The grid's intensity, half hour by half hour: low at noon when the sun shines, high in the evening."""
+    first = int(since // CARBON_STEP_SECONDS) * CARBON_STEP_SECONDS
+    last = int(until) + CARBON_DAYS_AHEAD * 86400
+    rows = [f"{stamp(at)},{grams_per_kwh(at):.0f}" for at in range(first, last, CARBON_STEP_SECONDS)]
+    path.write_text("\n".join(["time,grams_per_kwh", *rows, ""]), encoding="utf-8")
+
+
+def grams_per_kwh(at: float) -> float:
+    """What a kilowatt-hour of the simulated grid stands for."""
+    hour = datetime.fromtimestamp(at, UTC).hour + datetime.fromtimestamp(at, UTC).minute / 60
+    sun = max(0.0, 1 - abs(hour - 12.5) / 5.5)
+    evening = max(0.0, 1 - abs(hour - 19) / 3)
+    return 310 + 90 * daylight(at) - 190 * sun + 80 * evening
+
+
+def as_yaml(path: Path, document: object) -> None:
+    """Write a YAML file."""
+    path.write_text(yaml.safe_dump(document, sort_keys=False), encoding="utf-8")

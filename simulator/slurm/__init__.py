@@ -1,0 +1,1 @@
+"""The simulated scheduler speaks Slurm: slurmrestd's answers, prologs and epilogs."""
