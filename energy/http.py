@@ -11,7 +11,7 @@ from fastapi import APIRouter, Query
 from fastapi.responses import JSONResponse, Response, StreamingResponse
 
 from energy import schema, wire
-from wattstat.api.energy import By, EnergyReports, JobQuery, Report
+from wattstat.api.energy import By, EnergyReports, JobQuery, LedgerUnavailable, Report
 from wattstat.api.problems import Problem
 from wattstat.api.times import EXPECTED, BadTime, Span, moment, span
 
@@ -140,6 +140,8 @@ def _asked(question: Callable[[], Answer]) -> Answer:
         return question()
     except ValueError as err:
         raise Problem(400, "No such question", str(err)) from err
+    except LedgerUnavailable as err:
+        raise Problem(503, "The ledger is not available", str(err)) from err
 
 
 def _as_csv(reports: EnergyReports, by: By, asked: Span) -> Response:
