@@ -3,24 +3,19 @@
 from __future__ import annotations
 
 import functools
-import json
-import ssl
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
-import aiohttp
-
-from collectors.frame.errors import AuthFailed, BadPayload, CollectError, NotSupported, Throttled, Unreachable
+from collectors.agent_http import Address, Sessions
+from collectors.frame.errors import BadPayload, CollectError
 from collectors.frame.source import Collected, Fetched, Part, Source, Tier
-from collectors.frame.tls import Contexts
 from collectors.frame.unusable import made
 from wattstat.catalogue import ALL
 from wattstat.catalogue.metric import Metric, Samples
 from wattstat.config import Config
 from wattstat.inventory import Inventory, Node
 
-_MOST_BYTES = 16 * 1024**2
 _MOST = 1e300
 
 
@@ -43,60 +38,25 @@ class AgentReading:
 
 
 @dataclass(kw_only=True)
-class Sessions:
-    """One HTTP session for all agents, open while any of them is watched."""
-
-    contexts: Contexts = field(default_factory=Contexts)
-    _users: int = 0
-    _session: aiohttp.ClientSession | None = None
-
-    def open(self) -> None:
-        self._users += 1
-
-    async def close(self) -> None:
-        self._users -= 1
-        if self._users == 0 and self._session is not None:
-            session, self._session = self._session, None
-            await session.close()
-
-    def session(self) -> aiohttp.ClientSession:
-        if self._session is None:
-            connector = aiohttp.TCPConnector(limit=0, limit_per_host=1, keepalive_timeout=60)
-            self._session = aiohttp.ClientSession(connector=connector, auto_decompress=True)
-        return self._session
-
-
-@dataclass(kw_only=True)
 class AgentSource(Source[AgentReading]):
     """One agent."""
 
     collector: ClassVar[str] = "agent"
 
     target: str
-    url: str
+    address: Address
     tiers: tuple[Tier, ...]
-    sessions: Sessions
-    headers: Mapping[str, str] = field(default_factory=dict)
-    tls: ssl.SSLContext | aiohttp.Fingerprint | bool = True
 
     async def open(self) -> None:
-        self.sessions.open()
+        self.address.sessions.open()
 
     async def close(self) -> None:
-        await self.sessions.close()
+        await self.address.sessions.close()
 
     async def fetch(self, tier: str) -> Fetched:
         """The agent's document."""
-        timeout = aiohttp.ClientTimeout(total=next(each.timeout_seconds for each in self.tiers if each.name == tier))
-        address = self.url.rstrip("/") + "/readings"
-        try:
-            async with self.sessions.session().get(
-                address, headers=self.headers, timeout=timeout, ssl=self.tls, allow_redirects=False
-            ) as answer:
-                document = await _document(answer, address)
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise Unreachable(f"{address}: {error or 'no answer in time'}") from error
-        return Fetched(documents={"readings": document})
+        seconds = next(each.timeout_seconds for each in self.tiers if each.name == tier)
+        return Fetched(documents={"readings": await self.address.get("/readings", timeout_seconds=seconds)})
 
     async def collect(self, tier: str) -> Collected:
         """As every source, and entries that this version does not know are noted as the resource `metrics`."""
@@ -144,17 +104,7 @@ def sources(config: Config, inventory: Inventory, *, sessions: Sessions | None =
 
 
 def _source(node: Node, config: Config, tier: Tier, sessions: Sessions) -> AgentSource:
-    agent = node.agent
-    if agent is None:
-        raise ValueError(f"{node.name} has no agent")
-    headers = {}
-    if agent.credentials is not None:
-        entry = config.credentials.get(agent.credentials)
-        if entry is None:
-            raise ValueError(f"node {node.name}: no credentials named {agent.credentials!r} in wattstat.yaml")
-        headers["Authorization"] = f"Bearer {entry.password().get_secret_value()}"
-    tls = sessions.contexts.of(agent.tls) if agent.url.startswith("https:") else True
-    return AgentSource(target=node.name, url=agent.url, tiers=(tier,), sessions=sessions, headers=headers, tls=tls)
+    return AgentSource(target=node.name, address=Address.of(node, config, sessions), tiers=(tier,))
 
 
 def parse(document: Any) -> AgentReading:
@@ -219,25 +169,3 @@ def _labels(metric: Metric, labels: Any) -> tuple[str, ...] | None:
 def _number(value: Any) -> float | None:
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     return float(value) if is_number and abs(value) < _MOST else None  # beyond it an int would be no float
-
-
-async def _document(answer: aiohttp.ClientResponse, address: str) -> Any:
-    if answer.status in (401, 403):
-        raise AuthFailed(
-            f"{address}: the agent refuses the token (HTTP {answer.status}): compare agent.token_file with credentials"
-        )
-    if answer.status == 404:
-        raise NotSupported(f"{address}: not found: is this a Wattstat agent?")
-    if answer.status in (429, 503):
-        raise Throttled(f"{address}: HTTP {answer.status}")
-    if answer.status != 200:
-        raise BadPayload(f"{address}: HTTP {answer.status}, expected 200")
-    body = await answer.content.read(_MOST_BYTES + 1)
-    while not answer.content.at_eof() and len(body) <= _MOST_BYTES:
-        body += await answer.content.read(_MOST_BYTES + 1 - len(body))
-    if len(body) > _MOST_BYTES:
-        raise BadPayload(f"{address}: more than {_MOST_BYTES} bytes")
-    try:
-        return json.loads(body)
-    except ValueError as error:
-        raise BadPayload(f"{address}: not JSON ({error})") from error

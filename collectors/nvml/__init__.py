@@ -2,7 +2,7 @@
 
 `source` the node's GPUs as the frame sees them · `library` the session with the driver · `device` one GPU · `binding` the right
 module and what its errors mean · `fast`, `medium`, `slow` what is read how often · `gpm` activity between two samples ·
-`events` XID errors · `counters` what is kept over sessions · `samples` the metrics.
+`events` XID errors · `counters` what is kept over sessions · `journal` what readings add up to · `samples` the metrics.
 """
 
 from __future__ import annotations
@@ -12,8 +12,11 @@ from typing import Any
 
 from collectors.frame.source import Tier
 from collectors.nvml.binding import find
+from collectors.nvml.journal import NodeMeter
 from collectors.nvml.source import MEDIUM_SECONDS, NvmlSource
 from wattstat.config import Config
+
+__all__ = ["NodeMeter", "NvmlSource", "sources"]
 
 
 def sources(config: Config, node: str, *, nvml: Any = None, proc: Path = Path("/proc")) -> list[NvmlSource]:

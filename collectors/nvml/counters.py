@@ -16,14 +16,16 @@ class EnergySegments:
     """
 
     resets: int = 0
-    _newest_joules: float | None = None
+    newest_joules: float | None = None
+    _newest_at: float = float("-inf")
 
-    def see(self, joules: float | None) -> None:
-        if joules is None:
+    def see(self, joules: float | None, at: float) -> None:
+        """A reading of a monotonic time. Two threads read; what comes late says nothing about a new beginning."""
+        if joules is None or at < self._newest_at:
             return
-        if self._newest_joules is not None and joules < self._newest_joules:
+        if self.newest_joules is not None and joules < self.newest_joules:
             self.resets += 1
-        self._newest_joules = joules
+        self.newest_joules, self._newest_at = joules, at
 
 
 @dataclass(kw_only=True)

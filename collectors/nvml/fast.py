@@ -66,6 +66,7 @@ class FastReading:
     """One GPU at one moment, in base units. What was not read is None or has no entry."""
 
     identity: Identity
+    at: float | None = None  # monotonic seconds, of power and energy
     power_watts: Mapping[tuple[str, str], float] = field(default_factory=dict)
     limits_watts: Mapping[str, float] = field(default_factory=dict)
     energy_joules: float | None = None
@@ -92,8 +93,9 @@ class FastReading:
 def fetch(device: Device, meter: gpm.Gpm) -> dict[str, Any]:
     """Ask a GPU. Raises `GpuLost`, `LibraryGone`."""
     nvml = device.nvml
+    asked = meter.monotonic()
     fields = device.fields(FIELDS)
-    document: dict[str, Any] = {"fields": fields, "gpm": meter.read()}
+    document: dict[str, Any] = {"fields": fields, "at": (asked + meter.monotonic()) / 2, "gpm": meter.read()}
     rates = device.ask("GetUtilizationRates")
     if rates is not None:
         document["utilization"] = (rates.gpu, rates.memory)
@@ -133,8 +135,10 @@ def parse(identity: Identity, document: Mapping[str, Any]) -> FastReading:
     clocks = document.get("clocks")
     temperature = celsius(document.get("temperature"))
     energy = _number(fields, ENERGY)
+    at = document.get("at")
     return FastReading(
         identity=identity,
+        at=at if isinstance(at, float) else None,
         power_watts=_power(identity, fields, document),
         limits_watts=_limits(identity, fields, document),
         energy_joules=scaled(document.get("energy_mj") if energy is None else energy, 1e-3),

@@ -16,6 +16,7 @@ from collectors.nvml.binding import GpuLost, LibraryGone, LibraryMissing
 from collectors.nvml.counters import Kept
 from collectors.nvml.events import XidWatch
 from collectors.nvml.identity import Identity
+from collectors.nvml.journal import NodeMeter
 from collectors.nvml.library import Gpu, Library, Session
 from collectors.nvml.medium import MediumReader
 from collectors.nvml.worker import Worker
@@ -55,6 +56,7 @@ class NvmlSource(Source[Readings]):
     # A driver reload takes seconds; the control of power waits for us.
     longest_backoff_seconds: float = 30.0
     kept: dict[str, Kept] = field(default_factory=dict)
+    journal: NodeMeter | None = None  # what the node's journal is fed by, where one is kept
     library: Library = field(init=False)
     _watch: XidWatch = field(init=False)
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -93,6 +95,7 @@ class NvmlSource(Source[Readings]):
         with self._lock:
             for each in reading.gpus:
                 out.extend(self._of_gpu(each))
+            self._tell_journal(reading)
             if reading.tier == "fast":
                 out.extend(samples.lost(self.target, self.kept, (each.identity.uuid for each in reading.gpus)))
             elif reading.tier == "medium":
@@ -102,12 +105,19 @@ class NvmlSource(Source[Readings]):
     def _of_gpu(self, reading: Reading) -> Samples:
         if isinstance(reading, fast.FastReading):
             kept = self.kept[reading.identity.uuid]
-            kept.energy.see(reading.energy_joules)
+            kept.energy.see(reading.energy_joules, self.monotonic() if reading.at is None else reading.at)
             kept.pcie.see(reading.gpm_window)
             return samples.fast(self.target, reading, kept)
         if isinstance(reading, medium.MediumReading):
             return samples.medium(self.target, reading)
         return samples.slow(self.target, reading)
+
+    def _tell_journal(self, reading: Readings) -> None:
+        if self.journal is None:
+            return
+        if reading.tier == "fast":
+            fast_readings = [each for each in reading.gpus if isinstance(each, fast.FastReading)]
+            self.journal.see(fast_readings, {uuid: kept.energy.resets for uuid, kept in self.kept.items()})
 
     def _fetch_fast(self) -> Fetched:
         """The fast cycle owns the session: it opens it, and ends it when there is reason to."""

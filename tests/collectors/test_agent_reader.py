@@ -147,8 +147,8 @@ async def test_the_session_is_shared_and_closed_with_the_last_reader(served):
     for each in readers:
         await each.open()
     await readers[0].collect("fast")
-    session = readers[0].sessions.session()
-    assert all(each.sessions.session() is session for each in readers)
+    session = readers[0].address.sessions.session()
+    assert all(each.address.sessions.session() is session for each in readers)
     for each in readers:
         assert not session.closed
         await each.close()

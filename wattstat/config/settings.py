@@ -188,6 +188,9 @@ class Agent(Strict):
     """File with the bearer token that readers must send."""
     insecure: bool = False
     """Allows to listen beyond this machine without a token."""
+    spool: Path | None = None
+    """Folder for the starts and ends of jobs that core has not read yet; `/var/lib/wattstat/spool` where that may be written,
+    else `spool` in `data_dir`, unless given."""
 
 
 class Config(Strict):

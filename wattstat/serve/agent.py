@@ -30,6 +30,7 @@ from wattstat.catalogue.metric import Sample, Samples
 from wattstat.config import Config
 from wattstat.exposition import Exposition
 from wattstat.hall import Block, BlockKey, Hall, Snapshot
+from wattstat.serve.journal.keeper import Journal
 from wattstat.serve.process import Address, ListenError, parse_listen
 
 # A tier that has never answered is tried again soon, however rarely it is read otherwise: the driver may just be loading.
@@ -85,16 +86,22 @@ class Agent:
     node: str
     hall: Hall
     runner: Runner
+    journal: Journal
     token: str | None = None
     clock: Callable[[], float] = time.time
     exposition: Exposition = field(default_factory=Exposition)
 
     @classmethod
-    def build(cls, config: Config) -> Agent:
-        hall = Hall(clock=time.time)
+    def build(
+        cls, config: Config, *, clock: Callable[[], float] = time.time, monotonic: Callable[[], float] = time.monotonic
+    ) -> Agent:
+        hall = Hall(clock=clock)
         # The tiers of one target go side by side: a slow one must not hold up the fast one.
         runner = Runner(hall, concurrency=16, per_host=8)
-        return cls(config=config, node=node_name(config), hall=hall, runner=runner, token=read_token(config.agent.token_file))
+        node = node_name(config)
+        journal = Journal(node=node, every_seconds=config.agent.every_seconds, clock=clock, monotonic=monotonic)
+        token = read_token(config.agent.token_file)
+        return cls(config=config, node=node, hall=hall, runner=runner, journal=journal, token=token, clock=clock)
 
     def metrics(self) -> bytes:
         """The exposition of this moment, from what was collected last."""
@@ -123,6 +130,11 @@ class Agent:
         own = {"part": "frame", "age_seconds": 0, "interval_seconds": every, "metrics": _families(self.own_samples())}
         return {"taken_at": snapshot.taken_at, "node": self.node, "parts": [*parts, own]}
 
+    def feed_journal(self, source: Source[Any]) -> None:
+        """Let a source write into the journal, if it is one that does."""
+        if isinstance(source, nvml.NvmlSource):
+            source.journal = nvml.NodeMeter(every_seconds=self.config.agent.every_seconds, write=self.journal.write)
+
     def own_samples(self) -> Samples:
         """What the frame says about collecting here."""
         return self.runner.own_samples()
@@ -141,6 +153,7 @@ async def run(config: Config, stop: asyncio.Event, *, sources: Sequence[Source[A
     try:
         await _listen(server, address)
         for source in found:
+            agent.feed_journal(source)
             await agent.runner.add(source)
             beats.append(asyncio.create_task(watch(agent.runner, source)))
         log.info("agent runs", node=agent.node, listen=config.agent.listen, sources=[source.collector for source in found])

@@ -1,0 +1,141 @@
+"""The nodes' journals, as core reads them: `/journal` of each agent, with a cursor, handed to whoever keeps the ledger.
+
+Only ages come over the wire. The reader puts them on its own clock, so that a node's clock may be wrong or jump.
+"""
+
+from __future__ import annotations
+
+import functools
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+from collectors.agent_http import Address, Sessions
+from collectors.frame.errors import BadPayload, CollectError, NotSupported
+from collectors.frame.source import Collected, Fetched, Source, Tier
+from collectors.frame.unusable import made
+from collectors.journal_json import JournalReading, parse
+from wattstat.catalogue.metric import Samples
+from wattstat.config import Config
+from wattstat.inventory import Inventory, Node
+from wattstat.journal import Entry, JournalSink, NodeJournal
+
+_LONGEST_TIMEOUT_SECONDS = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """How far a node's journal was read: the agent's life, its cursor, and when the newest entry was taken."""
+
+    boot: str
+    cursor: int
+    newest: float
+
+
+@dataclass(kw_only=True)
+class JournalSource(Source[JournalReading]):
+    """One node's journal. What the sink took is not asked for again; what it did not take comes again."""
+
+    collector: ClassVar[str] = "journal"
+
+    target: str
+    address: Address
+    tiers: tuple[Tier, ...]
+    sink: JournalSink
+    step_seconds: float
+    clock: Callable[[], float] = time.time
+    monotonic: Callable[[], float] = time.monotonic
+    _seen: Seen | None = None
+    _now: float = field(default=0.0)
+
+    async def open(self) -> None:
+        self.address.sessions.open()
+
+    async def close(self) -> None:
+        await self.address.sessions.close()
+
+    async def fetch(self, tier: str) -> Fetched:
+        """The agent's document."""
+        parameters = {"step": f"{self.step_seconds:g}"}
+        if self._seen is not None:
+            parameters |= {"after": str(self._seen.cursor), "boot": self._seen.boot}
+        seconds = next(each.timeout_seconds for each in self.tiers if each.name == tier)
+        asked = self.monotonic()
+        try:
+            document = await self.address.get("/journal", timeout_seconds=seconds, parameters=parameters)
+        except NotSupported as error:  # it may be replaced by a newer one at any time, so it is asked again
+            raise BadPayload(f"{error} One older than journals has none") from error
+        # The ages were true when the agent answered: half of the way back from now.
+        self._now = self.clock() - (self.monotonic() - asked) / 2
+        return Fetched(documents={"journal": document})
+
+    async def collect(self, tier: str) -> Collected:
+        """Hand the journal on. Entries that were not to be understood are noted as the resource `journal`."""
+        fetched = await self.fetch(tier)
+        reading = self.parse(tier, fetched.documents)
+        if reading.journal is not None:
+            journal = self._in_order(reading.journal)
+            self.sink(journal)
+            newest = journal.entries[-1].at if journal.entries else self._newest(reading.journal.boot)
+            self._seen = Seen(boot=journal.boot, cursor=reading.cursor, newest=newest)
+        errors: dict[str, CollectError] = {}
+        if reading.unknown:
+            errors["journal"] = BadPayload(f"{reading.unknown} entries left out as unknown: is the agent of another version?")
+        return Collected(samples=Samples(), errors=errors)
+
+    def parse(self, tier: str, documents: Mapping[str, Any]) -> JournalReading:
+        """Typed entries on the reader's clock."""
+        return parse(documents.get("journal"), node=self.target, now=self._now)
+
+    def samples(self, reading: JournalReading) -> Samples:
+        """None: the ledger makes the metrics."""
+        return Samples()
+
+    def _newest(self, boot: str) -> float:
+        return self._seen.newest if self._seen is not None and self._seen.boot == boot else float("-inf")
+
+    def _in_order(self, journal: NodeJournal) -> NodeJournal:
+        """Entries never go back before those read last, even where our own clock was set back in between."""
+        newest = self._newest(journal.boot)
+        late = [entry for entry in journal.entries if entry.at <= newest]
+        if not late:
+            return journal
+        moved = [Entry(at=newest, gpus=each.gpus, cpus=each.cpus, shares=each.shares) for each in late[-1:]]
+        rest = journal.entries[len(late) :]
+        return NodeJournal(
+            node=journal.node,
+            boot=journal.boot,
+            gpus=journal.gpus,
+            entries=(*moved, *rest),
+            boundaries=journal.boundaries,
+            complete=journal.complete,
+        )
+
+
+def sources(
+    config: Config,
+    inventory: Inventory,
+    *,
+    sink: JournalSink,
+    sessions: Sessions | None = None,
+    clock: Callable[[], float] = time.time,
+) -> list[Source[Any]]:
+    """One source for every node of the inventory that has an agent. One whose token is not there fails with the reason.
+
+    `clock` is the ledger's: entries are put on it.
+    """
+    every = config.energy.journal_seconds
+    tier = Tier("journal", every, min(max(every, config.collectors.agent.timeout_seconds), _LONGEST_TIMEOUT_SECONDS))
+    nodes = [node for node in inventory.nodes if node.agent is not None]
+    if not nodes:
+        return []
+    shared = sessions or Sessions()
+
+    def source(node: Node) -> JournalSource:
+        address = Address.of(node, config, shared)
+        return JournalSource(target=node.name, address=address, tiers=(tier,), sink=sink, step_seconds=every, clock=clock)
+
+    return [
+        made(functools.partial(source, node), collector=JournalSource.collector, target=node.name, tier=tier) for node in nodes
+    ]
