@@ -14,11 +14,13 @@ from dash import ClientsideFunction, Dash, Input, Output, State, dcc, html
 from dash.development.base_component import Component
 from fastapi import FastAPI, HTTPException, Request
 
+from dashboard import address
 from dashboard.components import frame
 from dashboard.index import FIRST_OVERVIEW, INDEX, Page
-from dashboard.pages import node, nodes, overview
+from dashboard.pages import job, jobs, node, nodes, overview
 from dashboard.services import Services
 from dashboard.timerange import parse
+from wattstat.api.energy import EnergyReports
 from wattstat.api.live import Live
 from wattstat.store.protocol import Store
 
@@ -34,8 +36,13 @@ _DARK = ["#e8edf3", "#b0bac6", "#919dab", "#5c6775", "#3b4654", "#262f3a", "#151
 REFRESHES = {"off": "Off", "2s": "2 s", "5s": "5 s", "10s": "10 s", "30s": "30 s", "1m": "1 min"}
 
 
-def create(server: FastAPI, store: Store, live: Live, *, clock: Callable[[], float] = time.time) -> Dash:
-    """Mount the dashboard in the web process. Call it after every other route: it answers all paths that nobody else does."""
+def create(
+    server: FastAPI, store: Store, live: Live, *, reports: EnergyReports | None = None, clock: Callable[[], float] = time.time
+) -> Dash:
+    """Mount the dashboard in the web process. Call it after every other route: it answers all paths that nobody else does.
+
+    Without `reports` the pages of jobs and energy say that there is no ledger.
+    """
     app = Page(
         __name__,
         server=server,  # type: ignore[arg-type]  # Dash annotates what Flask is
@@ -51,7 +58,7 @@ def create(server: FastAPI, store: Store, live: Live, *, clock: Callable[[], flo
     )
     # Dash answers every path that nobody else does with its page; a script that mistypes a call must still be told so.
     server.add_api_route("/api/{rest:path}", _no_such_call, include_in_schema=False)
-    services = Services(store, live, clock)
+    services = Services(store, live, clock, reports)
 
     async def first_overview(request: Request) -> dict[str, Any]:
         fill, hall_map = await overview.now(services, f"?{request.url.query}" if request.url.query else "")
@@ -63,6 +70,8 @@ def create(server: FastAPI, store: Store, live: Live, *, clock: Callable[[], flo
     overview.register(app, services)
     node.register(app, services)
     nodes.register(app, services)
+    jobs.register(app, services)
+    job.register(app, services)
     # Dash prepares itself at the first request of `/`; who came by a deep link before got a page without scripts and styles.
     app._setup_server()  # type: ignore[no-untyped-call]  # noqa: SLF001
     return app
@@ -99,7 +108,7 @@ def header() -> Component:
     return html.Header(
         [
             dcc.Link([html.Span(className="logo"), "Wattstat"], href="/", className="brand", id="home"),
-            html.Nav(id="crumbs", className="crumbs", **frame.aria(label="Breadcrumb")),
+            html.Nav(id="crumbs", className="crumbs", **frame.aria(label="Pages")),
             html.Div(className="spring"),
             dmc.Select(
                 id="range", value="now-6h", data=[{"value": value, "label": label} for value, label in RANGES.items()],
@@ -124,6 +133,10 @@ def _register(app: Dash, services: Services) -> None:
     def route(pathname: str | None, search: str | None) -> Component:
         view = parse(search or "", services.clock())
         parts = [unquote(part) for part in (pathname or "/").split("/") if part]
+        if job_id := address.job_of("/" + "/".join(parts)):
+            return job.layout(job_id)
+        if parts == ["jobs"]:
+            return jobs.layout(search or "")
         if not parts:
             return overview.layout(view)
         if parts == ["nodes"]:
@@ -136,8 +149,8 @@ def _register(app: Dash, services: Services) -> None:
         app.clientside_callback(ClientsideFunction("wattstat", function), *outputs, *inputs)  # type: ignore[no-untyped-call]
 
 
-_PAGES_WITH_TICKS = ("overview", "node", "nodes")
-_CHARTS = ("power-chart", "node-power", "node-gpus")
+_PAGES_WITH_TICKS = ("overview", "node", "nodes", "jobs", "job")
+_CHARTS = ("power-chart", "node-power", "node-gpus", "jobs-scatter", "job-power", "job-hours", "job-heat")
 
 # What the browser works out by itself: a function of assets/, what it sets, what it depends on.
 _CLIENTSIDE: list[tuple[str, Sequence[Output], Sequence[Input | State]]] = [
@@ -153,6 +166,9 @@ _CLIENTSIDE: list[tuple[str, Sequence[Output], Sequence[Input | State]]] = [
          [Input("visible", "data"), Input("url", "search")])
         for page in _PAGES_WITH_TICKS
     ],
+    ("filters", [Output("jobs-q", "value"), Output("jobs-state", "value")],
+     [Input("url", "search"), Input("jobs-q", "value"), Input("jobs-state", "value")]),
+    ("open", [], [Input("jobs-scatter", "clickData")]),
     *[("fill", [], [Input(f"{page}-fill", "data")]) for page in _PAGES_WITH_TICKS],
     *[("draw", [Output(chart, "figure")], [Input(f"{chart}-data", "data")]) for chart in _CHARTS],
 ]  # fmt: skip

@@ -6,11 +6,17 @@ of its time would show where the sampling fell and not what was drawn.
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable, Sequence
+
 RAW_SECONDS = 15  # at this step and below a chart shows the samples themselves
 LEAST_SECONDS = 120  # a mean over less may hold no sample at all: older history is a sample a minute
 
 # A server's power by its best meter. `hgx` is only the GPU baseboard and no server's total.
 _METERS = ("system", "psu_sum", "estimated")
+
+# Reasons that are no trouble: nothing to do, or clocks that somebody chose.
+_NO_TROUBLE = ("idle", "gpu_idle", "application_clocks", "sync_boost", "display")
 
 # One run of each condition a series; the page finds where the run that lasts until now began.
 SINCE = {
@@ -35,6 +41,17 @@ def _selector(name: str, **labels: str) -> str:
     return f"{name}{{{matchers}}}"
 
 
+def _among(nodes: Iterable[str], name: str, **labels: str) -> str:
+    """The series of several servers."""
+    fixed = "".join(f'{label}="{_escaped(value)}",' for label, value in labels.items())
+    return f'{name}{{{fixed}node=~"{_escaped("|".join(_literal(node) for node in nodes))}"}}'
+
+
+def _literal(text: str) -> str:
+    """A text as a regular expression that fits only itself, as RE2 reads it."""
+    return re.sub(r"([.+*?()|\[\]{}^$\\])", r"\\\1", text)
+
+
 def _escaped(value: str) -> str:
     """A label's value; it cannot leave its quotes."""
     return value.replace("\\", "\\\\").replace('"', '\\"')
@@ -43,6 +60,11 @@ def _escaped(value: str) -> str:
 def _node_power(window: int, **labels: str) -> str:
     meters = (_mean(_selector("wattstat_node_power_watts", source=source, **labels), window) for source in _METERS)
     return " or on (node) ".join(meters)
+
+
+def _gpu_power_of(nodes: Sequence[str], window: int) -> str:
+    kinds = (_among(nodes, "wattstat_gpu_power_watts", window=kind, scope="gpu") for kind in ("1s", "instant"))
+    return " or on (node, gpu) ".join(_mean(selector, window) for selector in kinds)
 
 
 def _gpu_power(window: int, **labels: str) -> str:
@@ -103,3 +125,49 @@ def gpu_temperature(node: str, window: int) -> str:
 def gpu_utilization(node: str, window: int) -> str:
     """Each GPU's utilization."""
     return _mean(_selector("wattstat_gpu_utilization_ratio", node=node), window)
+
+
+def job_power(scheduler: str, job_id: str, window: int) -> str:
+    """The job's GPUs together, shared ones by their part."""
+    return f"sum({_mean(_selector('wattstat_job_power_watts', scheduler=scheduler, job_id=job_id), window)})"
+
+
+def gpus_power(nodes: Sequence[str], window: int) -> str:
+    """Each GPU of several servers."""
+    return _gpu_power_of(nodes, window)
+
+
+def gpus_sm_active(nodes: Sequence[str], window: int) -> str:
+    """Each GPU's SM activity."""
+    return _mean(_among(nodes, "wattstat_gpu_sm_active_ratio"), window)
+
+
+def gpus_tensor_active(nodes: Sequence[str], window: int) -> str:
+    """Each GPU's tensor cores."""
+    return _mean(_among(nodes, "wattstat_gpu_tensor_active_ratio"), window)
+
+
+def gpus_utilization(nodes: Sequence[str], window: int) -> str:
+    """How much of the time each GPU ran a kernel."""
+    return _mean(_among(nodes, "wattstat_gpu_utilization_ratio"), window)
+
+
+def gpus_limit(nodes: Sequence[str]) -> str:
+    """The limit in force of each GPU."""
+    return _among(nodes, "wattstat_gpu_power_limit_watts", kind="enforced")
+
+
+def gpus_throttled(nodes: Sequence[str], window: int) -> str:
+    """How much of the time a reason held each GPU's clocks down; what holds them down by plan is left out."""
+    selector = _among(nodes, "wattstat_gpu_throttle_active")[:-1] + f',reason!~"{"|".join(_NO_TROUBLE)}"}}'
+    return f"avg_over_time({selector}[{max(window, LEAST_SECONDS)}s]) > 0"
+
+
+def gpus_xids(nodes: Sequence[str], window: int) -> str:
+    """XID errors of each GPU since the point before."""
+    return f"increase({_among(nodes, 'wattstat_gpu_xid_errors_total')}[{max(window, LEAST_SECONDS)}s]) > 0"
+
+
+def nodes_cap(nodes: Sequence[str]) -> str:
+    """Each server's cap while it is in force."""
+    return f"{_among(nodes, 'wattstat_node_power_cap_watts')} and on (node) wattstat_node_power_cap_active == 1"

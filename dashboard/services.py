@@ -6,16 +6,18 @@ Answers are shared between viewers for a moment, so that ten wall screens cost a
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Hashable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
-from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
 from dashboard import queries
 from dashboard.components.charts import Chart
+from dashboard.ledger import ALIVE_METRICS, Alive, Ledger, alive
 from dashboard.problems import Problem, in_order
+from dashboard.shared import Shared
 from dashboard.state import OVERVIEW, HallState, hall_state
 from dashboard.timerange import Span, parse
+from wattstat.api.energy import EnergyReports
 from wattstat.api.live import CoreUnavailable, Live, LiveSnapshot
 from wattstat.inventory import Inventory
 from wattstat.store.protocol import Answer, QueryError, Series, Store
@@ -24,50 +26,17 @@ LIVE_SECONDS = 1.0
 INVENTORY_SECONDS = 30.0
 SINCE_SPAN_SECONDS = 6 * 3600
 _SINCE_STEP = 60
-_MOST_KEPT = 256
-
-T = TypeVar("T")
-
-
-class Shared:
-    """Keeps answers for their time to live; whoever asks while the same question is under way waits for that answer."""
-
-    def __init__(self, clock: Callable[[], float]) -> None:
-        self._clock = clock
-        self._kept: dict[Hashable, tuple[float, asyncio.Future[Any]]] = {}
-
-    async def get(self, key: Hashable, seconds: float, ask: Callable[[], Awaitable[T]]) -> T:
-        """The kept answer, or a new one. Failures are passed on to all who wait, and not kept."""
-        now = self._clock()
-        kept = self._kept.get(key)
-        if kept is None or kept[0] < now or kept[1].get_loop() is not asyncio.get_running_loop():
-            self._make_room(now)
-            kept = (now + seconds, asyncio.ensure_future(ask()))
-            self._kept[key] = kept
-        try:
-            # shielded: one viewer who leaves must not cancel the answer for the others
-            answer: T = await asyncio.shield(kept[1])
-        except BaseException:  # a failed or cancelled answer must not be kept; it is raised again
-            if self._kept.get(key) is kept and kept[1].done():
-                del self._kept[key]
-            raise
-        return answer
-
-    def _make_room(self, now: float) -> None:
-        if len(self._kept) >= _MOST_KEPT:
-            self._kept = {key: kept for key, kept in self._kept.items() if kept[0] >= now or not kept[1].done()}
-        if len(self._kept) >= _MOST_KEPT:
-            del self._kept[next(iter(self._kept))]
 
 
 class Services:
-    """Store and core as the pages use them."""
+    """Store, core and ledger as the pages use them."""
 
-    def __init__(self, store: Store, live: Live, clock: Callable[[], float]) -> None:
+    def __init__(self, store: Store, live: Live, clock: Callable[[], float], reports: EnergyReports | None = None) -> None:
         self.clock = clock
         self._store = store
         self._live = live
         self._shared = Shared(clock)
+        self.ledger = Ledger(reports, self._shared)
 
     async def inventory(self) -> Inventory:
         """Raises `CoreUnavailable`."""
@@ -80,6 +49,10 @@ class Services:
     async def everything_of(self, name: str) -> LiveSnapshot:
         """All readings of one server. Raises `CoreUnavailable`."""
         return await self._shared.get(("node", name), LIVE_SECONDS, lambda: self._live.hall(node=name))
+
+    async def alive(self) -> Alive:
+        """The jobs that are alive now. Raises `CoreUnavailable`."""
+        return await self._shared.get("alive", LIVE_SECONDS, self._read_alive)
 
     async def zone(self) -> ZoneInfo:
         """The site's time zone. Raises `CoreUnavailable`."""
@@ -127,6 +100,9 @@ class Services:
 
     async def _read_inventory(self) -> Inventory:
         return Inventory.model_validate(await self._live.inventory())
+
+    async def _read_alive(self) -> Alive:
+        return alive(await self._live.hall(ALIVE_METRICS))
 
     async def _read_hall(self) -> HallState:
         snapshot, collectors, inventory = await asyncio.gather(

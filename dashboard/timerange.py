@@ -26,6 +26,11 @@ class Span:
     end: float
     step: float
 
+    def with_points(self, most: int) -> Span:
+        """The same time in at most so many steps."""
+        step = next((step for step in _STEPS if step >= self.step and (self.end - self.start) / step <= most), _STEPS[-1])
+        return Span(start=self.start // step * step, end=self.end // step * step, step=step)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class View:

@@ -35,6 +35,44 @@ def _three(value: float) -> str:
     return f"{value:.2f}" if size < 9.995 else f"{value:.1f}" if size < 99.95 else f"{value:,.0f}"
 
 
+def energy(joules: float | None) -> str:
+    """`3.21 kWh`, `1.04 MWh`: watt-hours, as bills count."""
+    return scaled(None if joules is None else joules / 3600, "Wh")
+
+
+def kilowatt_hours(joules: float | None, digits: int = 2) -> str:
+    """The bare number, for columns that name the unit in their heading; what is too small for the digits says so."""
+    return NOTHING if joules is None else small(joules / 3.6e6, digits)
+
+
+def small(value: float, digits: int) -> str:
+    """A number with fixed digits; what these would make zero, and is not, is written as less than the last of them."""
+    written = f"{value:,.{digits}f}"
+    if float(written.replace(",", "")) != 0:
+        return written
+    return f"<{10.0**-digits:.{digits}f}" if value > 0 else f"{0:.{digits}f}"
+
+
+_SIGNS = {"EUR": "\N{EURO SIGN}", "USD": "$", "GBP": "\N{POUND SIGN}", "JPY": "\N{YEN SIGN}"}
+
+
+def currency_sign(currency: str) -> str:
+    """`€` for EUR; a currency without a sign of its own by its code."""
+    return _SIGNS.get(currency, currency)
+
+
+def money(value: float | None, currency: str) -> str:
+    """`12.40 €`, `<0.01 €`."""
+    return NOTHING if value is None else f"{small(value, 2)}{THIN}{currency_sign(currency)}"
+
+
+def carbon(grams: float | None) -> str:
+    """`12 g`, `3.20 kg`, `1.04 t` of carbon dioxide."""
+    if grams is None:
+        return NOTHING
+    return f"{_three(grams / 1e6)}{THIN}t" if abs(grams) >= 999_500 else scaled(grams, "g")
+
+
 def percent(ratio: float | None) -> str:
     return NOTHING if ratio is None else f"{ratio * 100:.0f}{THIN}%"
 

@@ -3,10 +3,6 @@
   "use strict";
   const clientside = (window.dash_clientside = window.dash_clientside || {});
   const own = (clientside.wattstat = clientside.wattstat || {});
-  const html = (type, props) => ({ namespace: "dash_html_components", type, props });
-  const link = (href, children, className) => ({
-    namespace: "dash_core_components", type: "Link", props: { href, children, className },
-  });
 
   const SECONDS = { s: 1, m: 60, h: 3600 };
   function refreshSeconds(search) {
@@ -57,18 +53,47 @@
     }
     if (shown !== pathname) own.forgetFilter();
     shown = pathname;
-    const query = search || "";
+    const given = new URLSearchParams(search || "");
     const parts = (pathname || "/").split("/").filter(Boolean).map(decodeURIComponent);
-    const kiosk = new URLSearchParams(query).get("kiosk");
+    const kiosk = given.get("kiosk");
     document.documentElement.toggleAttribute("data-kiosk", kiosk === "1" || kiosk === "true" || kiosk === "tv");
-    const here = (text) => html("Span", { children: text, "aria-current": "page" });
-    const between = html("Span", { children: "/", className: "slash", "aria-hidden": "true" });
-    document.title = (parts[1] || (parts[0] === "nodes" ? "Servers" : "Overview")) + " · Wattstat";
-    const trail = parts.length ? [link("/" + query, "Overview")] : [here("Overview")];
-    if (!parts.length) trail.push(link("/nodes" + query, "Servers", "sibling"));
-    if (parts[0] === "nodes") trail.push(between, here("Servers"));
-    if (parts[0] === "node") trail.push(between, link("/nodes" + query, "Servers"), between, here(parts[1] || ""));
-    return [trail, "/" + query];
+    const section = parts[0] === "node" ? "nodes" : parts[0] === "job" ? "jobs" : parts[0] || "";
+    const name = SECTIONS[section], here = parts.length > 1 ? "true" : "page";
+    document.title = (parts.slice(1).join("/") || name || "Wattstat") + (name || parts[1] ? " · Wattstat" : "");
+    // what belongs to the viewer goes along to every page; what filters one page stays with it
+    const query = carried(given);
+    const links = Object.entries(SECTIONS).map(([path, label]) => ({
+      namespace: "dash_html_components", type: "A",
+      props: { href: "/" + path + query, children: label, "data-link": "", "aria-current": path === section ? here : undefined },
+    }));
+    return [links, "/" + query];
+  };
+
+  const SECTIONS = { "": "Overview", nodes: "Servers", jobs: "Jobs" };
+  function carried(given) {
+    const kept = [...given].filter(([name]) => ["from", "to", "refresh", "theme", "kiosk"].includes(name));
+    return kept.length ? "?" + new URLSearchParams(kept) : "";
+  }
+
+  // The filters of the list of jobs: the address leads, a choice goes into it, and the list begins anew.
+  own.filters = function (search, text, state) {
+    const given = new URLSearchParams(search || ""), q = given.get("q") || "", chosen = given.get("state") || "";
+    const changed = clientside.callback_context.triggered.map((one) => one.prop_id);
+    if (changed.length === 1 && changed[0] === "jobs-q.value") {
+      if ((text || "").trim() !== q) own.setParameters({ q: (text || "").trim() || null, cursor: null, row: null });
+      return [clientside.no_update, clientside.no_update];
+    }
+    if (changed.length === 1 && changed[0] === "jobs-state.value") {
+      if ((state || "") !== chosen) own.setParameters({ state: state || null, cursor: null, row: null });
+      return [clientside.no_update, clientside.no_update];
+    }
+    return [q, chosen];
+  };
+
+  // A dot of a scatter leads to its job.
+  own.open = function (clicked) {
+    const href = clicked && clicked.points && clicked.points[0] && clicked.points[0].customdata;
+    if (href) own.go(href);
   };
 
   own.tick = function (visible, search) {
@@ -139,7 +164,11 @@
     layout.hoverlabel.font.size *= scale;
     layout.legend.itemwidth *= scale;
     for (const note of layout.annotations || []) note.font = { size: ((note.font || {}).size || 14) * scale };
-    for (const trace of drawn.data) trace.line.width *= scale;
+    for (const axis of [layout.xaxis, layout.yaxis]) if (axis && axis.title) axis.title.font = { size: layout.font.size };
+    for (const trace of drawn.data) {
+      if (trace.line) trace.line.width *= scale;
+      if (trace.marker && trace.marker.size) trace.marker.size = trace.marker.size.map((size) => size * scale);
+    }
     return drawn;
   };
 
@@ -152,22 +181,25 @@
   own.follow = function (event, href) {
     if (event.metaKey || event.ctrlKey || event.shiftKey || event.button > 0) return;
     event.preventDefault();
+    own.go(href);
+  };
+  own.go = function (href) {
     const target = new URL(href, location.href);
     clientside.set_props("url", { pathname: target.pathname, search: target.search });
   };
 
-  // g o: overview, g n: servers, j and k: next and previous server.
+  // g o: overview, g n: servers, g j: jobs, g e: energy, j and k: next and previous server.
+  const PLACES = { o: "/", n: "/nodes", j: "/jobs", e: "/energy" };
   let lead = 0;
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || /^(INPUT|TEXTAREA|SELECT)$/.test(event.target.tagName)) return;
     const click = (id) => { const element = document.getElementById(id); if (element) element.click(); };
-    if (event.key === "j") click("next");
+    const isLed = Date.now() - lead < 1500;
+    lead = 0;
+    if (event.key === "g") lead = Date.now();
+    else if (isLed && event.key in PLACES) own.go(PLACES[event.key] + carried(new URLSearchParams(location.search)));
+    else if (event.key === "j") click("next");
     else if (event.key === "k") click("previous");
-    else if (event.key === "g") lead = Date.now();
-    else if (Date.now() - lead < 1500) {
-      if (event.key === "o") clientside.set_props("url", { pathname: "/" });
-      if (event.key === "n") clientside.set_props("url", { pathname: "/nodes" });
-    }
   });
 
   const THIN = "\u202f";

@@ -6,7 +6,7 @@ Colours of text, grid and paper come from the stylesheet, so a change between da
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, tzinfo
 from typing import Any
 
@@ -39,6 +39,10 @@ class Chart:
         """Seconds between its points."""
         return int(self.span.step)
 
+    def with_points(self, most: int) -> Chart:
+        """The same time with at most so many points."""
+        return replace(self, span=self.span.with_points(most))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Line:
@@ -55,7 +59,21 @@ class Line:
 
 def figure(lines: Sequence[Line], chart: Chart, *, unit: str, zero: bool = True) -> Figure:
     """Lines over time. `unit` stands behind each number (`W`, `°C`, `%`); `zero` begins the axis at zero."""
-    traces = [_trace(line, chart.span, unit, chart.zone) for line in lines]
+    drawn = plain(chart)
+    drawn["data"] = [_trace(line, chart.span, unit, chart.zone) for line in lines]
+    drawn["layout"]["showlegend"] = len(lines) > 1
+    drawn["layout"]["yaxis"] = {
+        "rangemode": "tozero" if zero else "normal",
+        "automargin": True,
+        "nticks": 5,
+        "zeroline": False,
+        **_axis_unit(unit),
+    }
+    return drawn
+
+
+def plain(chart: Chart) -> Figure:
+    """A figure over time with nothing in it yet."""
     layout: Figure = {
         "uirevision": chart.revision,
         "margin": {"l": 8, "r": 12, "t": 8, "b": 4, "pad": 4},
@@ -64,11 +82,11 @@ def figure(lines: Sequence[Line], chart: Chart, *, unit: str, zero: bool = True)
         "font": {"family": "Inter, system-ui, sans-serif", "size": 14},
         "hovermode": "x unified",
         "hoverlabel": {"align": "left", "font": {"size": 14}},
-        "showlegend": len(lines) > 1,
+        "showlegend": False,
         "legend": {"orientation": "h", "x": 0, "xanchor": "left", "y": 1.0, "yanchor": "bottom", "itemwidth": 30},
         "xaxis": {
             "type": "date",
-            "range": [_axis_time(chart.span.start, chart.zone), _axis_time(chart.span.end, chart.zone)],
+            "range": [axis_time(chart.span.start, chart.zone), axis_time(chart.span.end, chart.zone)],
             "showgrid": False,
             "automargin": True,
             "nticks": 7,
@@ -77,15 +95,8 @@ def figure(lines: Sequence[Line], chart: Chart, *, unit: str, zero: bool = True)
             "showspikes": False,
             "hoverformat": "%d %b %H:%M:%S",
         },
-        "yaxis": {
-            "rangemode": "tozero" if zero else "normal",
-            "automargin": True,
-            "nticks": 5,
-            "zeroline": False,
-            **_axis_unit(unit),
-        },
     }
-    return {"data": traces, "layout": layout}
+    return {"data": [], "layout": layout}
 
 
 _TICKS = [
@@ -158,7 +169,7 @@ def _trace(line: Line, span: Span, unit: str, zone: tzinfo) -> Figure:
         "type": "scatter",
         "mode": "lines",
         "name": line.name,
-        "x": [None if at is None else _axis_time(at, zone) for at in times],
+        "x": [None if at is None else axis_time(at, zone) for at in times],
         "y": values,
         "line": {"color": line.colour, "width": line.width, "dash": line.dash, "shape": line.shape},
         "connectgaps": False,
@@ -184,7 +195,7 @@ def with_gaps(times: Sequence[float], values: Sequence[float], step: float) -> t
     return spaced_times, spaced_values
 
 
-def _axis_time(at: float, zone: tzinfo) -> float:
+def axis_time(at: float, zone: tzinfo) -> float:
     """Milliseconds that Plotly, which knows only UTC, shows as the site's own time."""
     offset = datetime.fromtimestamp(at, zone).utcoffset()
     return (at + (offset.total_seconds() if offset else 0)) * 1000

@@ -13,6 +13,7 @@ import pytest
 import uvicorn
 from fastapi import FastAPI
 from fixture_hall import FakeLive, FakeStore
+from fixture_ledger import FakeReports
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from dashboard.app import create
@@ -30,15 +31,16 @@ class Site:
 
     live: FakeLive
     store: FakeStore
+    reports: FakeReports
     url: str = ""
 
 
 @pytest.fixture
 def site() -> Iterator[Site]:
     """The dashboard on the fixture's hall, at the present time, in a thread of its own."""
-    served = Site(live=FakeLive(clock=time.time), store=FakeStore())
+    served = Site(live=FakeLive(clock=time.time), store=FakeStore(), reports=FakeReports(at=time.time()))
     web = FastAPI()
-    create(web, served.store, served.live)
+    create(web, served.store, served.live, reports=served.reports)
     with socket.socket() as bound:
         bound.bind(("127.0.0.1", 0))
         served.url = f"http://127.0.0.1:{bound.getsockname()[1]}"

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from wattstat.api.live import CollectorState, CoreUnavailable, LiveSnapshot, parse_hall
-from wattstat.catalogue import Metric, Samples, gpu, node
+from wattstat.catalogue import Metric, Samples, gpu, job, node
 from wattstat.inventory import Inventory
 from wattstat.store.protocol import Answer, QueryError, Series
 
@@ -73,6 +73,10 @@ class FakeLive:
                 if not names or sample.metric.name in names:
                     family = families.setdefault(sample.metric.name, {"labels": list(sample.metric.labels), "samples": []})
                     family["samples"].append([list(sample.labels), sample.value, 1.5 + len(sample.metric.name) % 7])
+        for sample in job_samples(self.clock()) if node is None else ():
+            if not names or sample.metric.name in names:
+                family = families.setdefault(sample.metric.name, {"labels": list(sample.metric.labels), "samples": []})
+                family["samples"].append([list(sample.labels), sample.value, 2.0])
         return parse_hall({"taken_at": self.clock(), "metrics": families})
 
     async def inventory(self) -> dict[str, Any]:
@@ -193,6 +197,22 @@ def add_node(found: Samples, entry: Any, *, watts: float, rest: float, is_ill: b
     found.add(node.NODE_USAGE_RATIO, 0.44, name, "memory")
 
 
+def job_samples(at: float) -> Samples:
+    """Two jobs that are alive: one on all of gpu-03, one on two GPUs of gpu-04."""
+    found = Samples()
+    for number, (server, gpus) in enumerate((("gpu-03", 8), ("gpu-04", 2))):
+        job_id = str(4201 + number)
+        who = ("chen", "llm", "gpu")
+        found.add(job.JOB_INFO, 1, "slurm", job_id, "pretrain-34b", *who, "normal", "running")
+        found.add(job.JOB_POWER_WATTS, gpus * (420 + 60 * math.sin(at / 90)), "slurm", job_id, *who)
+        for index in range(gpus):
+            uuid = f"GPU-{sum(server.encode()):08x}-{index:04x}"
+            found.add(job.JOB_GPU_INFO, 1, "slurm", job_id, *who, server, str(index), uuid, "")
+    for state, count in (("running", 20), ("suspended", 1), ("pending", 7)):
+        found.add(job.SCHEDULER_JOBS, count, "slurm", state)
+    return found
+
+
 @dataclass
 class FakeStore:
     """Answers any expression with curves; `broken` with an error, `empty` with nothing."""
@@ -263,10 +283,12 @@ def curves(expression: str, times: list[float]) -> list[Series]:
 if __name__ == "__main__":
     import uvicorn
     from fastapi import FastAPI
+    from fixture_ledger import FakeReports
 
     from dashboard.app import create
 
     count, port = ([int(argument) for argument in sys.argv[1:]] + [16, 8050][len(sys.argv) - 1 :])[:2]
     web = FastAPI()
-    create(web, FakeStore(), FakeLive(hall_inventory=inventory(count, budget_watts=6_000 * count), clock=time.time))  # type: ignore[arg-type]
+    live = FakeLive(hall_inventory=inventory(count, budget_watts=6_000 * count), clock=time.time)
+    create(web, FakeStore(), live, reports=FakeReports(at=time.time()))  # type: ignore[arg-type]
     uvicorn.run(web, host="127.0.0.1", port=port, log_level="warning")

@@ -6,7 +6,8 @@ import pytest
 from fixture_hall import NOW, FakeLive, FakeStore
 
 from dashboard.problems import Level, Problem
-from dashboard.services import SINCE_SPAN_SECONDS, Services, Shared, run_began
+from dashboard.services import SINCE_SPAN_SECONDS, Services, run_began
+from dashboard.shared import Shared
 from dashboard.timerange import Span
 from wattstat.api.live import CoreUnavailable
 from wattstat.store.protocol import QueryError, Series

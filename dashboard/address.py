@@ -1,0 +1,49 @@
+"""Addresses: the query of the present one with something changed, and the way to a job."""
+
+from __future__ import annotations
+
+from urllib.parse import parse_qsl, quote, urlencode
+
+# What belongs to the viewer and not to the page: it goes along to every other page.
+VIEWER = ("refresh", "theme", "kiosk")
+TIME = ("from", "to")
+
+
+def given(search: str) -> dict[str, str]:
+    """The parameters of an address's query; the last of equals counts."""
+    return dict(parse_qsl(search.lstrip("?")))
+
+
+def changed(search: str, **changes: str | None) -> str:
+    """The query with other values; None takes a parameter out. A trailing underscore is dropped: `from_`."""
+    query = given(search)
+    for name, value in changes.items():
+        query.pop(name.rstrip("_"), None)
+        if value:
+            query[name.rstrip("_")] = value
+    return _written(query)
+
+
+def kept(search: str, *names: str) -> str:
+    """The query with only these parameters."""
+    return _written({name: value for name, value in given(search).items() if name in names})
+
+
+def _written(query: dict[str, str]) -> str:
+    return "?" + urlencode(query, safe=":/,") if query else ""
+
+
+def to_job(job_id: str, instance: str | None, search: str) -> str:
+    """The page of a run. It shows the run's own time, so that the chosen time stays behind."""
+    own = kept(search, *VIEWER)
+    return f"/job/{quote(job_id, safe='/+')}{changed(own, instance=instance)}"
+
+
+def to_node(node: str, search: str) -> str:
+    """The page of a server."""
+    return f"/node/{quote(node, safe='')}{kept(search, *VIEWER, *TIME)}"
+
+
+def job_of(pathname: str) -> str | None:
+    """The job of a path already decoded piece by piece; None for every other page. An id may hold slashes."""
+    return pathname.removeprefix("/job/") or None if pathname.startswith("/job/") else None
