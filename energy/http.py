@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, TypeVar
 from fastapi import APIRouter, Query
 from fastapi.responses import JSONResponse, Response, StreamingResponse
 
-from energy import schema, wire
+from energy import shapes, wire
 from wattstat.api.energy import By, EnergyReports, JobQuery, LedgerUnavailable, Report
 from wattstat.api.problems import Problem
 from wattstat.api.times import EXPECTED, BadTime, Span, moment, span
@@ -41,7 +41,7 @@ def router(reports: EnergyReports, *, zone: tzinfo = UTC, clock: Callable[[], fl
         except BadTime as err:
             raise Problem(400, "No such time", str(err)) from err
 
-    @routes.get("/api/jobs", summary="Runs of jobs with their energy, cost and carbon", responses=schema.JOBS)
+    @routes.get("/api/jobs", summary="Runs of jobs with their energy, cost and carbon", responses=shapes.JOBS)
     def jobs(
         *,
         start: From = None,
@@ -76,7 +76,7 @@ def router(reports: EnergyReports, *, zone: tzinfo = UTC, clock: Callable[[], fl
         return JSONResponse(wire.jobs(_asked(lambda: reports.jobs(query))))
 
     # An id may hold slashes: a pod's is namespace/pod.
-    @routes.get("/api/jobs/{job_id:path}", summary="Everything about one run of a job", responses=schema.JOB)
+    @routes.get("/api/jobs/{job_id:path}", summary="Everything about one run of a job", responses=shapes.JOB)
     def job(
         job_id: str,
         instance: Annotated[str | None, Query(description="Which run of the job; the newest unless given.")] = None,
@@ -88,7 +88,7 @@ def router(reports: EnergyReports, *, zone: tzinfo = UTC, clock: Callable[[], fl
             raise Problem(404, "No such job", f"the ledger knows no {which}; GET /api/jobs?search= finds ids")
         return JSONResponse(wire.detail(found))
 
-    @routes.get("/api/energy/report", summary="Who used how much", responses=schema.REPORT)
+    @routes.get("/api/energy/report", summary="Who used how much", responses=shapes.REPORT)
     def report(
         *,
         by: Annotated[By, Query(description="One line for each of these.")] = "account",
@@ -109,7 +109,7 @@ def router(reports: EnergyReports, *, zone: tzinfo = UTC, clock: Callable[[], fl
         found = _asked(lambda: reports.report(by, asked.start, asked.end, limit=limit, cursor=cursor))
         return JSONResponse(wire.report(found))
 
-    @routes.get("/api/energy/balance", summary="Whether the books agree with the meters", responses=schema.BALANCE)
+    @routes.get("/api/energy/balance", summary="Whether the books agree with the meters", responses=shapes.BALANCE)
     def balance(
         *,
         start: From = None,
