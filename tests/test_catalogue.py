@@ -25,7 +25,7 @@ COUNTS = {
 KNOWN_LABELS = """
     account architecture availability
     bios_version bmc_firmware bmc_model
-    cause check collector component compute_instance
+    cause check collector component compute_instance container
     device dimm direction domain drive driver
     engine
     fan firmware
@@ -35,10 +35,10 @@ KNOWN_LABELS = """
     kind
     license location log
     message message_id method mig_uuid minor model module_id
-    name node
-    part partition pci_bus_id pid pipe policy posted_to profile psu python
+    name namespace node
+    part partition pci_bus_id pid pipe pod policy posted_to profile psu python
     qos
-    rack reason resource role
+    rack reason replica replicas resource role
     scheduler scope sensor serial service_tag severity socket source state
     target tier
     user uuid

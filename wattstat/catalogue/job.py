@@ -16,6 +16,12 @@ JOB_GPU_INFO = info(
     "A job's hold on a GPU; gpu_instance is empty unless it holds a part. Joins the series of GPUs by uuid.",
     source="the scheduler, and the node's journal for what identifies the GPU",
 )
+POD_GPU_INFO = info(
+    "pod_gpu_info",
+    "node namespace pod container resource device uuid minor gpu_instance replica replicas",
+    "A container's hold on a GPU or a part of it; device is the id as the kubelet has it, the labels after it what it tells.",
+    source="the kubelet's pod-resources service",
+)
 JOB_START_TIMESTAMP_SECONDS = gauge(
     "job_start_timestamp_seconds", _JOB, "When the job's present run began, as Unix time.", source="the scheduler"
 )

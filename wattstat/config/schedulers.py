@@ -72,6 +72,8 @@ class Kubernetes(Strict):
     """Name of an entry of `credentials` with a bearer token; the pod's own service account unless given."""
     tls: SchedulerTls = SchedulerTls()
     """How its certificate is checked."""
+    cluster: str = ""
+    """The cluster's name, where several are watched."""
     nodes: dict[str, str] = Field(default_factory=dict)
     """Kubernetes' names of nodes that the inventory calls otherwise, as `kubernetes name: inventory name`."""
     account_label: str = ""

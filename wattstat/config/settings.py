@@ -184,6 +184,9 @@ class Agent(Strict):
     """How often what hardly changes is read: identity, limits, ECC, links."""
     sysfs: Path = Path("/sys")
     """Where the kernel's files are mounted; another place inside a container."""
+    pod_resources: Path | None = None
+    """Socket of the kubelet's pod-resources service, which tells which pod holds which GPU; looked for at
+    /var/lib/kubelet/pod-resources/kubelet.sock unless given."""
     token_file: Path | None = None
     """File with the bearer token that readers must send."""
     insecure: bool = False

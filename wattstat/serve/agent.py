@@ -24,6 +24,7 @@ from collectors.frame.errors import CollectError
 from collectors.frame.runner import Runner
 from collectors.frame.source import Source, Tier
 from collectors.frame.status import TierStatus
+from collectors.kubelet.source import sources as kubelet_sources
 from wattstat import dcgm
 from wattstat.catalogue import own
 from wattstat.catalogue.metric import Sample, Samples
@@ -46,7 +47,7 @@ def node_name(config: Config) -> str:
 
 def all_sources(config: Config, node: str) -> list[Source[Any]]:
     """What this node has. A binding that is missing or wrong is told and costs only the GPUs."""
-    found: list[Source[Any]] = list(rapl.sources(config, node))
+    found: list[Source[Any]] = [*rapl.sources(config, node), *kubelet_sources(config, node)]
     try:
         found += nvml.sources(config, node)
     except CollectError as error:
