@@ -1,0 +1,231 @@
+"""The runs in the books: written when they change, summed up, moved to another owner, closed when nothing more will come."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any, TypeVar
+
+import sqlalchemy as sa
+
+from energy import run_record
+from energy.model import Account, GpuUse
+from energy.tables import ACTIVITIES, AMOUNTS, checkpoints, postings, run_details, run_nodes, runs, usage_days, usage_hours
+from energy.tally import DAY, Owner, RunSum
+from energy.upsert import greater, lesser, upsert
+from wattstat.jobs import Run, RunKey, State
+
+Each = TypeVar("Each")
+_IDENTITY = ("name", "user_name", "account", "partition", "qos")
+_ACTIVITY_SUMS = tuple(name for activity in ACTIVITIES for name in (activity, f"{activity}_known"))
+_ADDED = ("energy_joules", *AMOUNTS, "held_seconds", "held_idle_seconds", "held_joules", *_ACTIVITY_SUMS)
+# How long after its end a run waits for nodes of which the books have never heard.
+_PATIENCE = float(DAY)
+# Parameters of one statement are limited, on SQLite to 32,766.
+_AT_ONCE = 5000
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What a commit found out about runs: their numbers and owners, the hour of their first posting before it."""
+
+    ids: Mapping[RunKey, int]
+    owners: Mapping[int, Owner]
+    first_hours: Mapping[int, int | None]
+    runs: Sequence[Run]
+
+
+class BookRuns:
+    """Writes `runs` and what hangs on it. Remembers what it wrote, so that an unchanged run costs nothing."""
+
+    def __init__(self, dialect: str) -> None:
+        self._known: dict[RunKey, Run] = {}
+        self._upsert = upsert(
+            dialect,
+            runs,
+            key=("job_id", "scheduler", "instance"),
+            replaced=("state", "submitted", "started", "ended", "reach", "gpus", "closed"),
+            kept_if_empty=_IDENTITY,
+        )
+        self._upsert_details = upsert(dialect, run_details, replaced=("body",))
+        self._count = {table: upsert(dialect, table, added=("begun",)) for table in (usage_hours, usage_days)}
+        self._move = {table: upsert(dialect, table, added=AMOUNTS, joined=("methods",)) for table in (usage_hours, usage_days)}
+        new: dict[str, Any] = {
+            name: sa.bindparam(f"new_{name}") for name in (*_ADDED, "methods", "first_hour", "last_hour", "memory_peak_ratio")
+        }
+        self._add = (
+            sa.update(runs)
+            .where(runs.c.id == sa.bindparam("run_id"))
+            .values(
+                **{name: runs.c[name] + new[name] for name in _ADDED},
+                methods=runs.c.methods.bitwise_or(new["methods"]),
+                first_hour=lesser(runs.c.first_hour, sa.cast(new["first_hour"], sa.BigInteger)),
+                last_hour=greater(runs.c.last_hour, sa.cast(new["last_hour"], sa.BigInteger)),
+                memory_peak_ratio=greater(runs.c.memory_peak_ratio, sa.cast(new["memory_peak_ratio"], sa.Double)),
+            )
+        )
+
+    def write(self, connection: sa.Connection, told: Sequence[Run], mentioned: Mapping[RunKey, float]) -> Written:
+        """Write runs that changed. `mentioned` are those to which something will be posted, with the time of it."""
+        changed = {run.key: run for run in told if self._known.get(run.key) != run}
+        before = _stored(connection, {*changed, *mentioned})
+        for key, at in mentioned.items():
+            if key not in before and key not in changed:
+                # Nobody described it, and its joules are true all the same.
+                changed[key] = Run(key=key, state=State.GONE, started=at, ended=at)
+        if changed:
+            connection.execute(self._upsert, [run_record.columns(run) for run in changed.values()])
+        after = _stored(connection, [*changed, *(key for key in mentioned if key not in changed)]) if changed else before
+        ids = {key: row.id for key, row in after.items()}
+        self._write_details(connection, {ids[key]: run for key, run in changed.items()})
+        for key, row in before.items():
+            if row.first_hour is not None and _owner(row) != _owner(after[key]):
+                self._move_usage(connection, row.id, _owner(row), _owner(after[key]), row.first_hour)
+        owners = {row.id: _owner(row) for row in after.values()}
+        return Written(ids, owners, {row.id: row.first_hour for row in after.values()}, tuple(changed.values()))
+
+    def remember(self, written: Written) -> None:
+        """The commit is through."""
+        self._known |= {run.key: run for run in written.runs}
+        if len(self._known) > 4 * _AT_ONCE:
+            self._known = {key: run for key, run in self._known.items() if run.ended is None}
+
+    def add(self, connection: sa.Connection, sums: Mapping[int, RunSum], uses: Iterable[GpuUse], written: Written) -> None:
+        """Add a commit's postings and uses to the runs' totals."""
+        rows = {run: _posted(run, found) for run, found in sums.items()}
+        for use in uses:
+            run = written.ids[use.run]
+            _add_use(rows.setdefault(run, _nothing(run)), use)
+        if rows:
+            connection.execute(self._add, list(rows.values()))
+        self._count_begun(connection, sums, written)
+
+    def close(self, connection: sa.Connection) -> None:
+        """Mark runs to which nothing more can be posted: they ended, and their nodes are settled beyond that."""
+        newest = sa.select(sa.func.max(checkpoints.c.settled_until)).scalar_subquery()
+        unsettled = (
+            sa.select(run_nodes.c.run_id)
+            .select_from(run_nodes.outerjoin(checkpoints, checkpoints.c.node == run_nodes.c.node))
+            .where(
+                run_nodes.c.run_id == runs.c.id,
+                sa.or_(
+                    checkpoints.c.settled_until < runs.c.ended,
+                    sa.and_(checkpoints.c.node.is_(None), newest < runs.c.ended + _PATIENCE),
+                ),
+            )
+        )
+        connection.execute(
+            sa.update(runs).where(runs.c.closed == 0, runs.c.ended.is_not(None), ~unsettled.exists()).values(closed=1)
+        )
+
+    def _write_details(self, connection: sa.Connection, changed: Mapping[int, Run]) -> None:
+        if not changed:
+            return
+        rows = [{"run_id": run_id, "body": run_record.details(run)} for run_id, run in changed.items()]
+        connection.execute(self._upsert_details, rows)
+        connection.execute(
+            sa.delete(run_nodes).where(run_nodes.c.run_id == sa.bindparam("of")), [{"of": each} for each in changed]
+        )
+        nodes = [
+            {"run_id": run_id, "node": node, "position": position, "started": run.started}
+            for run_id, run in changed.items()
+            for position, node in enumerate(dict.fromkeys(run.nodes))
+        ]
+        if nodes:
+            connection.execute(sa.insert(run_nodes), nodes)
+
+    def _count_begun(self, connection: sa.Connection, sums: Mapping[int, RunSum], written: Written) -> None:
+        """Count each run once, in the hour of its first posting."""
+        counts: list[tuple[int, Owner, int]] = []
+        for run, found in sums.items():
+            first = written.first_hours[run]
+            if first is not None and first <= found.first_hour:
+                continue
+            counts.append((found.first_hour, written.owners[run], 1))
+            if first is not None:
+                counts.append((first, written.owners[run], -1))
+        self._count_rows(connection, counts)
+
+    def _count_rows(self, connection: sa.Connection, counts: Sequence[tuple[int, Owner, int]]) -> None:
+        if not counts:
+            return
+        rows = [{"hour": hour, "posted_to": str(Account.JOB), **owner._asdict(), "begun": n} for hour, owner, n in counts]
+        connection.execute(self._count[usage_hours], rows)
+        days = [{**row, "day": row["hour"] - row["hour"] % DAY} for row in rows]
+        for row in days:
+            del row["hour"]
+        connection.execute(self._count[usage_days], days)
+
+    def _move_usage(self, connection: sa.Connection, run: int, old: Owner, new: Owner, first_hour: int) -> None:
+        """A run's owner became known, or was corrected, after something was posted: give it to the new one."""
+        sums = [sa.func.sum(postings.c[name]).label(name) for name in AMOUNTS]
+        for table, time in ((usage_hours, postings.c.hour), (usage_days, postings.c.hour - postings.c.hour % DAY)):
+            name = table.primary_key.columns[0].name
+            posted = sa.select(time.label(name), *sums).where(postings.c.run_id == run).group_by(time)
+            rows = [{**row, "posted_to": str(Account.JOB), "methods": 0} for row in connection.execute(posted).mappings()]
+            if not rows:
+                continue
+            negative = [{**row, **{each: -row[each] for each in AMOUNTS}, **old._asdict()} for row in rows]
+            connection.execute(self._move[table], [*negative, *({**row, **new._asdict()} for row in rows)])
+        self._count_rows(connection, [(first_hour, old, -1), (first_hour, new, 1)])
+
+
+def _stored(connection: sa.Connection, keys: Iterable[RunKey]) -> dict[RunKey, Any]:
+    found: dict[RunKey, Any] = {}
+    names = (runs.c.job_id, runs.c.scheduler, runs.c.instance)
+    wanted = sa.select(runs.c.id, *names, runs.c.user_name, runs.c.account, runs.c.partition, runs.c.first_hour)
+    for some in _chunks(keys):
+        listed = [(key.job_id, key.scheduler, key.instance) for key in some]
+        for row in connection.execute(wanted.where(sa.tuple_(*names).in_(listed))):
+            found[RunKey(row.scheduler, row.job_id, row.instance)] = row
+    return found
+
+
+def _chunks(items: Iterable[Each]) -> Iterator[list[Each]]:
+    rest = iter(items)
+    while some := list(islice(rest, _AT_ONCE)):
+        yield some
+
+
+def _owner(row: Any) -> Owner:
+    return Owner(row.user_name, row.account, row.partition)
+
+
+def _nothing(run: int) -> dict[str, Any]:
+    names = {f"new_{name}": 0.0 for name in _ADDED}
+    return {
+        "run_id": run,
+        **names,
+        "new_methods": 0,
+        "new_first_hour": None,
+        "new_last_hour": None,
+        "new_memory_peak_ratio": None,
+    }
+
+
+def _posted(run: int, found: RunSum) -> dict[str, Any]:
+    amounts = dict(zip(AMOUNTS, found.amounts, strict=True))
+    parts = amounts["gpu_joules"] + amounts["cpu_joules"] + amounts["rest_joules"] + amounts["idle_joules"]
+    return {
+        **_nothing(run),
+        **{f"new_{name}": value for name, value in amounts.items()},
+        "new_energy_joules": parts,
+        "new_methods": found.methods,
+        "new_first_hour": found.first_hour,
+        "new_last_hour": found.last_hour,
+    }
+
+
+def _add_use(row: dict[str, Any], use: GpuUse) -> None:
+    row["new_held_seconds"] += use.seconds
+    row["new_held_idle_seconds"] += use.idle_seconds
+    row["new_held_joules"] += use.joules
+    for name in ACTIVITIES:
+        value = getattr(use, name)
+        if value is not None:
+            row[f"new_{name}"] += value
+            row[f"new_{name}_known"] += use.seconds
+    if use.memory_peak_bytes is not None and use.memory_total_bytes:
+        peak = use.memory_peak_bytes / use.memory_total_bytes
+        row["new_memory_peak_ratio"] = max(peak, row["new_memory_peak_ratio"] or 0.0)
