@@ -1,0 +1,301 @@
+"""What the ledger keeps of one node: readings that are not settled yet, and where the settled ones ended."""
+
+from __future__ import annotations
+
+import json
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from energy.activity import Frames
+from energy.claims import Claim, claims
+from energy.meter import MeterBase, NodeMeter
+from energy.model import Checkpoint
+from energy.roster import Roster
+from energy.series import ESTIMATED, Knot, Reading, levels, track
+from energy.settle import GpuMeter, Meter, Span
+from wattstat.journal import Boundary, Entry, Gpu, NodeJournal
+
+# The journal has an entry a second at most: two that are closer are one entry, read twice.
+SAME_ENTRY_SECONDS = 0.4
+# RAPL domains that do not contain each other. psys is the whole board, core and uncore are parts of the package.
+CPU_DOMAINS = ("package-", "dram-")
+# A power limit holds on average over a second or so; for moments boards draw more.
+OVERSHOOT = 1.1
+# A mean power over less than this says little: the counter goes in steps.
+SHORTEST_MEAN_SECONDS = 5.0
+
+
+@dataclass(slots=True)
+class Base:
+    """Where a meter stood at its last reading that is not newer than the settled time, and what is posted since that.
+
+    `posted` None: the node was settled without this meter meanwhile. `watts` is what was drawn before the reading.
+    """
+
+    reading: Reading
+    posted: float | None = 0.0
+    watts: float | None = None
+
+    def record(self, shift: float) -> list[Any]:
+        """For the checkpoint, in the wall clock's time."""
+        return [self.reading.at + shift, *self.reading[1:], self.posted, self.watts]
+
+    @classmethod
+    def of(cls, record: list[Any], shift: float) -> Base:
+        """From the checkpoint."""
+        at, *rest, posted, watts = record
+        return cls(Reading(at - shift, *rest), posted, watts)
+
+
+@dataclass(slots=True, kw_only=True)
+class NodeState:
+    """One node. All times are steady."""
+
+    name: str
+    settled: float | None = None
+    token: float | None = None
+    entries: list[Entry] = field(default_factory=list)
+    boots: list[str] = field(default_factory=list)
+    edges: dict[str, list[Reading]] = field(default_factory=dict)
+    gpus: tuple[Gpu, ...] = ()
+    gpu_bases: dict[str, Base] = field(default_factory=dict)
+    cpu_bases: dict[str, Base] = field(default_factory=dict)
+    meter: NodeMeter = field(default_factory=NodeMeter)
+    has_meter: bool = False
+    is_managed: bool = False
+    deficit: float = 0.0
+    idle_watts: dict[str, float] = field(default_factory=dict)
+    limits: dict[str, float] = field(default_factory=dict)
+    node_gpus: int = 0
+    _claims: tuple[int, tuple[Gpu, ...], dict[str, list[Claim]]] | None = None
+
+    @property
+    def newest(self) -> float | None:
+        """When the journal's newest entry was written."""
+        return self.entries[-1].at if self.entries else None
+
+    def take(self, journal: NodeJournal, shift: float) -> None:
+        """Add what is new of a journal's reading, in order of time."""
+        if journal.gpus != self.gpus:
+            self.gpus = journal.gpus
+        for entry in journal.entries:
+            self._take(Entry(at=entry.at - shift, gpus=entry.gpus, cpus=entry.cpus, shares=entry.shares), journal.boot)
+
+    def _take(self, entry: Entry, boot: str) -> None:
+        at = entry.at
+        if self.settled is not None and at <= self.settled:
+            # Only the newest of these serves: activity since then is known by its difference.
+            if self.entries and self.entries[0].at <= self.settled:
+                if at <= self.entries[0].at:
+                    return
+                del self.entries[0], self.boots[0]
+            self.entries.insert(0, entry)
+            self.boots.insert(0, boot)
+            return
+        place = len(self.entries)
+        if self.entries and at < self.entries[-1].at + SAME_ENTRY_SECONDS:
+            place = bisect_left(self.entries, at, key=lambda each: each.at)
+            near = self.entries[max(0, place - 1) : place + 1]
+            if any(abs(each.at - at) < SAME_ENTRY_SECONDS for each in near):
+                return
+        self.entries.insert(place, entry)
+        self.boots.insert(place, boot)
+
+    def edge(self, boundary: Boundary, shift: float) -> None:
+        """The GPUs' counters as a boundary has them."""
+        at = boundary.at - shift
+        if self.settled is not None and at <= self.settled:
+            return
+        for uuid, joules in boundary.joules.items():
+            self.edges.setdefault(uuid, []).append(Reading(at, joules, boundary.resets.get(uuid, 0)))
+
+    def first(self) -> float | None:
+        """Where a node that was never settled begins: as soon as all of its meters were read."""
+        starts = [self.entries[0].at] if self.entries else []
+        starts += [self.meter.knots[0].at] if self.meter.knots else []
+        return max(starts, default=None)
+
+    def span(self, since: float, until: float, *, shift: float, roster: Roster, is_overhead: bool, idle_ratio: float) -> Span:
+        """All that is to be known to settle."""
+        by_uuid = {gpu.uuid: gpu for gpu in self.gpus}
+        claimed = self._claimed(roster)
+        stays = [stay for stay in roster.stays.get(self.name, {}).values() if stay.start.at <= until and stay.end.at >= since]
+        gpus = [
+            GpuMeter(
+                gpu=by_uuid[uuid],
+                knots=track(readings, self._most(uuid), base.watts),
+                posted=base.posted,
+                most_watts=self._most(uuid),
+                idle_watts=self.idle_watts.get(uuid, 0.0),
+                limit_watts=self.limits.get(uuid),
+                claims=[claim for claim in claimed.get(uuid, ()) if claim.start.at <= until and claim.end.at >= since],
+            )
+            for uuid, base, readings in self._gpu_readings()
+            if uuid in by_uuid
+        ]
+        cpus = [
+            Meter(knots=track(readings, None, base.watts), posted=base.posted) for _, base, readings in self._cpu_readings()
+        ]
+        meter = None
+        if self.meter.knots:
+            meter = Meter(knots=self.meter.until(until), posted=self.meter.posted)
+        return Span(
+            node=self.name,
+            since=since,
+            until=until,
+            shift=shift,
+            gpus=gpus,
+            cpus=cpus,
+            meter=meter,
+            source="devices" if meter is None else "integrated",
+            stays=stays,
+            frames=Frames(entries=self.entries, boots=self.boots),
+            node_gpus=max(len(self.gpus), self.node_gpus),
+            is_overhead=is_overhead,
+            deficit=self.deficit,
+            idle_ratio=idle_ratio,
+        )
+
+    def advanced(self, span: Span, deficit: float) -> Advanced:
+        """Where everything stands at the end of a settled span."""
+        knots = {meter.gpu.uuid: meter.knots for meter in span.gpus}
+        gpu_bases = dict(self.gpu_bases)
+        idle = dict(self.idle_watts)
+        for uuid, _, readings in self._gpu_readings():
+            if uuid in knots:
+                gpu_bases[uuid] = _based(readings, knots[uuid], span)
+                watts = _mean_watts(knots[uuid], span)
+                if watts is not None:
+                    idle[uuid] = min(watts, idle.get(uuid, watts))
+        cpu_bases = dict(self.cpu_bases)
+        for (domain, _, readings), meter in zip(self._cpu_readings(), span.cpus, strict=True):
+            cpu_bases[domain] = _based(readings, meter.knots, span)
+        return Advanced(
+            until=span.until,
+            gpu_bases=gpu_bases,
+            cpu_bases=cpu_bases,
+            meter=self.meter.advanced(span.until),
+            deficit=deficit,
+            idle_watts=idle,
+            is_managed=self.is_managed,
+        )
+
+    def apply(self, advanced: Advanced, token: float) -> None:
+        """The books hold it: drop what is settled."""
+        until = advanced.until
+        self.settled, self.token = until, token
+        self.gpu_bases, self.cpu_bases = advanced.gpu_bases, advanced.cpu_bases
+        self.deficit, self.idle_watts = advanced.deficit, advanced.idle_watts
+        self.meter.forget(advanced.meter)
+        first = max(0, bisect_right(self.entries, until, key=lambda each: each.at) - 1)
+        del self.entries[:first], self.boots[:first]
+        self.edges = {
+            uuid: later
+            for uuid, readings in self.edges.items()
+            if (later := [reading for reading in readings if reading.at > until])
+        }
+
+    def _gpu_readings(self) -> Iterator[tuple[str, Base, list[Reading]]]:
+        uuids = dict.fromkeys((*self.gpu_bases, *(uuid for entry in self.entries for uuid in entry.gpus), *self.edges))
+        for uuid in uuids:
+            found = [
+                Reading(entry.at, counts.joules, counts.resets, counts.power_joules, counts.power_seconds, boot)
+                for entry, boot in zip(self.entries, self.boots, strict=True)
+                if (counts := entry.gpus.get(uuid)) is not None
+            ]
+            if uuid in self.edges:
+                found = sorted([*found, *self.edges[uuid]], key=lambda reading: reading.at)
+            yield uuid, *_with_base(self.gpu_bases.get(uuid), found)
+
+    def _cpu_readings(self) -> Iterator[tuple[str, Base, list[Reading]]]:
+        domains = dict.fromkeys((*self.cpu_bases, *(name for entry in self.entries for name in entry.cpus)))
+        for domain in domains:
+            if domain.startswith(CPU_DOMAINS):
+                found = [
+                    Reading(entry.at, entry.cpus[domain], 0, None, None, boot)
+                    for entry, boot in zip(self.entries, self.boots, strict=True)
+                    if domain in entry.cpus
+                ]
+                yield domain, *_with_base(self.cpu_bases.get(domain), found)
+
+    def _most(self, uuid: str) -> float | None:
+        limit = self.limits.get(uuid)
+        return None if limit is None else limit * OVERSHOOT
+
+    def _claimed(self, roster: Roster) -> dict[str, list[Claim]]:
+        version = roster.versions.get(self.name, 0)
+        if self._claims is None or self._claims[0] != version or self._claims[1] is not self.gpus:
+            self._claims = version, self.gpus, claims(roster.stays.get(self.name, {}).values(), self.gpus)
+        return self._claims[2]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Advanced:
+    """Where a node's meters stand at the end of a span."""
+
+    until: float
+    gpu_bases: dict[str, Base]
+    cpu_bases: dict[str, Base]
+    meter: MeterBase | None
+    deficit: float
+    idle_watts: dict[str, float]
+    is_managed: bool
+
+    def checkpoint(self, node: str, shift: float) -> Checkpoint:
+        """As the books keep it, in the wall clock's time."""
+        state = {
+            "gpus": {uuid: base.record(shift) for uuid, base in self.gpu_bases.items()},
+            "cpus": {domain: base.record(shift) for domain, base in self.cpu_bases.items()},
+            "meter": None if self.meter is None else self.meter.record(shift),
+            "deficit": self.deficit,
+            "idle_watts": self.idle_watts,
+            "managed": self.is_managed,
+        }
+        return Checkpoint(node=node, settled_until=self.until + shift, state=json.dumps(state, separators=(",", ":")))
+
+
+def restored(checkpoint: Checkpoint, shift: float, now: float) -> NodeState:
+    """A node as its checkpoint tells. A settled time that is still to come (the clock was set back) counts as now."""
+    state: dict[str, Any] = json.loads(checkpoint.state)
+    node = NodeState(
+        name=checkpoint.node,
+        settled=min(checkpoint.settled_until - shift, now),
+        token=checkpoint.settled_until,
+        gpu_bases={uuid: Base.of(record, shift) for uuid, record in state["gpus"].items()},
+        cpu_bases={domain: Base.of(record, shift) for domain, record in state["cpus"].items()},
+        is_managed=state["managed"],
+        deficit=state["deficit"],
+        idle_watts=state["idle_watts"],
+    )
+    if state["meter"] is not None:
+        node.meter.restore(MeterBase.of(state["meter"], shift))
+    return node
+
+
+def _with_base(base: Base | None, readings: list[Reading]) -> tuple[Base, list[Reading]]:
+    """The readings from the base on. A meter that is new begins with its first reading."""
+    if base is None:
+        return Base(readings[0]), readings
+    return base, [base.reading, *(reading for reading in readings if reading.at > base.reading.at)]
+
+
+def _based(readings: Sequence[Reading], knots: Sequence[Knot], span: Span) -> Base:
+    """The new base: the last reading before the end, with a counter if the meter has one; and what is posted after it."""
+    past = [reading for reading in readings if reading.at <= span.until] or [readings[0]]
+    base = next((reading for reading in reversed(past) if reading.joules is not None), past[-1])
+    at_base, at_end = levels(knots, (base.at, span.until))
+    before = levels(knots, (base.at - 1, base.at))
+    is_blind = span.meter is not None and knots[-1].at < span.until
+    posted = None if is_blind else max(0.0, at_end.joules - at_base.joules)
+    return Base(base, posted, max(0.0, before[1].joules - before[0].joules))
+
+
+def _mean_watts(knots: Sequence[Knot], span: Span) -> float | None:
+    """What a GPU drew over the span; None where that was too short, or partly guessed."""
+    first, last = levels(knots, (span.since, span.until))
+    seconds = span.until - span.since
+    if seconds < SHORTEST_MEAN_SECONDS or last.methods & ESTIMATED or last.joules <= first.joules:
+        return None
+    return (last.joules - first.joules) / seconds

@@ -1,0 +1,291 @@
+"""Settling one node over a span: cut where anything changes, split each slice by the rules, add up by line.
+
+How errors add up: a line's error is the sum of what its joules may be off at the times where its run began or ended on a
+device (`Level.slack` there, and what the time itself may be off), of what was filled into holes while it ran, and of what the
+model of a shared GPU leaves open. Cuts within a run (readings, hours) move joules from one of its slices to the next and are no
+error of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Container, Iterable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import NamedTuple
+
+from energy import rules
+from energy.activity import Frames
+from energy.claims import Claim
+from energy.lines import Activity, Cell, Ledgered, Priced, Use
+from energy.model import HOUR, GpuUse, Method
+from energy.roster import Moment, Stay
+from energy.series import COUNTER_STEP_SECONDS, ESTIMATED, Knot, levels
+from wattstat.jobs import RunKey
+from wattstat.journal import Gpu
+
+SPLIT = int(Method.SPLIT)
+
+Tenants = list[list[rules.Tenant]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Meter:
+    """A meter's knots, and how much of them is posted already; None: whatever lies before the span is nobody's any more."""
+
+    knots: Sequence[Knot]
+    posted: float | None = 0.0
+    most_watts: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GpuMeter(Meter):
+    """A GPU's meter, what it draws at rest, and who held the GPU when."""
+
+    gpu: Gpu
+    idle_watts: float = 0.0
+    limit_watts: float | None = None
+    claims: Sequence[Claim] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Span:
+    """All that is to be known of a node from `since` to `until` (steady time; `shift` makes it the wall clock's)."""
+
+    node: str
+    since: float
+    until: float
+    shift: float
+    gpus: Sequence[GpuMeter] = ()
+    cpus: Sequence[Meter] = ()
+    meter: Meter | None = None
+    source: str = "devices"
+    stays: Sequence[Stay] = ()
+    frames: Frames
+    node_gpus: int = 0
+    is_overhead: bool = False
+    deficit: float = 0.0
+    idle_ratio: float = 0.01
+
+
+class Slice(NamedTuple):
+    """Joules of one meter in one slice of time, with their marks; `error` is without that of the slice's edges."""
+
+    joules: float
+    methods: int
+    estimated: float
+    error: float
+
+
+def settle(span: Span, price: Callable[[float], Priced]) -> Ledgered:
+    """Everything of the span, posted. `price` tells what one joule costs at a time of the wall clock."""
+    work = _Work(span)
+    for gpu in span.gpus:
+        work.gpu(gpu)
+    tenants = [_tenants(span, since, until) for since, until in work.slices]
+    for cpu in span.cpus:
+        work.cpu(cpu, tenants)
+    out = Ledgered(node=span.node, is_overhead=span.is_overhead, source=span.source, deficit=span.deficit)
+    measured = work.rest(span.meter, tenants, out)
+    for row, joules, (since, until) in zip(work.cells, measured, work.slices, strict=True):
+        at = (since + until) / 2 + span.shift
+        out.post(at, row, joules, price(at))
+    out.uses = {key: _gpu_use(key, span.node, meter, claim, use) for key, (meter, claim, use) in work.uses.items()}
+    return out
+
+
+def cut(span: Span) -> list[float]:
+    """Where slices begin and end: readings, starts, ends and suspensions of runs, hours."""
+    times = {span.since, span.until, *span.frames.times}
+    for stay in span.stays:
+        times.update((stay.start.at, stay.end.at))
+        for since, until in stay.suspended:
+            times.update((since, until))
+    for meter in span.gpus:
+        for claim in meter.claims:
+            times.update((claim.start.at, claim.end.at))
+    hour = (span.since + span.shift) // HOUR * HOUR + HOUR
+    while hour < span.until + span.shift:
+        times.add(hour - span.shift)
+        hour += HOUR
+    return sorted(time for time in times if span.since <= time <= span.until)
+
+
+def slices(meter: Meter, cuts: Sequence[float], edges: Container[float]) -> list[Slice]:
+    """A meter's joules slice by slice: together exactly what it counted and nobody was posted."""
+    found = levels(meter.knots, cuts, meter.most_watts, edges)
+    before = found[0].joules if meter.posted is None else meter.posted
+    out = []
+    for earlier, level in pairwise(found):
+        joules = max(0.0, level.joules - before)
+        before = max(before, level.joules)
+        guessed = earlier.in_hole or level.in_hole
+        estimated = joules if guessed else min(joules, level.filled)
+        methods = level.methods | ESTIMATED if guessed else level.methods
+        out.append(Slice(joules, methods, estimated, level.error))
+    return out
+
+
+def edge_error(meter: Meter, moment: Moment) -> float:
+    """By the interpolation, and by what was drawn within the time that the moment itself may be off."""
+    at, slack = moment
+    early, exact, late = levels(meter.knots, (at - slack, at, at + slack), meter.most_watts, (at,))
+    unseen = max(0.0, at + slack - max(at, meter.knots[-1].at)) * late.slack / COUNTER_STEP_SECONDS
+    return max(late.joules + late.slack + unseen - exact.joules, exact.joules - early.joules + early.slack)
+
+
+class _Work:
+    """A span being settled: its slices, and what each of them brings to whom."""
+
+    def __init__(self, span: Span) -> None:
+        self.span = span
+        self.cuts = cut(span)
+        self.slices = list(pairwise(self.cuts))
+        self.places = span.frames.places(self.cuts)
+        self.cells: list[dict[RunKey | None, Cell]] = [{} for _ in self.slices]
+        self.uses: dict[tuple[RunKey, str, str], tuple[GpuMeter, Claim, Use]] = {}
+        self.edges = [moment for stay in span.stays for moment in (stay.start, stay.end)]
+
+    def gpu(self, meter: GpuMeter) -> None:
+        """One GPU's joules to whoever held it, or its parts."""
+        claims = meter.claims
+        errors = self._errors(meter, [moment for claim in claims for moment in (claim.start, claim.end)])
+        for place, piece in enumerate(slices(meter, self.cuts, errors)):
+            since, until = self.slices[place]
+            holding = [claim for claim in claims if claim.covers(since, until)]
+            parts = self._parts(meter, piece.joules, holding, place)
+            error = piece.error + errors.get(since, 0.0) + errors.get(until, 0.0)
+            free = max(0.0, 1.0 - sum(claim.fraction for claim in holding))
+            for number, part in enumerate(parts):
+                claim = holding[number] if part.run is not None else None
+                share = part.joules / piece.joules if piece.joules > 0 else 1 / len(parts)
+                cell = _cell(self.cells[place], part.run)
+                if part.is_idle:
+                    cell.idle += part.joules
+                else:
+                    cell.gpu += part.joules
+                cell.error += part.error + share * error
+                cell.estimated += share * piece.estimated
+                cell.methods |= piece.methods | (SPLIT if part.is_split else 0)
+                cell.gpu_seconds += (until - since) * (free if claim is None else claim.fraction)
+                if claim is not None:
+                    self._use(meter, claim, part, place)
+
+    def _parts(self, meter: GpuMeter, joules: float, holding: Sequence[Claim], place: int) -> list[rules.Part]:
+        if not holding:
+            return [rules.Part(None, joules)]
+        since, until = self.slices[place]
+        frames, uuid, idle_ratio = self.span.frames, meter.gpu.uuid, self.span.idle_ratio
+        first = holding[0]
+        if len(holding) == 1 and first.whole:
+            activity = frames.gpu(self.places[place], uuid)
+            holder = rules.Holder(first.run, 1.0, suspended=first.stands_still(since, until))
+            return [rules.whole_gpu(joules, holder, activity.used if activity else None, idle_ratio)]
+        holders = []
+        for claim in holding:
+            share = frames.share(self.places[place], uuid, claim.holder)
+            of_gpu = claim.fraction if claim.is_slice else 1.0
+            active = None if share is None else share * of_gpu
+            holders.append(rules.Holder(claim.run, claim.fraction, active, claim.stands_still(since, until)))
+        return rules.shared_gpu(joules, meter.idle_watts * (until - since), holders, idle_ratio)
+
+    def _use(self, meter: GpuMeter, claim: Claim, part: rules.Part, place: int) -> None:
+        uuid, frames = meter.gpu.uuid, self.span.frames
+        if claim.whole:
+            activity = frames.gpu(self.places[place], uuid)
+        else:
+            share = frames.share(self.places[place], uuid, claim.holder)
+            activity = None if share is None else Activity(sm=share)
+        use = self.uses.setdefault((claim.run, uuid, claim.holder), (meter, claim, Use()))[2]
+        since, until = self.slices[place]
+        use.add(part.joules, until - since, activity, is_idle=part.is_idle)
+
+    def cpu(self, meter: Meter, tenants: Tenants) -> None:
+        """Processors' or memory's joules to whoever was given processors."""
+        errors = self._errors(meter, self.edges)
+        for place, piece in enumerate(slices(meter, self.cuts, errors)):
+            weights = rules.cpu_weights(tenants[place], self.span.node_gpus)
+            error = piece.error + sum(errors.get(at, 0.0) for at in self.slices[place])
+            for run, weight in weights.items():
+                cell = _cell(self.cells[place], run)
+                cell.cpu += weight * piece.joules
+                cell.error += weight * error
+                cell.estimated += weight * piece.estimated
+                cell.methods |= piece.methods | (SPLIT if len(weights) > 1 else 0)
+
+    def rest(self, meter: Meter | None, tenants: Tenants, out: Ledgered) -> list[float]:
+        """The node's joules less its devices', by share of those. Returns what the node's meter counted, slice by slice."""
+        if meter is None:
+            return [sum(cell.joules for cell in row.values()) for row in self.cells]
+        errors = self._errors(meter, self.edges)
+        found = slices(meter, self.cuts, errors)
+        for place, piece in enumerate(found):
+            row = self.cells[place]
+            devices = sum(cell.joules for cell in row.values())
+            rest, out.deficit = rules.rest_of_node(piece.joules, devices, out.deficit)
+            drew = [tenant._replace(device_joules=_joules(row, tenant.run)) for tenant in tenants[place]]
+            weights = rules.rest_weights(drew, _joules(row, None), self.span.node_gpus)
+            error = piece.error + sum(errors.get(at, 0.0) for at in self.slices[place])
+            estimated = piece.estimated / piece.joules if piece.joules > 0 else 0.0
+            for run, weight in weights.items():
+                cell = _cell(row, run)
+                cell.rest += weight * rest
+                cell.error += weight * error
+                cell.estimated += weight * rest * estimated
+                cell.methods |= piece.methods | (SPLIT if len(weights) > 1 else 0)
+        return [piece.joules for piece in found]
+
+    def _errors(self, meter: Meter, moments: Iterable[Moment]) -> dict[float, float]:
+        """How far the joules at starts and ends within the span may be off, by their time."""
+        since, until = self.cuts[0], self.cuts[-1]
+        return {moment.at: edge_error(meter, moment) for moment in moments if since <= moment.at <= until}
+
+
+def _tenants(span: Span, since: float, until: float) -> list[rules.Tenant]:
+    """Who is on the node, with what it was given."""
+    return [
+        rules.Tenant(stay.run, stay.cpus, _gpus_held(span, stay, since, until))
+        for stay in span.stays
+        if stay.start.at < until and stay.end.at > since
+    ]
+
+
+def _gpus_held(span: Span, stay: Stay, since: float, until: float) -> float:
+    if not span.gpus:
+        return sum(hold.fraction for hold in stay.gpus)
+    claims = (claim for meter in span.gpus for claim in meter.claims)
+    return sum(claim.fraction for claim in claims if claim.run == stay.run and claim.covers(since, until))
+
+
+def _joules(row: dict[RunKey | None, Cell], run: RunKey | None) -> float:
+    return row[run].joules if run in row else 0.0
+
+
+def _cell(row: dict[RunKey | None, Cell], run: RunKey | None) -> Cell:
+    cell = row.get(run)
+    if cell is None:
+        cell = row[run] = Cell()
+    return cell
+
+
+def _gpu_use(key: tuple[RunKey, str, str], node: str, meter: GpuMeter, claim: Claim, use: Use) -> GpuUse:
+    run, uuid, instance = key
+    return GpuUse(
+        run=run,
+        node=node,
+        uuid=uuid,
+        index=meter.gpu.index,
+        instance=instance,
+        fraction=claim.fraction,
+        joules=use.joules,
+        idle_joules=use.idle_joules,
+        seconds=use.seconds,
+        idle_seconds=use.idle_seconds,
+        sm_active_seconds=use.sm,
+        busy_seconds=use.busy,
+        tensor_active_seconds=use.tensor,
+        capped_seconds=use.capped,
+        memory_peak_bytes=use.memory,
+        memory_total_bytes=meter.gpu.memory_bytes,
+        limit_watts=meter.limit_watts,
+        model=meter.gpu.model,
+    )

@@ -1,0 +1,85 @@
+"""The ledger by hand: small stories whose joules one can work out."""
+
+import pytest
+
+from energy.model import Account
+from tests.energy.hall import START, Bench, entry, journal
+from wattstat.jobs import GpuHold, Placement, Run, RunKey, State
+from wattstat.journal import GpuCounts
+
+KEY = RunKey("slurm", "7")
+
+
+def _run(started: float, ended: float | None = None, gpus: int = 1) -> Run:
+    held = tuple(GpuHold(minor=number) for number in range(gpus))
+    return Run(
+        key=KEY,
+        user="ada",
+        account="physics",
+        started=started,
+        ended=ended,
+        state=State.RUNNING if ended is None else State.COMPLETED,
+        placements=(Placement(node="n1", gpus=held, cpus=8),),
+    )
+
+
+def _story(bench: Bench, *, seconds: int = 100, watts: tuple[float, float] = (500.0, 70.0), run: Run | None = None) -> None:
+    """Every 10 s one entry; two GPUs, package 100 W, the node 1000 W."""
+    for second in range(0, seconds + 1, 10):
+        bench.clocks.steady = START + second
+        counts = {
+            f"GPU-{index}": GpuCounts(joules=1e6 + power * second, sm_active_seconds=second * 0.5, power_seconds=float(second))
+            for index, power in enumerate(watts)
+        }
+        bench.observe(*([run] if run else []))
+        bench.power(1000.0)
+        bench.ledger.journal(journal(entry(bench.clocks.wall(), counts, {"package-0": 100.0 * second})))
+        bench.settle()
+
+
+def test_a_node_without_jobs_is_idle_and_adds_up_to_its_meter():
+    bench = Bench()
+    _story(bench)
+    settled = bench.books.newest["n1"].settled_until - START
+    assert settled > 90
+    assert bench.books.joules() == pytest.approx(1000 * settled)
+    assert {posting.account for posting in bench.books.postings} == {Account.IDLE}
+
+
+def test_a_job_gets_its_gpu_the_processors_and_its_share_of_the_rest():
+    bench = Bench()
+    _story(bench, run=_run(START - 100))
+    settled = bench.books.newest["n1"].settled_until - START
+    mine = [posting for posting in bench.books.postings if posting.run == KEY]
+    assert sum(posting.gpu_joules for posting in mine) == pytest.approx(500 * settled)
+    assert sum(posting.cpu_joules for posting in mine) == pytest.approx(100 * settled)
+    assert sum(posting.rest_joules for posting in mine) == pytest.approx(330 * settled * 600 / 670)
+    assert bench.books.joules() == pytest.approx(1000 * settled)
+    assert sum(posting.cost for posting in bench.books.postings) == pytest.approx(1e-4 * settled)
+    assert sum(hour.measured_joules for batch in bench.books.batches for hour in batch.hours) == pytest.approx(1000 * settled)
+
+
+def test_a_node_that_no_scheduler_manages_is_overhead():
+    bench = Bench()
+    for second in range(0, 101, 10):
+        bench.clocks.steady = START + second
+        bench.observe(nodes=("other",))
+        bench.power(300.0)
+        bench.settle()
+    assert {posting.account for posting in bench.books.postings} == {Account.OVERHEAD}
+
+
+def test_a_second_process_takes_up_where_the_first_ended():
+    bench = Bench()
+    _story(bench, run=_run(START - 100))
+    bench.fresh()
+    bench.clocks.steady += 100
+    counts = {f"GPU-{index}": GpuCounts(joules=1e6 + power * 200) for index, power in enumerate((500.0, 70.0))}
+    bench.observe(_run(START - 100))
+    bench.power(1000.0)
+    bench.ledger.journal(journal(entry(bench.clocks.wall(), counts, {"package-0": 20000.0})))
+    bench.clocks.steady += 10
+    bench.observe(_run(START - 100))
+    bench.settle()
+    assert bench.books.joules() == pytest.approx(1000 * (bench.books.newest["n1"].settled_until - START))
+    assert bench.books.joules(KEY) > 0
