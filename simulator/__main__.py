@@ -25,6 +25,10 @@ def main() -> None:
     parser.add_argument("--history-hours", type=float, default=24, help="hours of history to write (0: none)")
     parser.add_argument("--latency", type=float, default=0.0, help="seconds that every BMC answer takes")
     parser.add_argument("--bmc-only", action="store_true", help="only BMCs: no NVML, RAPL, agents or history")
+    parser.add_argument("--no-jobs", action="store_true", help="no jobs of its own: they come over the control API")
+    parser.add_argument("--model", default="", help="all servers of this model (xe9680, xe8640, r760xa-l40, r760xa-l4, r660)")
+    parser.add_argument("--prefix", default="", help="call the servers by this and a number: gpu gives gpu01, gpu02 ...")
+    parser.add_argument("--mig", action="append", default=[], metavar="NODE", help="cut the GPUs of this server by MIG")
     given = parser.parse_args()
     options = Options(
         directory=given.dir.resolve(),
@@ -34,6 +38,10 @@ def main() -> None:
         history_hours=0 if given.bmc_only else given.history_hours,
         latency_seconds=given.latency,
         bmc_only=given.bmc_only,
+        jobs=not given.no_jobs,
+        model=given.model,
+        prefix=given.prefix,
+        mig=tuple(given.mig),
     )
     with contextlib.suppress(KeyboardInterrupt):
         asyncio.run(_until_told(options))

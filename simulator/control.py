@@ -1,9 +1,9 @@
-"""Applying faults to the hall, and the control API that switches them on: `/faults`, `/jobs`, `/truth`, `/hall`."""
+"""Applying faults to the hall, and the control API that switches them on: `/faults` and `/truth`; `external.py` has `/jobs`."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any
 
 from aiohttp import web
@@ -149,8 +149,8 @@ class Control:
             if (state := self._states.get(server.name)) is not None:
                 state.reload_driver()
 
-    def application(self, truth: Callable[[], Mapping[str, Any]]) -> web.Application:
-        """The HTTP API."""
+    def application(self, truth: Callable[[], Mapping[str, Any]], routes: Iterable[web.RouteDef] = ()) -> web.Application:
+        """The HTTP API. `routes` are what else there is."""
 
         async def show(_: web.Request) -> web.Response:
             return web.json_response({"items": [fault.document() for fault in self.faults], "kinds": KINDS})
@@ -182,6 +182,7 @@ class Control:
                 web.delete("/faults", remove),
                 web.delete(r"/faults/{number:\d+}", remove),
                 web.get("/truth", tell),
+                *routes,
             ]
         )
         return application

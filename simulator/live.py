@@ -14,19 +14,21 @@ from aiohttp import web
 from simulator.bmc.server import Bmcs, free_port
 from simulator.certificates import Authority, Issued
 from simulator.control import Control, controllers_of
+from simulator.external import External
 from simulator.faults import Faults
 from simulator.files import USER, secret, write_agent, write_carbon, write_config, write_inventory
 from simulator.history import write_history
+from simulator.motion import Motion
 from simulator.nodes import NvmlFeed, RaplFeed
 from simulator.site import Layout, layout
 from simulator.slurm import token
+from simulator.slurm.prolog import Prologs
 from simulator.slurm.server import SlurmRest
 from simulator.truth import truth, write_truth
 from simulator.world import World
 
 STEP_SECONDS = 0.25
 BMC_ONLY_STEP_SECONDS = 1.0
-SLOW_SECONDS = 1.0
 TRUTH_SECONDS = 5.0
 BMC_PORT, AGENT_PORT, CORE_PORT, CONTROL_PORT, SLURM_PORT = 8443, 9837, 9838, 9839, 6820
 TOKEN_SECONDS = 365 * 86400.0
@@ -45,6 +47,10 @@ class Options:
     history_hours: float = 24
     latency_seconds: float = 0.0
     bmc_only: bool = False
+    jobs: bool = True
+    model: str = ""
+    prefix: str = ""
+    mig: tuple[str, ...] = ()
 
 
 async def run(options: Options, stop: asyncio.Event) -> None:
@@ -53,9 +59,9 @@ async def run(options: Options, stop: asyncio.Event) -> None:
     for name in ("state", "sysfs", "history", "agents"):
         (directory / name).mkdir(parents=True, exist_ok=True)
     (directory / "ready").unlink(missing_ok=True)
-    hall = layout(options.nodes, options.seed)
+    hall = layout(options.nodes, options.seed, model=options.model, prefix=options.prefix, mig=options.mig)
     now = time.time()
-    world = World(hall, options.seed, now - options.history_hours * 3600)
+    world = World(hall, options.seed, now - options.history_hours * 3600, jobs=options.jobs)
     if options.history_hours:
         write_history(world, now, directory / "history")
     faults = Faults()
@@ -69,48 +75,43 @@ async def run(options: Options, stop: asyncio.Event) -> None:
     await bmcs.start(certificates)
     nvml = None if options.bmc_only else NvmlFeed(world, directory / "state")
     rapl = None if options.bmc_only else RaplFeed(world, directory / "sysfs")
+    agent_port = None if options.bmc_only else free_port([server.host_address for server in hall.servers], AGENT_PORT)
+    prologs = Prologs(_agents_with_prolog(hall, agent_port)) if agent_port and options.jobs else None
+    step = BMC_ONLY_STEP_SECONDS if options.bmc_only else STEP_SECONDS
+    motion = Motion(world, nvml, rapl, prologs, step=step)
     control = Control(world, faults, bmcs, nvml.states if nvml else None)
-    runners, urls = [], []
-    for application, wanted in (
-        (control.application(lambda: truth(world)), CONTROL_PORT),
-        (SlurmRest(world, slurm_key).application(), SLURM_PORT),
-    ):
-        runner, url = await _serve(application, wanted)
-        runners.append(runner)
-        urls.append(url)
-    _write_files(options, hall, port, password, control_url=urls[0], slurm_url=urls[1])
+    control_runner, control_url = await _serve(
+        control.application(lambda: truth(world), External(motion).routes()), CONTROL_PORT
+    )
+    slurm_runner, slurm_url = await _serve(SlurmRest(world, slurm_key).application(), SLURM_PORT)
     secret(directory / "slurm-token", token.make(slurm_key, USER, now=now, seconds=TOKEN_SECONDS))
+    secret(directory / "bmc-password", password)
+    (directory / "control-url").write_text(control_url, encoding="utf-8")
+    slurm = slurm_url if options.jobs and not options.bmc_only else ""
+    _write_files(options, hall, bmc_port=port, agent_port=agent_port, slurm_url=slurm)
     write_truth(world, directory / "truth.json")
     (directory / "ready").write_text(f"{time.time()}\n", encoding="utf-8")
     try:
-        await _move(control, nvml, rapl, options, stop)
+        await _move(motion, control, options, step, stop)
     finally:
         write_truth(world, directory / "truth.json")
-        for runner in runners:
-            await runner.cleanup()
+        if prologs is not None:
+            await prologs.close()
+        await control_runner.cleanup()
+        await slurm_runner.cleanup()
         await bmcs.stop()
         if nvml is not None:
             nvml.close()
 
 
-async def _move(control: Control, nvml: NvmlFeed | None, rapl: RaplFeed | None, options: Options, stop: asyncio.Event) -> None:
-    """Keep the model at the wall clock. When the machine was busy or asleep, it catches up in coarser steps."""
-    world = control.world
-    step = BMC_ONLY_STEP_SECONDS if options.bmc_only else STEP_SECONDS
-    slow = truth_at = 0.0
+async def _move(motion: Motion, control: Control, options: Options, step: float, stop: asyncio.Event) -> None:
+    """Keep the model at the wall clock, and what is written now and then fresh."""
+    truth_at = 0.0
     while not stop.is_set():
         now = time.time()
-        if nvml is not None:
-            nvml.take_limits()
-        behind = now - world.now
-        world.advance(now, max(step, behind / 40))
-        if nvml is not None:
-            nvml.write()
-        if rapl is not None and now - slow >= SLOW_SECONDS:
-            rapl.write()
-            slow = now
+        await motion.to_now()
         if now - truth_at >= TRUTH_SECONDS and not options.bmc_only:
-            write_truth(world, options.directory / "truth.json")
+            write_truth(motion.world, options.directory / "truth.json")
             truth_at = now
         await control.expire()
         with contextlib.suppress(TimeoutError):
@@ -136,16 +137,15 @@ async def _serve(application: web.Application, wanted: int) -> tuple[web.AppRunn
     return runner, f"http://127.0.0.1:{port}"
 
 
-def _write_files(options: Options, hall: Layout, port: int, password: str, *, control_url: str, slurm_url: str) -> None:
+def _agents_with_prolog(hall: Layout, port: int) -> dict[str, str]:
+    return {server.name: f"http://{server.host_address}:{port}" for server in hall.servers if server.has_prolog}
+
+
+def _write_files(options: Options, hall: Layout, *, bmc_port: int, agent_port: int | None, slurm_url: str) -> None:
     directory = options.directory
-    agent_port = None if options.bmc_only else free_port([server.host_address for server in hall.servers], AGENT_PORT)
-    write_inventory(directory, hall, bmc_port=port, agent_port=agent_port)
-    secret(directory / "bmc-password", password)
-    core_port = free_port(["127.0.0.1"], CORE_PORT)
-    write_config(directory, hall, web=options.web, core_port=core_port, slurm_url="" if options.bmc_only else slurm_url)
-    (directory / "control-url").write_text(control_url, encoding="utf-8")
+    write_inventory(directory, hall, bmc_port=bmc_port, agent_port=agent_port)
+    write_config(directory, hall, web=options.web, core_port=free_port(["127.0.0.1"], CORE_PORT), slurm_url=slurm_url)
     write_carbon(directory / "carbon.csv", time.time() - options.history_hours * 3600, time.time())
-    if agent_port is None:
-        return
-    for server in hall.servers:
-        write_agent(directory, server, agent_port)
+    if agent_port is not None:
+        for server in hall.servers:
+            write_agent(directory, server, agent_port)

@@ -1,4 +1,10 @@
-"""The truth about the hall: exact joules, against which every measurement can be checked."""
+"""The truth about the hall: exact joules, against which every measurement can be checked.
+
+A whole GPU's joules are the exact integral of its power between a run's start and end. Of a GPU that several hold there is no
+measuring of each alone, so the truth is a definition: what it draws idle (static) goes by the slices or shards held, what work
+adds (dynamic) by activity, instant by instant. Processors and memory go by the processors given to those who run on a server,
+the rest of the server by what each one's devices drew.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from simulator.bmc.controller import stamp
-from simulator.world import World
+from simulator.world import Account, World
 
 
 def truth(world: World) -> dict[str, Any]:
@@ -28,23 +34,7 @@ def truth(world: World) -> dict[str, Any]:
             }
             for server in world.hall.servers
         },
-        "jobs": [
-            {
-                "job_id": account.job.id,
-                "name": account.job.name,
-                "user": account.job.user,
-                "account": account.job.account,
-                "partition": account.job.partition,
-                "kind": account.job.kind.value,
-                "gpus": account.job.gpus,
-                "start": stamp(account.job.start),
-                "end": stamp(account.job.end) if account.ended else None,
-                "gpu_uuids": [lane.server.gpu_uuid(lane.gpu) for lane in account.lanes if lane.gpu is not None],
-                "gpu_joules": account.gpu_joules,
-                "gpu_joules_by_node": account.joules,
-            }
-            for account in world.accounts.values()
-        ],
+        "jobs": [_job(account) for account in world.accounts.values()],
         "tripped_breakers": physics.tripped,
     }
 
@@ -54,3 +44,46 @@ def write_truth(world: World, path: Path) -> None:
     fresh = path.with_suffix(".new")
     fresh.write_text(json.dumps(truth(world), indent=1), encoding="utf-8")
     fresh.replace(path)
+
+
+def _job(account: Account) -> dict[str, Any]:
+    job, joules = account.job, account.by_lane
+    parts = [
+        {
+            "node": lane.server.name,
+            "kind": lane.kind.value,
+            "gpu": lane.gpu,
+            "uuid": "" if lane.gpu is None else lane.server.gpu_uuid(lane.gpu),
+            "holder": lane.mig.holder if lane.mig else "",
+            "mig_uuid": lane.mig.uuid if lane.mig else "",
+            "fraction": lane.weight,
+            "gpu_joules": float(joules[0, place]),
+            "cpu_joules": float(joules[1, place]),
+            "rest_joules": float(joules[2, place]),
+        }
+        for place, lane in enumerate(account.lanes)
+    ]
+    return {
+        "job_id": job.id,
+        "instance": str(job.restarts),
+        "number": job.number,
+        "name": job.name,
+        "user": job.user,
+        "account": job.account,
+        "partition": job.partition,
+        "kind": job.kind.value,
+        "habit": job.habit.value,
+        "outcome": job.outcome.value if account.ended else None,
+        "gpus": job.gpus,
+        "start": stamp(job.start),
+        "end": stamp(job.end) if account.ended else None,
+        "start_unix": job.start,
+        "end_unix": job.end if account.ended else None,
+        "gpu_uuids": [part["uuid"] for part in parts if part["uuid"]],
+        "gpu_joules": account.gpu_joules,
+        "gpu_joules_by_node": account.joules,
+        "cpu_joules": float(joules[1].sum()),
+        "rest_joules": float(joules[2].sum()),
+        "joules": float(joules.sum()),
+        "parts": parts,
+    }

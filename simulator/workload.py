@@ -82,7 +82,7 @@ SHAPES = {
         memory=(0.82, 0.96),
         tensor=0.62,
         cpu=0.42,
-        hours=(3, 14),
+        hours=(1.5, 11),
         gap_seconds=1500,
         wander=0.02,
         together=True,
@@ -159,7 +159,7 @@ class Job:
     """A run of a job. `rows` are its lanes; `end` is when it will end or ended, `outcome` how.
 
     `number` is what Slurm counts by; `array` is (first number, task), `het` (first number, component) with the other component
-    as `mate`. `used` of its lanes do something, all unless given.
+    as `mate`. `used` of its lanes do something, all unless given. `node` is given where this is a server's part of a job only.
     """
 
     id: str
@@ -176,6 +176,7 @@ class Job:
     end: float = 0.0
     slot: int = NO_JOB
     number: int = 0
+    node: str = ""
     restarts: int = 0
     array: tuple[int, int] | None = None
     het: tuple[int, int] | None = None

@@ -60,6 +60,7 @@ class Event:
     job: Job
     started: bool
     at: float
+    lanes: tuple[Lane, ...]
 
 
 @dataclass(slots=True)
@@ -119,7 +120,10 @@ class World:
         return self._catch_up()
 
     def begin(self, job: Job) -> None:
-        """Start somebody else's job now, on the lanes that it names."""
+        """Start somebody else's job now, on the lanes that it names. Raises `ValueError` where one of them is taken."""
+        taken = [self.lanes[int(row)] for row in job.rows if self.scheduler.owner[row] != NO_JOB]
+        if taken:
+            raise ValueError(f"taken on {taken[0].server.name}: {', '.join(str(lane.place) for lane in taken)}")
         self.scheduler.now = max(self.scheduler.now, self.now)
         self.scheduler.begin(job)
         self._started(job)
@@ -148,14 +152,16 @@ class World:
 
     def _started(self, job: Job) -> None:
         self._open(job)
-        if self.on_event is not None:
-            self.on_event(Event(job=job, started=True, at=self.now))
+        self._tell(self.accounts[key_of(job)], started=True)
 
     def _finished(self, job: Job) -> None:
         account = self.accounts[key_of(job)]
         account.drew = account.by_lane
+        self._tell(account, started=False)
+
+    def _tell(self, account: Account, *, started: bool) -> None:
         if self.on_event is not None:
-            self.on_event(Event(job=job, started=False, at=self.now))
+            self.on_event(Event(job=account.job, started=started, at=self.now, lanes=account.lanes))
 
     def _open(self, job: Job) -> None:
         rows = tuple(int(row) for row in job.rows)
@@ -175,15 +181,19 @@ class World:
         self._post(drawn, processors, physics.node_joules - before.input, seconds)
 
     def _post(self, drawn: Floats, processors: Floats, whole: Floats, seconds: float) -> None:
-        """Give each lane its part of what was drawn. Of a shared GPU the static part goes by slice, the dynamic by activity."""
+        """Give each lane its part of what was drawn; what nobody holds is nobody's.
+
+        Of a shared GPU the static part (what it would draw idle) goes by slice, the dynamic part by activity. Processors and
+        memory go by the processors given, the rest of the server by what the devices drew.
+        """
         lanes = self.lanes
         held = self.scheduler.owner[: len(lanes)] != NO_JOB
         gpu = self._gpu_parts(drawn, seconds)
         self._meters[0] += np.where(held, gpu, 0.0)
-        cpus = np.where(held, lanes.cpus, 0.0)
         nodes = len(self.hall.servers)
-        all_cpus = np.bincount(lanes.node, weights=lanes.cpus, minlength=nodes)
-        cpu = processors[lanes.node] * cpus / all_cpus[lanes.node]
+        cpus = np.where(held, lanes.cpus, 0.0)
+        given = np.bincount(lanes.node, weights=cpus, minlength=nodes)
+        cpu = processors[lanes.node] * cpus / np.maximum(given, 1.0)[lanes.node]
         self._meters[1] += cpu
         by_gpu = np.bincount(self.physics.node_of, weights=drawn, minlength=nodes) if len(drawn) else np.zeros(nodes)
         devices = by_gpu + processors
@@ -212,5 +222,6 @@ class World:
 
 
 def key_of(job: Job) -> str:
-    """What a run is called among the accounts: the job's id, and which run of it this is when it is not the first."""
-    return f"{job.id}:{job.restarts}" if job.restarts else job.id
+    """What a run is called among the accounts: the job's id, which run of it this is if not the first, and its server."""
+    run = f"{job.id}:{job.restarts}" if job.restarts else job.id
+    return f"{run}@{job.node}" if job.node else run
