@@ -104,7 +104,9 @@ class KubeletSource(Source[tuple[Held, ...]]):
         except DecodeError as error:
             raise BadPayload(f"{self.socket}: {method}: {error}") from error
         except PermissionError as error:
-            raise AuthFailed(f"{self.socket} may be opened by root only: run the agent as root") from error
+            raise AuthFailed(
+                f"{self.socket} may be opened by root only: run the agent as root, or with CAP_DAC_OVERRIDE"
+            ) from error
         except (OSError, TimeoutError, ProtocolError, StreamTerminatedError) as error:
             self._drop_channel()
             raise Unreachable(f"{self.socket}: {method}: {error or 'no answer in time'}") from error

@@ -9,6 +9,7 @@ from typing import Any
 
 from collectors.kubelet.devices import RESOURCES
 from collectors.kubernetes.pods import Pod, mapping, text
+from collectors.node_names import Names
 from wattstat.config.schedulers import Kubernetes
 from wattstat.jobs import GpuHold, Placement, Run, RunKey
 
@@ -21,19 +22,6 @@ POOLS = (
     "oke.oraclecloud.com/pool.name",
     "node.cluster.x-k8s.io/pool",
 )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Names:
-    """From Kubernetes' names of nodes to the inventory's."""
-
-    given: Mapping[str, str]
-    inventory: frozenset[str]
-
-    def of(self, name: str) -> str | None:
-        """The inventory's name: as configured, the same, or the same without its domain; None for a node of others."""
-        candidates = (self.given.get(name, name), name.partition(".")[0])
-        return next((each for each in candidates if each in self.inventory), None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,9 +18,10 @@ from collectors.frame.unusable import made
 from collectors.kubernetes import observed, pods
 from collectors.kubernetes.api import SERVICE_ACCOUNT, Access, Api, access
 from collectors.kubernetes.holds import Holds, PodName, holds, needs_slices, resource_slices
-from collectors.kubernetes.observed import Names, Nodes
+from collectors.kubernetes.observed import Nodes
 from collectors.kubernetes.pods import Pod
 from collectors.kubernetes.unnamed import Unnamed
+from collectors.node_names import Names
 from wattstat.catalogue.gpu import GPU_INFO
 from wattstat.catalogue.job import SCHEDULER_JOBS
 from wattstat.catalogue.metric import Samples

@@ -33,6 +33,8 @@ class CommandScheduler(Strict):
     """How often it is run."""
     timeout_seconds: Seconds = 10
     """How long it may take; it and what it started are then killed."""
+    nodes: dict[str, str] = Field(default_factory=dict)
+    """Its names of nodes that the inventory calls otherwise, as `scheduler's name: inventory name`."""
 
 
 class Slurm(Strict):

@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collectors.kubernetes.observed import Names, nodes, run
+from collectors.kubernetes.observed import nodes, run
 from collectors.kubernetes.pods import Endpoint, pod, quantity, time
+from collectors.node_names import Names
 from tests.collectors.kubernetes.conftest import NOW
 from tests.support.kubernetes_api import ended, node
 from tests.support.kubernetes_api import pod as document
