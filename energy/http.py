@@ -5,17 +5,17 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, tzinfo
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query
 from fastapi.responses import JSONResponse, Response, StreamingResponse
 
-from energy import shapes, wire
-from wattstat.api.energy import By, EnergyReports, JobQuery, LedgerUnavailable, Report
+from energy import plan_http, shapes, wire
+from energy.asked import asked
+from wattstat.api.energy import By, EnergyReports, JobQuery, Report
 from wattstat.api.problems import Problem
 from wattstat.api.times import EXPECTED, BadTime, Span, moment, span
-
-Answer = TypeVar("Answer")
+from wattstat.config.energy import Energy
 
 CSV_PAGE = 5000
 """Lines of a report that are read at once while CSV is written."""
@@ -31,9 +31,19 @@ Month = Annotated[str | None, Query(description="A whole month instead of from a
 Cursor = Annotated[str, Query(description="The `next` of the page before.")]
 
 
-def router(reports: EnergyReports, *, zone: tzinfo = UTC, clock: Callable[[], float] = time.time) -> APIRouter:
-    """All routes. Their functions are plain ones, so that FastAPI calls them in threads: the reports block."""
+def router(
+    reports: EnergyReports,
+    settings: Energy | None = None,
+    *,
+    zone: tzinfo = UTC,
+    clock: Callable[[], float] = time.time,
+) -> APIRouter:
+    """All routes. Their functions are plain ones, so that FastAPI calls them in threads: the reports block.
+
+    `zone` is the site's, in which dates and months begin; `settings` hold prices and PUE for plans.
+    """
     routes = APIRouter(tags=["energy"])
+    routes.include_router(plan_http.router(reports, settings or Energy(), clock))
 
     def spanned(start: str | None, end: str | None, month: str | None = None) -> Span:
         try:
@@ -73,7 +83,7 @@ def router(reports: EnergyReports, *, zone: tzinfo = UTC, clock: Callable[[], fl
             limit=limit,
             cursor=cursor,
         )
-        return JSONResponse(wire.jobs(_asked(lambda: reports.jobs(query))))
+        return JSONResponse(wire.jobs(asked(lambda: reports.jobs(query))))
 
     # An id may hold slashes: a pod's is namespace/pod.
     @routes.get("/api/jobs/{job_id:path}", summary="Everything about one run of a job", responses=shapes.JOB)
@@ -82,7 +92,7 @@ def router(reports: EnergyReports, *, zone: tzinfo = UTC, clock: Callable[[], fl
         instance: Annotated[str | None, Query(description="Which run of the job; the newest unless given.")] = None,
     ) -> Response:
         """The job's row, and under `detail` each GPU, each hour, findings with their evidence, other runs, inference."""
-        found = _asked(lambda: reports.job(job_id, instance))
+        found = asked(lambda: reports.job(job_id, instance))
         if found is None:
             which = f"job {job_id!r}" if instance is None else f"run {instance!r} of job {job_id!r}"
             raise Problem(404, "No such job", f"the ledger knows no {which}; GET /api/jobs?search= finds ids")
@@ -103,10 +113,10 @@ def router(reports: EnergyReports, *, zone: tzinfo = UTC, clock: Callable[[], fl
 
         `total` is over the whole span, whichever page this is. Energies are joules; `facility_joules` has the PUE in it.
         """
-        asked = spanned(start, to, month)
+        wanted = spanned(start, to, month)
         if form == "csv":
-            return _as_csv(reports, by, asked)
-        found = _asked(lambda: reports.report(by, asked.start, asked.end, limit=limit, cursor=cursor))
+            return _as_csv(reports, by, wanted)
+        found = asked(lambda: reports.report(by, wanted.start, wanted.end, limit=limit, cursor=cursor))
         return JSONResponse(wire.report(found))
 
     @routes.get("/api/energy/balance", summary="Whether the books agree with the meters", responses=shapes.BALANCE)
@@ -119,8 +129,8 @@ def router(reports: EnergyReports, *, zone: tzinfo = UTC, clock: Callable[[], fl
         by: Annotated[Literal["node", "day"], Query(description="One line for each of these.")] = "node",
     ) -> Response:
         """`measured_joules` comes from the meters' readings, the rest from the postings; the residual is the difference."""
-        asked = spanned(start, to, month)
-        return JSONResponse(wire.balance(_asked(lambda: reports.balance(asked.start, asked.end, node=node, by=by)), by))
+        wanted = spanned(start, to, month)
+        return JSONResponse(wire.balance(asked(lambda: reports.balance(wanted.start, wanted.end, node=node, by=by)), by))
 
     return routes
 
@@ -134,27 +144,17 @@ def _moment(text: str | None, name: str, clock: Callable[[], float], zone: tzinf
         raise Problem(400, "No such time", str(err)) from err
 
 
-def _asked(question: Callable[[], Answer]) -> Answer:
-    """The answer; a question that has no sense is the caller's mistake."""
-    try:
-        return question()
-    except ValueError as err:
-        raise Problem(400, "No such question", str(err)) from err
-    except LedgerUnavailable as err:
-        raise Problem(503, "The ledger is not available", str(err)) from err
-
-
-def _as_csv(reports: EnergyReports, by: By, asked: Span) -> Response:
-    first = _asked(lambda: reports.report(by, asked.start, asked.end, limit=CSV_PAGE))
+def _as_csv(reports: EnergyReports, by: By, wanted: Span) -> Response:
+    first = asked(lambda: reports.report(by, wanted.start, wanted.end, limit=CSV_PAGE))
 
     def pages() -> Iterator[Report]:
         page = first
         yield page
         while page.next is not None:
-            page = reports.report(by, asked.start, asked.end, limit=CSV_PAGE, cursor=page.next)
+            page = reports.report(by, wanted.start, wanted.end, limit=CSV_PAGE, cursor=page.next)
             yield page
 
-    name = f"wattstat-{by}-{_day(asked.start)}-{_day(asked.end)}.csv"
+    name = f"wattstat-{by}-{_day(wanted.start)}-{_day(wanted.end)}.csv"
     headers: dict[str, Any] = {"Content-Disposition": f'attachment; filename="{name}"'}
     return StreamingResponse(wire.csv_lines(pages()), media_type="text/csv; charset=utf-8", headers=headers)
 

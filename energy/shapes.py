@@ -93,3 +93,31 @@ BALANCE = _answers(
         }
     )
 )
+
+_FIGURE = {
+    "type": "object",
+    "nullable": True,
+    "description": "A value and its 90 % interval",
+    "properties": {name: {"type": "number"} for name in ("value", "low", "high")},
+}
+_NUMBER, _TEXT = {"type": "number"}, {"type": "string"}
+PLAN = _answers(
+    _object(
+        {
+            **dict.fromkeys(("parameters", "tokens", "gpus", "nodes", "flops", "interval"), _NUMBER),
+            **dict.fromkeys(("gpu", "currency"), _TEXT),
+            **dict.fromkeys(("days", "power_watts", "energy_joules", "facility_joules", "cost", "carbon_grams"), _FIGURE),
+            "cap_watts": {**_NUMBER, "nullable": True},
+            "caps": _list(
+                _object({"cap_watts": _NUMBER, "days": _FIGURE, "energy_joules": _FIGURE}), "The same under power limits"
+            ),
+            "constants": _list(
+                _object(
+                    {**dict.fromkeys(("name", "unit", "source"), _TEXT), **dict.fromkeys(("value", "low", "high"), _NUMBER)}
+                ),
+                "Every number that went into it, and its source",
+            ),
+            "notes": _list(_TEXT, "What to keep in mind"),
+        }
+    )
+)

@@ -71,6 +71,19 @@ def clock(moment: str | None) -> str:
     return f"{datetime.fromisoformat(moment).astimezone():%Y-%m-%d %H:%M}"
 
 
+_MULTIPLES = {"k": 1e3, "m": 1e6, "b": 1e9, "g": 1e9, "t": 1e12}
+
+
+def amount(text: str, name: str) -> float:
+    """A large number as people write it: 175e9, 175B, 1.5T. Raises `ValueError`."""
+    written = text.strip().lower().replace(",", "").replace("_", "")
+    factor = _MULTIPLES.get(written[-1:], 1.0)
+    try:
+        return float(written.rstrip("kmbgt")) * factor
+    except ValueError:
+        raise ValueError(f"{name}: {text!r} is no number; expected one such as 175e9, 175B or 1.5T") from None
+
+
 def _digits(value: float) -> str:
     """Three digits that count."""
     size = abs(value)

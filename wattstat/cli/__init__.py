@@ -13,6 +13,7 @@ from wattstat.cli.demo import demo
 from wattstat.cli.init import init
 from wattstat.cli.metrics import metrics
 from wattstat.cli.output import FAILED
+from wattstat.cli.plan import plan
 from wattstat.cli.serve import core, serve, web
 from wattstat.cli.targets import targets
 from wattstat.document import InvalidDocument
@@ -44,6 +45,7 @@ app.command()(metrics)
 app.command()(targets)
 app.add_typer(jobs.app, name="jobs")
 app.add_typer(energy.app, name="energy")
+app.command()(plan)
 
 
 def main() -> None:
