@@ -66,6 +66,16 @@ def _url(value: str) -> str:
     return value.rstrip("/")
 
 
+def _socket_or_url(value: str) -> str:
+    if value.startswith("unix:"):
+        if not value.startswith("unix:/"):
+            raise ValueError(
+                f"{value!r} is no Unix socket; expected unix: and its whole path, such as unix:/run/slurmrestd.socket"
+            )
+        return value
+    return _url(value)
+
+
 def _is_host(host: str) -> bool:
     if ":" in host:
         try:
@@ -104,11 +114,12 @@ def _clock_time(value: str) -> str:
 _LISTEN, _URL = AfterValidator(_listen), AfterValidator(_url)
 _VARIABLE, _FINGERPRINT = AfterValidator(_variable_name), AfterValidator(_fingerprint)
 
-_CLOCK_TIME = AfterValidator(_clock_time)
+_CLOCK_TIME, _SOCKET_OR_URL = AfterValidator(_clock_time), AfterValidator(_socket_or_url)
 
 Listen = Annotated[str, _LISTEN]
 ClockTime = Annotated[str, _CLOCK_TIME]
 Url = Annotated[str, _URL]
+SocketOrUrl = Annotated[str, _SOCKET_OR_URL]
 VariableName = Annotated[str, _VARIABLE]
 Fingerprint = Annotated[str, _FINGERPRINT]
 
@@ -117,6 +128,7 @@ KINDS: dict[object, str] = {
     _LISTEN: "host:port",
     _CLOCK_TIME: "time of day, HH:MM",
     _URL: "http or https URL",
+    _SOCKET_OR_URL: "http or https URL, or unix:/path",
     _VARIABLE: "name of an environment variable",
     _FINGERPRINT: "SHA-256 fingerprint",
 }

@@ -56,6 +56,7 @@ class Slurm:
     nodes: tuple[str, ...]
     environment: Mapping[str, str]
     _slurmd: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+    _slurmctld: subprocess.Popen[bytes] | None = None
     _stack: ExitStack
 
     @property
@@ -125,6 +126,16 @@ class Slurm:
         self.command("scontrol", "update", f"NodeName={node}", "State=RESUME")
         self.wait_node(node, "idle", "mixed", "allocated")
 
+    @contextmanager
+    def controller_down(self) -> Iterator[None]:
+        """Without slurmctld while the body runs; it then comes back with all it knew."""
+        stop(self._slurmctld)
+        yield
+        command = ["slurmctld", "-D"]
+        log = self.folder / "slurmctld.log"
+        self._slurmctld = self._stack.enter_context(running(command, log, **self.environment))
+        wait_for("slurmctld to be back", lambda: " UP" in _run(["scontrol", "ping"], self.environment).stdout)
+
     def log(self, name: str) -> str:
         """What slurmctld, slurmd-gpu01, munged or slurmrestd wrote."""
         return (self.folder / f"{name}.log").read_text(errors="replace")
@@ -175,14 +186,20 @@ def slurm_cluster(
         stack.callback(_end_what_is_left, folder)
         cluster = Slurm(folder=folder, nodes=named, environment=environment, _stack=stack)
         for name, command in _daemons(folder).items():
-            stack.enter_context(running(command, folder / f"{name}.log", **environment))
+            process = stack.enter_context(running(command, folder / f"{name}.log", **environment))
+            if name == "slurmctld":
+                cluster._slurmctld = process
             if name == "munged":
                 wait_for("munged", (folder / "munge.sock").exists)
         for node in named:
             cluster._start(node)
         wait_for("the nodes to be idle", lambda: _all_idle(cluster))
         wait_for("slurmrestd", cluster.rest_socket.exists)
-        yield cluster
+        try:
+            yield cluster
+        finally:
+            if cluster._slurmctld is not None:
+                cluster._slurmctld.kill()  # on SIGTERM it may wait half a minute for nodes that do not answer
 
 
 def _components(options: Sequence[str]) -> tuple[list[str], list[list[str]]]:
@@ -249,6 +266,7 @@ def _conf(folder: Path, nodes: Sequence[str], node_line: str, *, prolog: bool, e
         "SelectTypeParameters=CR_Core",
         "SchedulerParameters=batch_sched_delay=0,sched_interval=1,bf_interval=1,sched_min_interval=0",
         "ReturnToService=2",
+        "MessageTimeout=5",  # how long commands try to reach a slurmctld that is down
         "KillWait=1",
         "GresTypes=gpu,shard,mps",
         "AccountingStorageType=accounting_storage/none",

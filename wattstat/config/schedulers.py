@@ -8,7 +8,7 @@ from typing import Literal
 from pydantic import Field
 
 from wattstat.document import Strict
-from wattstat.values import Fingerprint, Seconds, Url
+from wattstat.values import Fingerprint, Seconds, SocketOrUrl, Url
 
 
 class SchedulerTls(Strict):
@@ -40,8 +40,8 @@ class CommandScheduler(Strict):
 class Slurm(Strict):
     """A Slurm cluster. With `url` slurmrestd is asked, else the commands on this machine."""
 
-    url: Url | None = None
-    """Address of slurmrestd, such as http://slurmctl:6820."""
+    url: SocketOrUrl | None = None
+    """Address of slurmrestd, such as http://slurmctl:6820 or unix:/run/slurmrestd/slurmrestd.socket."""
     credentials: str | None = None
     """Name of an entry of `credentials`: the user and, as the password, the JSON web token for slurmrestd."""
     tls: SchedulerTls = SchedulerTls()
