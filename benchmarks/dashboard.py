@@ -86,7 +86,7 @@ def _samples(name: str) -> Samples:
         found.add(gpu.GPU_TEMPERATURE_MARGIN_CELSIUS, 27, *labels)
         found.add(gpu.GPU_MEMORY_USED_BYTES, 6e10, *labels)
         found.add(gpu.GPU_MEMORY_TOTAL_BYTES, 8e10, *labels)
-        for reason in ("gpu_idle", "sw_power_cap", "hw_slowdown", "hw_thermal_slowdown"):
+        for reason in ("idle", "sw_power_cap", "hw_slowdown", "hw_thermal"):
             found.add(gpu.GPU_THROTTLE_ACTIVE, 0, *labels, reason)
     return found
 

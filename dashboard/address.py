@@ -44,6 +44,6 @@ def to_node(node: str, search: str) -> str:
     return f"/node/{quote(node, safe='')}{kept(search, *VIEWER, *TIME)}"
 
 
-def job_of(pathname: str) -> str | None:
-    """The job of a path already decoded piece by piece; None for every other page. An id may hold slashes."""
-    return pathname.removeprefix("/job/") or None if pathname.startswith("/job/") else None
+def stamp(at: float) -> str:
+    """A moment as addresses have it: milliseconds."""
+    return str(int(at * 1000))

@@ -14,10 +14,9 @@ from dash import ClientsideFunction, Dash, Input, Output, State, dcc, html
 from dash.development.base_component import Component
 from fastapi import FastAPI, HTTPException, Request
 
-from dashboard import address
 from dashboard.components import frame
 from dashboard.index import FIRST_OVERVIEW, INDEX, Page
-from dashboard.pages import job, jobs, node, nodes, overview
+from dashboard.pages import energy, job, jobs, node, nodes, overview
 from dashboard.services import Services
 from dashboard.timerange import parse
 from wattstat.api.energy import EnergyReports
@@ -72,6 +71,7 @@ def create(
     nodes.register(app, services)
     jobs.register(app, services)
     job.register(app, services)
+    energy.register(app, services)
     # Dash prepares itself at the first request of `/`; who came by a deep link before got a page without scripts and styles.
     app._setup_server()  # type: ignore[no-untyped-call]  # noqa: SLF001
     return app
@@ -131,25 +131,30 @@ def header() -> Component:
 def _register(app: Dash, services: Services) -> None:
     @app.callback(Output("page", "children"), Input("url", "pathname"), State("url", "search"))
     def route(pathname: str | None, search: str | None) -> Component:
-        view = parse(search or "", services.clock())
         parts = [unquote(part) for part in (pathname or "/").split("/") if part]
-        if job_id := address.job_of("/" + "/".join(parts)):
-            return job.layout(job_id)
-        if parts == ["jobs"]:
-            return jobs.layout(search or "")
-        if not parts:
-            return overview.layout(view)
-        if parts == ["nodes"]:
-            return nodes.layout()
-        if parts[0] == "node" and len(parts) == 2:
-            return node.layout(parts[1])
-        return _nothing_here(pathname or "")
+        return _page(parts, search or "", services.clock()) or _nothing_here(pathname or "")
 
     for function, outputs, inputs in _CLIENTSIDE:
         app.clientside_callback(ClientsideFunction("wattstat", function), *outputs, *inputs)  # type: ignore[no-untyped-call]
 
 
-_PAGES_WITH_TICKS = ("overview", "node", "nodes", "jobs", "job")
+def _page(parts: list[str], search: str, now: float) -> Component | None:
+    """The page of a path; None where there is none."""
+    whole: dict[tuple[str, ...], Callable[[], Component]] = {
+        (): lambda: overview.layout(parse(search, now)),
+        ("nodes",): nodes.layout,
+        ("jobs",): lambda: jobs.layout(search),
+        ("energy",): energy.layout,
+    }
+    if tuple(parts) in whole:
+        return whole[tuple(parts)]()
+    if parts[0] == "node" and len(parts) == 2:
+        return node.layout(parts[1])
+    # an id may hold slashes: a pod's is namespace/pod
+    return job.layout("/".join(parts[1:])) if parts[0] == "job" and len(parts) > 1 else None
+
+
+_PAGES_WITH_TICKS = ("overview", "node", "nodes", "jobs", "job", "energy")
 _CHARTS = ("power-chart", "node-power", "node-gpus", "jobs-scatter", "job-power", "job-hours", "job-heat")
 
 # What the browser works out by itself: a function of assets/, what it sets, what it depends on.
@@ -157,7 +162,8 @@ _CLIENTSIDE: list[tuple[str, Sequence[Output], Sequence[Input | State]]] = [
     (
         "controls",
         [Output("range", "value"), Output("range", "data"), Output("refresh", "value")],
-        [Input("url", "search"), Input("range", "value"), Input("refresh", "value"), State("range", "data")],
+        [Input("url", "pathname"), Input("url", "search"), Input("range", "value"),
+         Input("refresh", "value"), State("range", "data")],
     ),
     ("crumbs", [Output("crumbs", "children"), Output("home", "href")], [Input("url", "pathname"), Input("url", "search")]),
     ("map", [Output("map-legend", "children")], [Input("map-data", "data"), Input("map-metric", "value")]),
@@ -169,7 +175,7 @@ _CLIENTSIDE: list[tuple[str, Sequence[Output], Sequence[Input | State]]] = [
     ("filters", [Output("jobs-q", "value"), Output("jobs-state", "value")],
      [Input("url", "search"), Input("jobs-q", "value"), Input("jobs-state", "value")]),
     ("open", [], [Input("jobs-scatter", "clickData")]),
-    *[("fill", [], [Input(f"{page}-fill", "data")]) for page in _PAGES_WITH_TICKS],
+    *[("fill", [], [Input(f"{page}-fill", "data")]) for page in (*_PAGES_WITH_TICKS, "job-events")],
     *[("draw", [Output(chart, "figure")], [Input(f"{chart}-data", "data")]) for chart in _CHARTS],
 ]  # fmt: skip
 

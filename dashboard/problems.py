@@ -158,7 +158,7 @@ def _gpu_findings(entry: GpuState) -> Iterator[Problem]:
         what = f"{words.celsius(max(0.0, entry.margin_celsius))} to slowdown at {words.celsius(entry.temperature_celsius)}"
         yield Problem(level=Level.CRITICAL if entry.margin_celsius <= 0 else Level.WARNING, kind="margin", what=what)
     if reasons := [reason for reason in entry.throttles if is_harmful(reason)]:
-        what = f"Slowed down: {', '.join(reason.replace('_', ' ') for reason in reasons)}"
+        what = f"Slowed down: {', '.join(words.throttle(reason) for reason in reasons)}"
         yield Problem(level=Level.WARNING, kind="throttle", what=what)
     if entry.remap_pending:
         yield Problem(level=Level.WARNING, kind="remap_pending", what="Row remapping waits for a reset")

@@ -16,7 +16,7 @@ LEAST_SECONDS = 120  # a mean over less may hold no sample at all: older history
 _METERS = ("system", "psu_sum", "estimated")
 
 # Reasons that are no trouble: nothing to do, or clocks that somebody chose.
-_NO_TROUBLE = ("idle", "gpu_idle", "application_clocks", "sync_boost", "display")
+_NO_TROUBLE = ("idle", "application_clocks", "sync_boost", "display")
 
 # One run of each condition a series; the page finds where the run that lasts until now began.
 SINCE = {
@@ -166,6 +166,11 @@ def gpus_throttled(nodes: Sequence[str], window: int) -> str:
 def gpus_xids(nodes: Sequence[str], window: int) -> str:
     """XID errors of each GPU since the point before."""
     return f"increase({_among(nodes, 'wattstat_gpu_xid_errors_total')}[{max(window, LEAST_SECONDS)}s]) > 0"
+
+
+def gpus_lost(nodes: Sequence[str]) -> str:
+    """GPUs that did not answer."""
+    return f"{_among(nodes, 'wattstat_gpu_lost')} == 1"
 
 
 def nodes_cap(nodes: Sequence[str]) -> str:

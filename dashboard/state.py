@@ -23,7 +23,7 @@ OVERVIEW: tuple[Metric, ...] = (
 # Whole-server meters, best first; `hgx` measures only the GPU baseboard.
 POWER_SOURCES = ("system", "psu_sum", "estimated")
 
-_NO_THROTTLE_TROUBLE = frozenset({"gpu_idle", "applications_clocks_setting", "sync_boost", "display_clock_setting"})
+_NO_THROTTLE_TROUBLE = frozenset({"idle", "application_clocks", "sync_boost", "display"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -90,6 +90,17 @@ def megahertz(value: float | None) -> str:
     return NOTHING if value is None else f"{value / 1e6:.0f}{THIN}MHz"
 
 
+_THROTTLES = {
+    "sw_power_cap": "power cap", "sw_thermal": "heat (software)", "hw_thermal": "heat (hardware)", "hw_slowdown": "hardware",
+    "hw_power_brake": "power brake",
+}  # fmt: skip
+
+
+def throttle(reason: str) -> str:
+    """What holds a GPU's clocks down."""
+    return _THROTTLES.get(reason, reason.replace("_", " "))
+
+
 def duration(seconds: float) -> str:
     """`12 s`, `4 min`, `3 h 20 min`, `2 d 4 h`."""
     whole = max(0, int(seconds))

@@ -1,13 +1,15 @@
-// Sorts and filters the rows of the table of servers. Without a choice they stand in the inventory's order.
+// Sorts the rows of tables by a click on a heading, and filters those of the table of servers. Without a choice rows stand as sent.
 (function () {
   "use strict";
   const clientside = (window.dash_clientside = window.dash_clientside || {});
   const own = (clientside.wattstat = clientside.wattstat || {});
   const words = new Intl.Collator("en", { numeric: true });
-  let column = -1, descending = false, wanted = "";
+  // By the element that the table is filled into: a refresh brings a new table, and the choice stays.
+  const orders = new Map();
+  let wanted = "";
 
   // Absent numbers stand at the end, whichever way the others go.
-  function compare(a, b) {
+  function compare(a, b, { column, descending }) {
     const left = a.cells[column], right = b.cells[column], way = descending ? -1 : 1;
     if (left.dataset.by === undefined) return way * words.compare(left.textContent, right.textContent);
     if (left.dataset.by === "" || right.dataset.by === "") return (left.dataset.by === "") - (right.dataset.by === "");
@@ -15,18 +17,18 @@
   }
 
   // Markup that has just arrived is put in order before it is shown, so that a refresh moves nothing that stays where it is.
-  own.arrange = function (content) {
+  own.arrange = function (content, id) {
     const table = content.querySelector("table.sortable");
     if (!table) return;
-    const rows = [...table.tBodies[0].rows];
+    const rows = [...table.tBodies[0].rows], order = orders.get(id);
     rows.forEach((row, i) => {
       if (row.dataset.place === undefined) row.dataset.place = i;
-      row.hidden = wanted !== "" && !row.textContent.toLowerCase().includes(wanted);
+      if (id === "servers") row.hidden = wanted !== "" && !row.textContent.toLowerCase().includes(wanted);
     });
-    rows.sort((a, b) => (column < 0 ? 0 : compare(a, b)) || a.dataset.place - b.dataset.place);
+    rows.sort((a, b) => (order && compare(a, b, order)) || a.dataset.place - b.dataset.place);
     table.tBodies[0].append(...rows);
     [...table.tHead.rows[0].cells].forEach((cell, i) => {
-      if (i === column) cell.setAttribute("aria-sort", descending ? "descending" : "ascending");
+      if (order && i === order.column) cell.setAttribute("aria-sort", order.descending ? "descending" : "ascending");
       else cell.removeAttribute("aria-sort");
     });
   };
@@ -35,17 +37,17 @@
   document.addEventListener("click", (event) => {
     const heading = event.target.closest(".sortable thead button");
     if (!heading) return;
-    const chosen = heading.parentElement.cellIndex;
-    if (chosen !== column) [column, descending] = [chosen, false];
-    else if (!descending) descending = true;
-    else [column, descending] = [-1, false];
-    own.arrange(document);
+    const column = heading.parentElement.cellIndex, place = heading.closest("[id]"), order = orders.get(place.id);
+    if (!order || order.column !== column) orders.set(place.id, { column, descending: false });
+    else if (!order.descending) orders.set(place.id, { column, descending: true });
+    else orders.delete(place.id);
+    own.arrange(place, place.id);
   });
 
   document.addEventListener("input", (event) => {
     if (event.target.id !== "servers-filter") return;
     wanted = event.target.value.trim().toLowerCase();
-    own.arrange(document);
+    own.arrange(document.getElementById("servers"), "servers");
   });
 
   // The box is empty on every visit to the page.

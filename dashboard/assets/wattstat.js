@@ -19,25 +19,31 @@
   };
 
   // Time range and refresh: the address leads; a choice in a control goes into the address.
-  own.controls = function (search, range, refresh, options) {
+  own.controls = function (pathname, search, range, refresh, options) {
     const query = new URLSearchParams(search || "");
-    const from = query.get("from") || "now-6h", to = query.get("to") || "now";
+    const isOwn = !query.has("from") && !query.has("to"), page = (pathname || "/").split("/")[1];
+    const from = query.get("from") || (isOwn && page === "energy" ? "now/M" : "now-6h"), to = query.get("to") || "now";
     const every = query.get("refresh") || "10s";
     const chosen = clientside.callback_context.triggered_id;
     if (chosen === "range" && range && !range.includes("|")) {
       if (range !== from || to !== "now") own.setParameters({ from: range, to: "now" });
       return [range, options.filter((option) => !option.value.includes("|")), clientside.no_update];
     }
+    if (chosen === "range" && range === WHOLE.value && !isOwn) own.setParameters({ from: null, to: null });
     if (chosen === "refresh" && refresh) {
       if (refresh !== every) own.setParameters({ refresh });
       return [clientside.no_update, clientside.no_update, refresh];
     }
-    const listed = options.filter((option) => !option.value.includes("|"));
+    const listed = [...(page === "job" ? [WHOLE] : []), ...options.filter((option) => !option.value.includes("|"))];
+    if (isOwn && page === "job") return [WHOLE.value, listed, every];
     if (to === "now" && listed.some((option) => option.value === from)) return [from, listed, every];
     const value = from + "|" + to;
-    return [value, [...listed, { value, label: describe(from) + " – " + describe(to) }], every];
+    return [value, [...listed, { value, label: PERIODS[value] || describe(from) + " – " + describe(to) }], every];
   };
 
+  // A run is shown over its own time, unless somebody looks closer.
+  const WHOLE = { value: "run|", label: "Whole run" };
+  const PERIODS = { "now/M|now": "This month", "now-1M/M|now/M": "Last month", "now/d|now": "Today", "now-7d/d|now": "Last 7 days" };
   function describe(text) {
     if (!/^\d{9,14}$/.test(text)) return text;
     return new Date(+text).toLocaleString("en-GB", { day: "2-digit", month: "short", hour: "2-digit", minute: "2-digit" });
@@ -69,7 +75,7 @@
     return [links, "/" + query];
   };
 
-  const SECTIONS = { "": "Overview", nodes: "Servers", jobs: "Jobs" };
+  const SECTIONS = { "": "Overview", nodes: "Servers", jobs: "Jobs", energy: "Energy" };
   function carried(given) {
     const kept = [...given].filter(([name]) => ["from", "to", "refresh", "theme", "kiosk"].includes(name));
     return kept.length ? "?" + new URLSearchParams(kept) : "";
@@ -108,7 +114,7 @@
       if (!target || target.filled === text) continue;
       const made = document.createElement("template");
       made.innerHTML = text;
-      own.arrange(made.content);
+      own.arrange(made.content, id);
       morphChildren(target, made.content);
       target.filled = text;
     }
@@ -171,6 +177,28 @@
     }
     return drawn;
   };
+
+  // Two days of a form: the last one is in it, so the time ends at the midnight after it.
+  document.addEventListener("submit", (event) => {
+    if (!event.target.matches("form[data-dates]")) return;
+    event.preventDefault();
+    const { from, to } = Object.fromEntries(new FormData(event.target));
+    const after = new Date(Date.parse(to) + 86400e3).toISOString().slice(0, 10);
+    own.setParameters({ from, to: after, cursor: null });
+  });
+
+  document.addEventListener("click", (event) => {
+    if (event.target.closest("[data-print]")) window.print();
+    const copied = event.target.closest("[data-copy]");
+    if (copied) copy(copied);
+  });
+  // Without a secure page the browser has no clipboard for us; the link is then shown to be copied by hand.
+  function copy(button) {
+    const text = new URL(button.dataset.copy, location.href).href;
+    const said = (word) => { button.textContent = word; setTimeout(() => { button.textContent = "Copy link"; }, 2000); };
+    if (navigator.clipboard) navigator.clipboard.writeText(text).then(() => said("Copied"), () => window.prompt("Link", text));
+    else window.prompt("Link", text);
+  }
 
   // A hidden tab asks for nothing.
   document.addEventListener("visibilitychange", () => {

@@ -12,8 +12,6 @@ from wattstat.catalogue import Metric, gpu
 _HEADINGS = (
     "GPU", "Power of limit", "Busy", "SM active", "Tensor", "Temperature", "Memory", "SM clock", "Held down by", "XID", "State",
 )  # fmt: skip
-_REASONS = {"sw_power_cap": "power cap", "sw_thermal_slowdown": "heat (software)", "hw_thermal_slowdown": "heat (hardware)",
-            "hw_power_brake_slowdown": "power brake", "hw_slowdown": "hardware"}  # fmt: skip
 
 
 def gpu_table(server: NodeState, index: Index) -> Markup:
@@ -105,5 +103,5 @@ def _clock(hertz: float | None, most: float | None) -> Markup:
 
 
 def _reason(reason: str) -> Markup:
-    text = _REASONS.get(reason, reason.replace("_", " "))
+    text = words.throttle(reason)
     return parts.badge(Level.WARNING, text) if is_harmful(reason) else tag("span", text, class_="chip")

@@ -24,12 +24,13 @@ _REST_ABOUT = "fans, network cards, drives and the losses of the power supplies,
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Seen:
-    """What the head is written with; `watts` is what its GPUs draw now."""
+    """What the head is written with; `watts` is what its GPUs draw now, `span` the time that the charts show."""
 
     now: float
     zone: tzinfo
     search: str
     watts: float | None = None
+    span: tuple[float, float] | None = None
 
 
 def head(job: JobRow, seen: Seen) -> list[Markup]:
@@ -45,13 +46,21 @@ def head(job: JobRow, seen: Seen) -> list[Markup]:
         tag("span", _nodes(job, seen.search)),
         tag("span", job.scheduler.replace(":", " on ").capitalize()),
     ]
-    share = f"/job/{address.to_job(job.job_id, job.instance, '').removeprefix('/job/')}"
     return [
         tag("div", [tag("h1", title, title=title), jobwords.state_badge(job.state)], class_="name-line"),
         tag("div", [*[fact for fact in facts if fact], *_times(job, seen)], class_="facts"),
-        tag("nav", tag("button", "Copy link", type="button", data_copy=share, class_="step", title="Copy a link to this run"),
-            class_="neighbours", aria_label="Share"),
+        tag("div", tag("button", "Copy link", type="button", data_copy=_share(job, seen), class_="step",
+                       title="Copy a link to what is seen here"), class_="neighbours"),
     ]  # fmt: skip
+
+
+def _share(job: JobRow, seen: Seen) -> str:
+    """The same page for others: with absolute times, so that they see what is seen now."""
+    here = address.to_job(job.job_id, job.instance, "")
+    if seen.span is None:
+        return here
+    path, _, query = here.partition("?")
+    return path + address.changed(query, from_=address.stamp(seen.span[0]), to=address.stamp(seen.span[1]))
 
 
 def _kind(job: JobRow) -> str:
@@ -118,7 +127,7 @@ def _activity(job: JobRow) -> Markup:
     name = "GPU busy" if kind else "SM active"
     if activity is None:
         return parts.key_figure(name, (words.NOTHING, ""), "no board told it")
-    note = ", ".join(filter(None, (idle, capped))) + " of the time" if idle or capped else ""
+    note = ", ".join(filter(None, (idle, capped)))
     return parts.key_figure(name, (f"{activity * 100:.0f}", "%"), note, extra=parts.bar(activity))
 
 
@@ -139,10 +148,8 @@ def _carbon(job: JobRow) -> Markup:
     if job.carbon_grams is None and job.carbon_market_grams is None:
         return parts.key_figure("Carbon", (words.NOTHING, ""), "no intensity set: energy.carbon")
     number, unit = words.carbon(job.carbon_grams).partition(words.THIN)[::2]
-    market = "no market-based figure"
-    if job.carbon_market_grams is not None:
-        market = f"{words.carbon(job.carbon_market_grams)} market-based"
-    return parts.key_figure("Carbon", (number, f"{unit} CO₂" if unit else ""), f"location-based; {market}")
+    market = "" if job.carbon_market_grams is None else f"; market {words.carbon(job.carbon_market_grams)}"
+    return parts.key_figure("Carbon", (number, f"{unit} CO₂" if unit else ""), f"by location{market}")
 
 
 def split(job: JobRow, seen: Seen) -> list[Markup]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 from typing import Any
 
 from dashboard.components import charts
@@ -121,10 +120,11 @@ def hour_figure(hours: Sequence[Any], chart: Chart) -> Figure:
     drawn = charts.plain(chart)
     parts = (("gpu", "GPUs", charts.BLUE), ("cpu", "processors", charts.TEAL), ("rest", "rest", charts.GREY),
              ("allocated_idle", "held idle", charts.AMBER))  # fmt: skip
-    times = [charts.axis_time(hour.start + 1800, chart.zone) for hour in hours]
+    times = [charts.axis_time(hour.start, chart.zone) for hour in hours]
     drawn["data"] = [
         {"type": "bar", "name": name, "x": times, "y": [getattr(hour.energy, key) / 3.6e6 for hour in hours],
-         "width": 3_240_000, "marker": {"color": colour}, "hovertemplate": "%{y:,.3f} kWh<extra>" + name + "</extra>"}
+         "offset": 0, "width": 3_240_000, "marker": {"color": colour},
+         "hovertemplate": f"%{{y:,.3f}} kWh<extra>{name}</extra>"}
         for key, name, colour in parts
         if any(getattr(hour.energy, key) for hour in hours)
     ]  # fmt: skip
@@ -136,8 +136,3 @@ def hour_figure(hours: Sequence[Any], chart: Chart) -> Figure:
         "yaxis": {"rangemode": "tozero", "automargin": True, "nticks": 5, "zeroline": False, "ticksuffix": " kWh"},
     }
     return drawn
-
-
-def iso(at: float) -> str:
-    """Milliseconds, as addresses have them."""
-    return str(int(datetime.fromtimestamp(at, UTC).timestamp() * 1000))

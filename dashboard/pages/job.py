@@ -10,10 +10,10 @@ from dash import Dash, Input, Output, State, dcc, html, no_update
 from dash.development.base_component import Component
 
 from dashboard import address, queries
-from dashboard.components import charts, frame, jobhead, jobhistory, jobtables, parts
+from dashboard.components import charts, frame, jobevents, jobhead, jobhistory, jobtables, parts
 from dashboard.components.charts import Chart
 from dashboard.components.jobhead import Seen
-from dashboard.markup import Children, filled
+from dashboard.markup import Children, filled, tag
 from dashboard.problems import Level
 from dashboard.services import Services
 from dashboard.timerange import View, parse
@@ -68,6 +68,8 @@ def layout(job_id: str) -> Component:
             frame.panel("By rank over time", frame.graph("job-heat", _HEAT_LABEL),
                         panel_id="job-heat-panel", tools=heat),
             panel("GPUs", "job-gpus"),
+            frame.panel("During the run", [dcc.Store(id="job-events-fill"), html.Div(frame.skeleton(), id="job-events-body")],
+                        panel_id="job-events"),
             html.Div(id="job-more", className="page-more"),
         ],
         className="page job-page",
@@ -97,11 +99,13 @@ def register(app: Dash, services: Services) -> None:
             text = f"The ledger knows no job “{job_id}”" + (f" with the run “{instance(search)}”." if instance(search) else ".")
             return filled({"job-notice": parts.notice("Unknown job.", text, Level.WARNING)}), no_update
         job = detail.job
-        seen = Seen(now=now, zone=zone, search=search or "", watts=alive.watts_of(job.scheduler, job.job_id))
         chart = await chart_of(services, job, search or "")
+        watts = alive.watts_of(job.scheduler, job.job_id)
+        seen = Seen(now=now, zone=zone, search=search or "", watts=watts, span=(chart.span.start, chart.span.end))
         return filled(bodies(detail, seen)), {"figure": jobhistory.hour_figure(detail.hours, chart), "fill": {}}
 
     _register_history(app, services)
+    _register_events(app, services)
 
 
 def _register_history(app: Dash, services: Services) -> None:
@@ -145,6 +149,43 @@ def _register_history(app: Dash, services: Services) -> None:
         return {"figure": jobhistory.heat_map(series, detail.gpus, coarse, unit=unit), "fill": {}}
 
 
+def _register_events(app: Dash, services: Services) -> None:
+    @app.callback(
+        Output("job-events-fill", "data"),
+        Input("job-tick", "n_intervals"),
+        Input("url", "search"),
+        State("job-id", "data"),
+    )
+    async def events(_tick: int | None, search: str | None, job_id: str) -> Any:
+        found = await known(services, job_id, search)
+        if found is None:
+            return no_update
+        detail, chart = found
+        try:
+            history = await _history(services, detail, chart)
+        except QueryError as error:
+            return filled({"job-events-body": tag("p", f"History does not answer: {error}", class_="empty")})
+        listed = jobevents.listed(jobevents.events(history, detail.gpus), chart.now, chart.zone)
+        return filled({"job-events-body": listed})
+
+
+async def _history(services: Services, detail: JobDetail, chart: Chart) -> jobevents.History:
+    """What the store says of the run's servers. Raises `QueryError`."""
+    nodes = detail.job.nodes
+    coarse = chart.with_points(jobhistory.MOST_CELLS // max(1, len(detail.gpus)))
+    span = coarse.span
+    if not nodes:
+        return jobevents.History(span=span)
+    throttled, xids, lost, limits, caps = [
+        (await services.range(expression, span)).series
+        for expression in (
+            queries.gpus_throttled(nodes, coarse.window), queries.gpus_xids(nodes, coarse.window), queries.gpus_lost(nodes),
+            queries.gpus_limit(nodes), queries.nodes_cap(nodes),
+        )
+    ]  # fmt: skip
+    return jobevents.History(span=span, throttled=throttled, xids=xids, lost=lost, limits=limits, caps=caps)
+
+
 def instance(search: str | None) -> str | None:
     """Which run of the job an address means; None for the newest."""
     return address.given(search or "").get("instance") or None
@@ -171,7 +212,7 @@ async def chart_of(services: Services, job: JobRow, search: str) -> Chart:
     end = now if job.end is None else job.end
     margin = max(_LEAST_SECONDS, (end - job.start) * _MARGIN)
     until = now if job.end is None else min(now, end + margin)
-    view = View(from_text=jobhistory.iso(job.start - margin), to_text=jobhistory.iso(max(until, job.start + _LEAST_SECONDS)))
+    view = View(from_text=address.stamp(job.start - margin), to_text=address.stamp(max(until, job.start + _LEAST_SECONDS)))
     return Chart(span=view.span(now, zone), zone=zone, revision="run", now=now, is_live=job.end is None)
 
 

@@ -7,6 +7,7 @@ Nothing here is a model of a machine; it only has the shape and the size of the 
 from __future__ import annotations
 
 import math
+import re
 import sys
 import time
 from collections import defaultdict
@@ -153,7 +154,7 @@ def add_gpu(found: Samples, name: str, index: int, *, model: str, watts: float, 
     found.add(gpu.GPU_CLOCK_HERTZ, (1980 - 400 * busy) * 1e6, *labels, "sm")
     found.add(gpu.GPU_CLOCK_MAX_HERTZ, 1980e6, *labels, "sm")
     found.add(gpu.GPU_THROTTLE_ACTIVE, busy > 0.9, *labels, "sw_power_cap")
-    found.add(gpu.GPU_THROTTLE_ACTIVE, ill == "hot", *labels, "hw_thermal_slowdown")
+    found.add(gpu.GPU_THROTTLE_ACTIVE, ill == "hot", *labels, "hw_thermal")
     found.add(gpu.GPU_RECOVERY_ACTION, 4 if ill == "xid" else 0, *labels)
     if ill == "xid":
         found.add(gpu.GPU_XID_ERRORS_TOTAL, 2, *labels, "94")
@@ -261,6 +262,8 @@ def curves(expression: str, times: list[float]) -> list[Series]:
     def last(value: float, count: int, **labels: str) -> Series:
         return Series(labels=labels, times=times[-count:], values=[value] * count)
 
+    if "node=~" in expression:
+        return curves_by_gpu(expression, times)
     scale = 0.08 if "node=" in expression else 1.0
     sources = (("system", 6200), ("psu_sum", 6240), ("hgx", 4700))
     table: tuple[tuple[str, list[Series]], ...] = (
@@ -278,6 +281,31 @@ def curves(expression: str, times: list[float]) -> list[Series]:
         ("node_power_watts", [curve(level, 1100, source=source) for source, level in sources]),
     )
     return next((found for text, found in table if text in expression), [])
+
+
+def curves_by_gpu(expression: str, times: list[float]) -> list[Series]:
+    """Of each GPU of the named servers; GPU 1 of gpu-03 is slow, the limit of the others was lowered, one had an XID."""
+    found = []
+    for server in re.findall(r"gpu-\d\d", expression):
+        for index in range(8):
+            labels = {"node": server, "gpu": str(index), "uuid": f"GPU-{sum(server.encode()):08x}-{index:04x}"}
+            pace = 0.4 if (server, index) == ("gpu-03", 1) else 1.0
+            busy = [pace * (0.1 if int(at / 600) % 6 == 0 else 0.86 + 0.05 * math.sin(at / 97 + index)) for at in times]
+            half = len(times) // 2
+            if "xid" in expression:
+                if (server, index) == ("gpu-01", 2):
+                    found.append(Series(labels={**labels, "xid": "94"}, times=times[half : half + 2], values=[1.0, 1.0]))
+            elif "throttle" in expression:
+                found.append(
+                    Series(labels={**labels, "reason": "sw_power_cap"}, times=times[::9], values=[0.4] * len(times[::9]))
+                )
+            elif "limit" in expression:
+                lowered = [700.0 if number < half or pace < 1 else 560.0 for number in range(len(times))]
+                found.append(Series(labels=labels, times=times, values=lowered))
+            elif "lost" not in expression and "node_power_cap" not in expression:
+                scale, idle = (580.0, 90.0) if "power" in expression else (1.0, 0.0)
+                found.append(Series(labels=labels, times=times, values=[idle + scale * value for value in busy]))
+    return found
 
 
 if __name__ == "__main__":

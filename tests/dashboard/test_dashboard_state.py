@@ -107,14 +107,14 @@ def test_a_gpu_that_wants_a_reset_is_seen_and_not_usable():
 
 def test_a_software_power_cap_is_no_problem_and_heat_is():
     capped = small([(gpu.GPU_THROTTLE_ACTIVE, 1, {**GPU, "reason": "sw_power_cap"})], gpus=1)
-    hot = small([(gpu.GPU_THROTTLE_ACTIVE, 1, {**GPU, "reason": "hw_thermal_slowdown"})], gpus=1)
+    hot = small([(gpu.GPU_THROTTLE_ACTIVE, 1, {**GPU, "reason": "hw_thermal"})], gpus=1)
 
     assert problems(capped) == []
     assert [problem.kind for problem in problems(hot)] == ["throttle"]
 
 
 def test_an_idle_gpu_is_not_held_down():
-    assert small([(gpu.GPU_THROTTLE_ACTIVE, 1, {**GPU, "reason": "gpu_idle"})]).gpus[0].throttles == ()
+    assert small([(gpu.GPU_THROTTLE_ACTIVE, 1, {**GPU, "reason": "idle"})]).gpus[0].throttles == ()
 
 
 def test_gpus_that_the_inventory_expects_and_nobody_sees_are_missing():
