@@ -4,6 +4,7 @@ import aiohttp
 import pytest
 
 from tests.support.web_server import serving
+from wattstat.api import docs_page
 from wattstat.api.live import CoreUnavailable, parse_hall
 from wattstat.serve.web import application
 from wattstat.store import Answer
@@ -116,3 +117,16 @@ async def test_the_api_page_names_every_call_and_loads_nothing_from_elsewhere(cl
     assert all(path in page for path in paths)
     assert "http://" not in page
     assert "https://" not in page
+
+
+def test_the_api_page_tells_what_a_call_answers():
+    shape = {"type": "object", "properties": {"items": {"type": "array", "items": {"properties": {"job_id": {}, "cost": {}}}}}}
+    call = {
+        "summary": "Jobs",
+        "description": "First.\n\nSecond <b>.",
+        "responses": {"200": {"content": {"application/json": {"schema": shape}}}},
+    }
+    shown = docs_page.page({"info": {"title": "Wattstat"}, "paths": {"/api/jobs": {"get": call}}})
+
+    assert "<p>First.</p><p>Second &lt;b&gt;.</p>" in shown
+    assert "items (job_id, cost)" in shown

@@ -49,4 +49,19 @@ def _call(method: str, path: str, call: dict[str, Any]) -> str:
         for each in call.get("parameters", [])
     )
     table = f"<table>{rows}</table>" if rows else ""
-    return f"<div class=call><code>{method.upper()} {escape(path)}</code><br>{escape(call.get('summary', ''))}{table}</div>"
+    text = "".join(f"<p>{escape(each)}</p>" for each in call.get("description", "").split("\n\n") if each)
+    head = f"<code>{method.upper()} {escape(path)}</code><br>{escape(call.get('summary', ''))}"
+    return f"<div class=call>{head}{text}{table}{_answer(call)}</div>"
+
+
+def _answer(call: dict[str, Any]) -> str:
+    """The shape of the answer, where it is told: members, and in brackets those of what they hold."""
+    shape = call.get("responses", {}).get("200", {}).get("content", {}).get("application/json", {}).get("schema", {})
+    members = _members(shape)
+    return f"<details><summary>Answer</summary><p><code>{escape(members)}</code></p></details>" if members else ""
+
+
+def _members(shape: dict[str, Any]) -> str:
+    shape = shape.get("items", shape)
+    inner = ((name, _members(each)) for name, each in shape.get("properties", {}).items())
+    return ", ".join(f"{name} ({below})" if below else name for name, below in inner)

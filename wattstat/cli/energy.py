@@ -92,12 +92,14 @@ def _csv(address: str, span: Mapping[str, str]) -> str:
 
 
 def _whole(address: str, span: Mapping[str, str]) -> dict[str, Any]:
-    """All pages of a report as one."""
-    found: dict[str, Any] = {}
-    items: list[dict[str, Any]] = []
-    for page in asking.pages(address, "/api/energy/report", {**span, "limit": PAGE}):
-        found = found or page
+    """All pages of a report as one. They are of the first one's span: `now` would go on meanwhile."""
+    found = asking.asked(address, "/api/energy/report", {**span, "limit": PAGE})
+    items, following = [*found["items"]], found["next"]
+    same = {"by": span["by"], "from": found["from"], "to": found["to"], "limit": PAGE}
+    while following is not None:
+        page = asking.asked(address, "/api/energy/report", {**same, "cursor": following})
         items += page["items"]
+        following = page["next"]
     return {**found, "items": items, "next": None}
 
 
