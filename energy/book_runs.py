@@ -10,9 +10,21 @@ from typing import Any, TypeVar
 import sqlalchemy as sa
 
 from energy import run_record
-from energy.model import Account, GpuUse
-from energy.tables import ACTIVITIES, AMOUNTS, checkpoints, postings, run_details, run_nodes, runs, usage_days, usage_hours
-from energy.tally import DAY, Owner, RunSum
+from energy.model import HOUR, Account, GpuUse
+from energy.tables import (
+    ACTIVITIES,
+    AMOUNTS,
+    checkpoints,
+    postings,
+    run_days,
+    run_details,
+    run_nodes,
+    runs,
+    site_hours,
+    usage_days,
+    usage_hours,
+)
+from energy.tally import DAY, Owner, RunSum, Tally
 from energy.upsert import greater, lesser, upsert
 from wattstat.jobs import Run, RunKey, State
 
@@ -28,11 +40,11 @@ _AT_ONCE = 5000
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """What a commit found out about runs: their numbers and owners, the hour of their first posting before it."""
+    """What a commit found out about runs: their numbers and owners, the first and last hours of their postings before it."""
 
     ids: Mapping[RunKey, int]
     owners: Mapping[int, Owner]
-    first_hours: Mapping[int, int | None]
+    hours: Mapping[int, tuple[int | None, int | None]]
     runs: Sequence[Run]
 
 
@@ -49,8 +61,9 @@ class BookRuns:
             kept_if_empty=_IDENTITY,
         )
         self._upsert_details = upsert(dialect, run_details, replaced=("body",))
-        self._count = {table: upsert(dialect, table, added=("begun",)) for table in (usage_hours, usage_days)}
+        self._count = {table: upsert(dialect, table, added=("begun",)) for table in (usage_hours, usage_days, site_hours)}
         self._move = {table: upsert(dialect, table, added=AMOUNTS, joined=("methods",)) for table in (usage_hours, usage_days)}
+        self._add_days = upsert(dialect, run_days, added=AMOUNTS, joined=("methods",))
         new: dict[str, Any] = {
             name: sa.bindparam(f"new_{name}") for name in (*_ADDED, "methods", "first_hour", "last_hour", "memory_peak_ratio")
         }
@@ -83,7 +96,9 @@ class BookRuns:
             if row.first_hour is not None and _owner(row) != _owner(after[key]):
                 self._move_usage(connection, row.id, _owner(row), _owner(after[key]), row.first_hour)
         owners = {row.id: _owner(row) for row in after.values()}
-        return Written(ids, owners, {row.id: row.first_hour for row in after.values()}, tuple(changed.values()))
+        return Written(
+            ids, owners, {row.id: (row.first_hour, row.last_hour) for row in after.values()}, tuple(changed.values())
+        )
 
     def remember(self, written: Written) -> None:
         """The commit is through."""
@@ -91,15 +106,37 @@ class BookRuns:
         if len(self._known) > 4 * _AT_ONCE:
             self._known = {key: run for key, run in self._known.items() if run.ended is None}
 
-    def add(self, connection: sa.Connection, sums: Mapping[int, RunSum], uses: Iterable[GpuUse], written: Written) -> None:
+    def add(self, connection: sa.Connection, sums: Tally, uses: Iterable[GpuUse], written: Written) -> None:
         """Add a commit's postings and uses to the runs' totals."""
-        rows = {run: _posted(run, found) for run, found in sums.items()}
+        self._spread_over_days(connection, sums, written)
+        rows = {run: _posted(run, found) for run, found in sums.runs.items()}
         for use in uses:
             run = written.ids[use.run]
             _add_use(rows.setdefault(run, _nothing(run)), use)
         if rows:
             connection.execute(self._add, list(rows.values()))
-        self._count_begun(connection, sums, written)
+        self._count_begun(connection, sums.runs, written)
+
+    def _spread_over_days(self, connection: sa.Connection, sums: Tally, written: Written) -> None:
+        """Keep runs over several days by the day. On its second day a run's first one is what its totals were until then."""
+        several: set[int] = set()
+        began: list[dict[str, int]] = []
+        for run, found in sums.runs.items():
+            first, last = written.hours[run]
+            days = {hour // DAY for hour in (first, last, found.first_hour, found.last_hour) if hour is not None}
+            if len(days) > 1:
+                several.add(run)
+                if first is not None and last is not None and first // DAY == last // DAY:
+                    began.append({"of": run, "first": first - first % DAY})
+        if began:
+            names = ["run_id", "day", *AMOUNTS, "methods"]
+            until_now = sa.select(
+                runs.c.id, sa.cast(sa.bindparam("first"), sa.BigInteger), *(runs.c[name] for name in names[2:])
+            ).where(runs.c.id == sa.bindparam("of"))
+            connection.execute(sa.insert(run_days).from_select(names, until_now), began)
+        rows = [row for row in sums.run_days.rows() if row["run_id"] in several]
+        if rows:
+            connection.execute(self._add_days, rows)
 
     def close(self, connection: sa.Connection) -> None:
         """Mark runs to which nothing more can be posted: they ended, and their nodes are settled beyond that."""
@@ -139,7 +176,7 @@ class BookRuns:
         """Count each run once, in the hour of its first posting."""
         counts: list[tuple[int, Owner, int]] = []
         for run, found in sums.items():
-            first = written.first_hours[run]
+            first = written.hours[run][0]
             if first is not None and first <= found.first_hour:
                 continue
             counts.append((found.first_hour, written.owners[run], 1))
@@ -150,12 +187,12 @@ class BookRuns:
     def _count_rows(self, connection: sa.Connection, counts: Sequence[tuple[int, Owner, int]]) -> None:
         if not counts:
             return
-        rows = [{"hour": hour, "posted_to": str(Account.JOB), **owner._asdict(), "begun": n} for hour, owner, n in counts]
-        connection.execute(self._count[usage_hours], rows)
-        days = [{**row, "day": row["hour"] - row["hour"] % DAY} for row in rows]
-        for row in days:
-            del row["hour"]
-        connection.execute(self._count[usage_days], days)
+        job = str(Account.JOB)
+        for table, step in ((usage_hours, HOUR), (usage_days, DAY)):
+            name = table.primary_key.columns[0].name
+            rows = [{name: at - at % step, "posted_to": job, **owner._asdict(), "begun": n} for at, owner, n in counts]
+            connection.execute(self._count[table], rows)
+        connection.execute(self._count[site_hours], [{"hour": at, "posted_to": job, "begun": n} for at, _, n in counts])
 
     def _move_usage(self, connection: sa.Connection, run: int, old: Owner, new: Owner, first_hour: int) -> None:
         """A run's owner became known, or was corrected, after something was posted: give it to the new one."""
@@ -174,7 +211,9 @@ class BookRuns:
 def _stored(connection: sa.Connection, keys: Iterable[RunKey]) -> dict[RunKey, Any]:
     found: dict[RunKey, Any] = {}
     names = (runs.c.job_id, runs.c.scheduler, runs.c.instance)
-    wanted = sa.select(runs.c.id, *names, runs.c.user_name, runs.c.account, runs.c.partition, runs.c.first_hour)
+    wanted = sa.select(
+        runs.c.id, *names, runs.c.user_name, runs.c.account, runs.c.partition, runs.c.first_hour, runs.c.last_hour
+    )
     for some in _chunks(keys):
         listed = [(key.job_id, key.scheduler, key.instance) for key in some]
         for row in connection.execute(wanted.where(sa.tuple_(*names).in_(listed))):
@@ -220,7 +259,7 @@ def _posted(run: int, found: RunSum) -> dict[str, Any]:
 def _add_use(row: dict[str, Any], use: GpuUse) -> None:
     row["new_held_seconds"] += use.seconds
     row["new_held_idle_seconds"] += use.idle_seconds
-    row["new_held_joules"] += use.joules
+    row["new_held_joules"] += use.joules + use.idle_joules
     for name in ACTIVITIES:
         value = getattr(use, name)
         if value is not None:

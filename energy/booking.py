@@ -123,7 +123,7 @@ class SqlBooks:
         _execute(connection, self._add_metered[site_meter_hours], _by_hour(hours))
         uses = [use for batch in batches for use in batch.uses]
         _execute(connection, self._add_use, [use_row(use, written.ids[use.run]) for use in uses])
-        self._runs.add(connection, sums.runs, uses, written)
+        self._runs.add(connection, sums, uses, written)
 
     @staticmethod
     def _tables(sums: Tally) -> Iterable[tuple[sa.Table, list[dict[str, Any]]]]:

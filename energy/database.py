@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
+from datetime import UTC, tzinfo
+
 from energy import schema
 from energy.booking import SqlBooks
 from energy.engine import address, writer
+from energy.reports import SqlReports
 from wattstat.config import Config
 
 
@@ -13,3 +18,8 @@ def open_books(config: Config) -> SqlBooks:
     engine = writer(address(config))
     schema.migrate(engine)
     return SqlBooks(engine)
+
+
+def open_reports(config: Config, *, zone: tzinfo = UTC, clock: Callable[[], float] = time.time) -> SqlReports:
+    """The reports, to read; `zone` is the site's, for reports by day. The ledger need not exist yet. Raises `BooksError`."""
+    return SqlReports(address(config), config.energy, zone=zone, clock=clock)

@@ -71,6 +71,7 @@ JOBS = _answers(
         {
             "items": _list(_object(_ROW), "Runs"),
             "total": {"type": "integer", "description": "How many match, on all pages"},
+            "total_is_exact": {"type": "boolean", "description": "false: more than total match; who counts stops there"},
             "next": {"type": "string", "nullable": True, "description": "Cursor of the next page"},
         }
     )

@@ -3,8 +3,9 @@
 `postings` is the journal of the books: a line each hour, node and run (or account). Everything else that holds joules is a sum
 of its lines, written in the same transaction: `runs` over all hours, `node_days` and `usage_days` by UTC day, `usage_hours` and
 `site_hours` by hour. `meter_hours`, `meter_days` and `site_meter_hours` hold what the nodes' meters counted, which no posting
-knows. So reports need not read postings, but for the hours at the ragged ends of a span. `usage_days`, `node_days`,
-`meter_days`, `site_hours`, `site_meter_hours` and `runs` are kept for ever; the rest is thinned by `retention`.
+knows. So reports need not read postings, but for the hours at the ragged ends of a span. `run_days` tells how the joules of a
+run over several days lie; that is all that a report by job needs beside `runs`. `usage_days`, `node_days`,
+`meter_days`, `run_days`, `site_hours`, `site_meter_hours` and `runs` are kept for ever; `retention` thins the rest.
 """
 
 from __future__ import annotations
@@ -38,6 +39,8 @@ NO_RUN: Final = 0
 metadata = MetaData(naming_convention={"fk": "%(table_name)s_%(column_0_name)s", "pk": "%(table_name)s_key"})
 # SQLite keeps rows in order of an INTEGER key only.
 _Id = BigInteger().with_variant(Integer, "sqlite")
+# In order of code points, as SQLite and Python have it: pages of several queries are merged.
+_Name = Text().with_variant(Text(collation="C"), "postgresql")
 
 
 def _time(name: str) -> Column[Any]:
@@ -45,11 +48,11 @@ def _time(name: str) -> Column[Any]:
 
 
 def _key(name: str) -> Column[Any]:
-    return Column(name, Text, primary_key=True)
+    return Column(name, _Name, primary_key=True)
 
 
 def _text(name: str) -> Column[Any]:
-    return Column(name, Text, nullable=False, server_default="")
+    return Column(name, _Name, nullable=False, server_default="")
 
 
 def _sums(*names: str) -> list[Column[Any]]:
@@ -68,9 +71,9 @@ runs = Table(
     "runs",
     metadata,
     Column("id", _Id, primary_key=True, autoincrement=True),
-    Column("scheduler", Text, nullable=False),
-    Column("job_id", Text, nullable=False),
-    Column("instance", Text, nullable=False),
+    Column("scheduler", _Name, nullable=False),
+    Column("job_id", _Name, nullable=False),
+    Column("instance", _Name, nullable=False),
     _text("name"),
     _text("user_name"),
     _text("account"),
@@ -85,7 +88,7 @@ runs = Table(
     Column("gpus", Integer, nullable=False),
     # 1 when it ended and all its nodes are settled beyond its end.
     Column("closed", Integer, nullable=False, server_default=text("0")),
-    # The first and last hours to which something was posted.
+    # The first and last hours to which something was posted: where these lie inside a span, so does all of the run's energy.
     Column("first_hour", BigInteger),
     Column("last_hour", BigInteger),
     *_sums("energy_joules", *AMOUNTS),
@@ -101,8 +104,8 @@ runs = Table(
     Index("runs_by_user", "user_name", "started"),
     Index("runs_by_account", "account", "started"),
     Index("runs_by_partition", "partition", "started"),
+    Index("runs_by_state", "state", "started"),
     Index("runs_by_hours", "first_hour", "last_hour", "energy_joules"),
-    Index("runs_by_last_hour", "last_hour", "first_hour"),
     Index("runs_not_closed", "id", sqlite_where=text("closed = 0"), postgresql_where=text("closed = 0")),
 )
 
@@ -133,7 +136,7 @@ postings = Table(
     sqlite_with_rowid=False,
 )
 
-# What thinned postings of runs over several UTC days leave behind.
+# The postings of runs to which something was posted on several UTC days; what happened within one day stands in `runs`.
 run_days = Table("run_days", metadata, _run(), _time("day"), *_sums(*AMOUNTS), _methods(), sqlite_with_rowid=False)
 
 node_days = Table(
@@ -214,6 +217,9 @@ checkpoints = Table(
     Column("state", Text, nullable=False),
     sqlite_with_rowid=False,
 )
+
+# Up to which hour `retention` has removed what is kept by the hour; at most one row.
+thinned = Table("thinned", metadata, Column("id", Integer, primary_key=True), Column("until", BigInteger, nullable=False))
 
 # Classes of runs by length: what was alive at a moment began within so many seconds before it. Few runs are long, so that a
 # question about a span of long ago need not look through everything that ever began before it.

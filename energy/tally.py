@@ -67,6 +67,7 @@ class Tally:
     site_hours: Sums[tuple[int, str]] = field(default_factory=lambda: Sums("hour", "posted_to"))
     usage_hours: Sums[tuple[int, str, str, str, str]] = field(default_factory=lambda: Sums("hour", "posted_to", *Owner._fields))
     usage_days: Sums[tuple[int, str, str, str, str]] = field(default_factory=lambda: Sums("day", "posted_to", *Owner._fields))
+    run_days: Sums[tuple[int, int]] = field(default_factory=lambda: Sums("run_id", "day"))
     runs: dict[int, RunSum] = field(default_factory=dict)
 
 
@@ -85,6 +86,7 @@ def tally(postings: Iterable[Posting], ids: Mapping[RunKey, int], owners: Mappin
         sums.usage_hours.add((hour, to, *owner), amounts, methods)
         sums.usage_days.add((day, to, *owner), amounts, methods)
         if run != NO_RUN:
+            sums.run_days.add((run, day), amounts, methods)
             _add_to_run(sums.runs, run, hour, amounts, methods)
     return sums
 

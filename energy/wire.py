@@ -45,7 +45,12 @@ def job(row: JobRow) -> dict[str, Any]:
 
 def jobs(page: JobPage) -> dict[str, Any]:
     """A page of runs."""
-    return {"items": [job(row) for row in page.items], "total": page.total, "next": page.next}
+    return {
+        "items": [job(row) for row in page.items],
+        "total": page.total,
+        "total_is_exact": page.total_is_exact,
+        "next": page.next,
+    }
 
 
 def detail(found: JobDetail) -> dict[str, Any]:

@@ -166,11 +166,12 @@ class JobQuery:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobPage:
-    """A page of runs; `next` is the cursor of the one after it."""
+    """A page of runs; `next` is the cursor of the one after it. Where `total_is_exact` is False there are more than `total`."""
 
     items: tuple[JobRow, ...]
     total: int
     next: str | None
+    total_is_exact: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

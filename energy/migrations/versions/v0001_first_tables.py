@@ -15,7 +15,7 @@ def upgrade() -> None:
     """Make them."""
     op.create_table(
         "checkpoints",
-        sa.Column("node", sa.Text(), nullable=False),
+        sa.Column("node", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
         sa.Column("settled_until", sa.Double(), nullable=False),
         sa.Column("state", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("node", name=op.f("checkpoints_key")),
@@ -24,30 +24,30 @@ def upgrade() -> None:
     op.create_table(
         "meter_days",
         sa.Column("day", sa.BigInteger(), autoincrement=False, nullable=False),
-        sa.Column("node", sa.Text(), nullable=False),
+        sa.Column("node", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
         sa.Column("measured_joules", sa.Double(), server_default=sa.text("0"), nullable=False),
         sa.Column("error_joules", sa.Double(), server_default=sa.text("0"), nullable=False),
         sa.Column("hole_seconds", sa.Double(), server_default=sa.text("0"), nullable=False),
-        sa.Column("source", sa.Text(), server_default="", nullable=False),
+        sa.Column("source", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), server_default="", nullable=False),
         sa.PrimaryKeyConstraint("day", "node", name=op.f("meter_days_key")),
         sqlite_with_rowid=False,
     )
     op.create_table(
         "meter_hours",
         sa.Column("hour", sa.BigInteger(), autoincrement=False, nullable=False),
-        sa.Column("node", sa.Text(), nullable=False),
+        sa.Column("node", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
         sa.Column("measured_joules", sa.Double(), server_default=sa.text("0"), nullable=False),
         sa.Column("error_joules", sa.Double(), server_default=sa.text("0"), nullable=False),
         sa.Column("hole_seconds", sa.Double(), server_default=sa.text("0"), nullable=False),
-        sa.Column("source", sa.Text(), server_default="", nullable=False),
+        sa.Column("source", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), server_default="", nullable=False),
         sa.PrimaryKeyConstraint("hour", "node", name=op.f("meter_hours_key")),
         sqlite_with_rowid=False,
     )
     op.create_table(
         "node_days",
         sa.Column("day", sa.BigInteger(), autoincrement=False, nullable=False),
-        sa.Column("node", sa.Text(), nullable=False),
-        sa.Column("posted_to", sa.Text(), nullable=False),
+        sa.Column("node", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
+        sa.Column("posted_to", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
         sa.Column("gpu_joules", sa.Double(), server_default=sa.text("0"), nullable=False),
         sa.Column("cpu_joules", sa.Double(), server_default=sa.text("0"), nullable=False),
         sa.Column("rest_joules", sa.Double(), server_default=sa.text("0"), nullable=False),
@@ -68,8 +68,8 @@ def upgrade() -> None:
     op.create_table(
         "postings",
         sa.Column("hour", sa.BigInteger(), autoincrement=False, nullable=False),
-        sa.Column("node", sa.Text(), nullable=False),
-        sa.Column("posted_to", sa.Text(), nullable=False),
+        sa.Column("node", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
+        sa.Column("posted_to", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
         sa.Column("run_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=False),
         sa.Column("gpu_joules", sa.Double(), server_default=sa.text("0"), nullable=False),
         sa.Column("cpu_joules", sa.Double(), server_default=sa.text("0"), nullable=False),
@@ -92,15 +92,15 @@ def upgrade() -> None:
     op.create_table(
         "runs",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
-        sa.Column("scheduler", sa.Text(), nullable=False),
-        sa.Column("job_id", sa.Text(), nullable=False),
-        sa.Column("instance", sa.Text(), nullable=False),
-        sa.Column("name", sa.Text(), server_default="", nullable=False),
-        sa.Column("user_name", sa.Text(), server_default="", nullable=False),
-        sa.Column("account", sa.Text(), server_default="", nullable=False),
-        sa.Column("partition", sa.Text(), server_default="", nullable=False),
-        sa.Column("qos", sa.Text(), server_default="", nullable=False),
-        sa.Column("state", sa.Text(), server_default="", nullable=False),
+        sa.Column("scheduler", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
+        sa.Column("job_id", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
+        sa.Column("instance", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
+        sa.Column("name", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), server_default="", nullable=False),
+        sa.Column("user_name", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), server_default="", nullable=False),
+        sa.Column("account", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), server_default="", nullable=False),
+        sa.Column("partition", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), server_default="", nullable=False),
+        sa.Column("qos", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), server_default="", nullable=False),
+        sa.Column("state", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), server_default="", nullable=False),
         sa.Column("submitted", sa.Double(), nullable=True),
         sa.Column("started", sa.Double(), nullable=False),
         sa.Column("ended", sa.Double(), nullable=True),
@@ -143,10 +143,10 @@ def upgrade() -> None:
     op.create_index("runs_by_energy", "runs", ["energy_joules"], unique=False)
     op.create_index("runs_by_hours", "runs", ["first_hour", "last_hour", "energy_joules"], unique=False)
     op.create_index("runs_by_key", "runs", ["job_id", "scheduler", "instance"], unique=True)
-    op.create_index("runs_by_last_hour", "runs", ["last_hour", "first_hour"], unique=False)
     op.create_index("runs_by_partition", "runs", ["partition", "started"], unique=False)
     op.create_index("runs_by_reach", "runs", ["reach", "started"], unique=False)
     op.create_index("runs_by_start", "runs", ["started", "energy_joules"], unique=False)
+    op.create_index("runs_by_state", "runs", ["state", "started"], unique=False)
     op.create_index("runs_by_user", "runs", ["user_name", "started"], unique=False)
     op.create_index(
         "runs_not_closed",
@@ -159,7 +159,7 @@ def upgrade() -> None:
     op.create_table(
         "site_hours",
         sa.Column("hour", sa.BigInteger(), autoincrement=False, nullable=False),
-        sa.Column("posted_to", sa.Text(), nullable=False),
+        sa.Column("posted_to", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
         sa.Column("begun", sa.Integer(), server_default=sa.text("0"), nullable=False),
         sa.Column("gpu_joules", sa.Double(), server_default=sa.text("0"), nullable=False),
         sa.Column("cpu_joules", sa.Double(), server_default=sa.text("0"), nullable=False),
@@ -188,12 +188,18 @@ def upgrade() -> None:
         sqlite_with_rowid=False,
     )
     op.create_table(
+        "thinned",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("until", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("thinned_key")),
+    )
+    op.create_table(
         "usage_days",
         sa.Column("day", sa.BigInteger(), autoincrement=False, nullable=False),
-        sa.Column("posted_to", sa.Text(), nullable=False),
-        sa.Column("user_name", sa.Text(), nullable=False),
-        sa.Column("account", sa.Text(), nullable=False),
-        sa.Column("partition", sa.Text(), nullable=False),
+        sa.Column("posted_to", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
+        sa.Column("user_name", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
+        sa.Column("account", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
+        sa.Column("partition", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
         sa.Column("begun", sa.Integer(), server_default=sa.text("0"), nullable=False),
         sa.Column("gpu_joules", sa.Double(), server_default=sa.text("0"), nullable=False),
         sa.Column("cpu_joules", sa.Double(), server_default=sa.text("0"), nullable=False),
@@ -215,10 +221,10 @@ def upgrade() -> None:
     op.create_table(
         "usage_hours",
         sa.Column("hour", sa.BigInteger(), autoincrement=False, nullable=False),
-        sa.Column("posted_to", sa.Text(), nullable=False),
-        sa.Column("user_name", sa.Text(), nullable=False),
-        sa.Column("account", sa.Text(), nullable=False),
-        sa.Column("partition", sa.Text(), nullable=False),
+        sa.Column("posted_to", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
+        sa.Column("user_name", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
+        sa.Column("account", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
+        sa.Column("partition", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
         sa.Column("begun", sa.Integer(), server_default=sa.text("0"), nullable=False),
         sa.Column("gpu_joules", sa.Double(), server_default=sa.text("0"), nullable=False),
         sa.Column("cpu_joules", sa.Double(), server_default=sa.text("0"), nullable=False),
@@ -240,11 +246,11 @@ def upgrade() -> None:
     op.create_table(
         "gpu_uses",
         sa.Column("run_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=False),
-        sa.Column("node", sa.Text(), nullable=False),
-        sa.Column("uuid", sa.Text(), nullable=False),
-        sa.Column("instance", sa.Text(), nullable=False),
+        sa.Column("node", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
+        sa.Column("uuid", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
+        sa.Column("instance", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
         sa.Column("gpu", sa.Integer(), nullable=False),
-        sa.Column("model", sa.Text(), server_default="", nullable=False),
+        sa.Column("model", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), server_default="", nullable=False),
         sa.Column("fraction", sa.Double(), nullable=False),
         sa.Column("joules", sa.Double(), server_default=sa.text("0"), nullable=False),
         sa.Column("idle_joules", sa.Double(), server_default=sa.text("0"), nullable=False),
@@ -297,7 +303,7 @@ def upgrade() -> None:
     op.create_table(
         "run_nodes",
         sa.Column("run_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=False),
-        sa.Column("node", sa.Text(), nullable=False),
+        sa.Column("node", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
         sa.Column("position", sa.Integer(), nullable=False),
         sa.Column("started", sa.Double(), nullable=False),
         sa.ForeignKeyConstraint(["run_id"], ["runs.id"], name=op.f("run_nodes_run_id")),
