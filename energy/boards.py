@@ -42,7 +42,7 @@ BOARDS = (
     ),
     Board(
         key="b200", name="B200", pattern=r"\bB200\b", peak_flops=2250e12, limit_watts=1000, per_node=8,
-        source="NVIDIA HGX B200 data sheet: 36 PFLOPS of BF16 with sparsity for 8 GPUs, 1,000 W",
+        source="NVIDIA HGX B200 data sheet: 4.5 PFLOPS with sparsity a GPU, up to 1,000 W",
     ),
     Board(
         key="a100-sxm", name="A100 SXM", pattern=r"A100.*SXM", peak_flops=312e12, limit_watts=400, per_node=8,

@@ -19,9 +19,11 @@ from energy.boards import Board, board
 from energy.quantity import Quantity, about, exact, product, total
 
 MFU = Quantity(
-    value=0.40, low=0.34, high=0.46, source="public BF16 training runs on H100: 35 to 45 % (Llama 3 405B: 38 to 43 %)"
+    value=0.40, low=0.32, high=0.48, source="public BF16 training on H100: 35 to 45 % (Llama 3 405B: 38 to 43 % while it ran)"
 )
-PROGRESS = Quantity(value=0.95, low=0.90, high=0.99, source="restarts and checkpoints; Llama 3 405B: over 90 % on 16,384 GPUs")
+PROGRESS = Quantity(
+    value=0.93, low=0.85, high=0.99, source="restarts, checkpoints, evaluation; Llama 3 405B: over 90 % on 16,384 GPUs"
+)
 GPU_SHARE = Quantity(
     value=0.92, low=0.82, high=1.0,
     source="8 x H100 server in heavy training: 76 % of 10.2 kW (arXiv 2506.14551), two thirds of it in the GPUs",

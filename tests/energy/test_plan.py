@@ -60,6 +60,28 @@ def test_forty_billion_in_14_days_cannot_have_been_trained_on_as_many_tokens_as_
     assert implied_mfu(**{**case, "tokens": 20 * 40e9}) > 1
 
 
+LLAMA = {  # Llama 3.1's model card: H100 hours of the whole training, 15 trillion tokens and more
+    "405B": (405e9, 15.6e12, 30.84e6),
+    "70B": (70e9, 15e12, 7.0e6),
+}
+
+
+def test_the_gpu_hours_that_llama_405b_took_are_inside_the_interval():
+    parameters, tokens, hours = LLAMA["405B"]
+    found = plan(Wish(parameters=parameters, tokens=tokens, gpu="h100-sxm", gpus=16_384)).days.times(16_384 * 24)
+
+    assert found.low < hours < found.high
+
+
+def test_one_published_run_in_ten_or_more_may_lie_outside_and_the_document_names_one():
+    parameters, tokens, hours = LLAMA["70B"]
+    found = plan(Wish(parameters=parameters, tokens=tokens, gpu="h100-sxm", gpus=1024)).days.times(1024 * 24)
+    implied = implied_mfu(parameters=parameters, tokens=tokens, gpu="h100-sxm", gpus=1, days=hours / 24)
+
+    assert hours > found.high
+    assert f"{100 * implied:.0f} %" in DOCUMENT.read_text()
+
+
 @pytest.mark.parametrize(("case", "mfu"), CASES.values(), ids=CASES.keys())
 def test_the_document_tells_the_same(case, mfu):
     assert f"{100 * mfu:.1f} %" in DOCUMENT.read_text()
@@ -364,7 +386,7 @@ def test_the_command_asks_the_site(run, site):
 
     assert shown.exit_code == 0, shown.output
     assert "3.15e+23 FLOPs on 64 h100-sxm GPUs in 8 servers" in shown.stdout
-    assert "151.5 days" in shown.stdout
+    assert "154.8 days" in shown.stdout
 
 
 def test_without_a_site_the_command_says_that_figures_are_published_ones(run, tmp_path):
