@@ -52,7 +52,7 @@ class Meter(Source[float]):
 async def core(monkeypatch):
     meters = [Meter("gpu01", 5000), Meter("gpu02", None)]
     monkeypatch.setattr(core_module, "all_sources", lambda *_: meters)
-    made = Core.build(Config())
+    made = Core.build(Config(energy={"enabled": False}))
     await made.watch(INVENTORY)
     yield made
     await made.runner.stop()

@@ -13,16 +13,18 @@ import structlog
 from aiohttp import web
 
 import wattstat
-from collectors import agent, redfish
+from collectors import agent, command_scheduler, journal, kubernetes, redfish, slurm
 from collectors.frame.runner import Runner, reconcile
 from collectors.frame.source import Source
 from collectors.frame.tls import spare_buffers
+from energy.service import LedgerService
 from wattstat.catalogue import own
 from wattstat.catalogue.metric import Samples
 from wattstat.config import Config
 from wattstat.exposition import Exposition
 from wattstat.hall import Block, BlockKey, Hall
 from wattstat.inventory import Inventory
+from wattstat.serve.ledger import ledger_service
 from wattstat.serve.process import parse_listen
 
 log = structlog.get_logger(__name__)
@@ -30,9 +32,15 @@ log = structlog.get_logger(__name__)
 SELF = BlockKey("wattstat", "core", "self")
 
 
-def all_sources(config: Config, inventory: Inventory) -> list[Source[Any]]:
-    """Every source that the inventory asks for. A further collector is one more line here."""
-    return [*redfish.sources(config, inventory), *agent.sources(config, inventory)]
+def all_sources(config: Config, inventory: Inventory, hall: Hall, ledger: LedgerService | None) -> list[Source[Any]]:
+    """Every source that settings and inventory ask for. A further collector is one more line here."""
+    found = [*redfish.sources(config, inventory), *agent.sources(config, inventory)]
+    if ledger is not None:  # nobody else wants to know who ran where
+        found += journal.sources(config, inventory, sink=ledger.journal)
+        found += slurm.sources(config, inventory, sink=ledger.observe)
+        found += command_scheduler.sources(config, inventory, sink=ledger.observe)
+        found += kubernetes.sources(config, inventory, sink=ledger.observe, hall=hall.snapshot)
+    return found
 
 
 @dataclass(kw_only=True)
@@ -42,6 +50,7 @@ class Core:
     config: Config
     hall: Hall
     runner: Runner
+    ledger: LedgerService | None = None
     inventory: Inventory = field(default_factory=Inventory)
     clock: Callable[[], float] = time.time
     exposition: Exposition = field(default_factory=Exposition)
@@ -54,13 +63,16 @@ class Core:
             config=config,
             hall=hall,
             runner=Runner(hall, concurrency=bounds.concurrency, per_host=bounds.redfish.requests_per_bmc),
+            ledger=ledger_service(config, hall) if config.energy.enabled else None,
         )
 
     async def watch(self, inventory: Inventory) -> None:
         """Watch what the inventory lists; targets of nodes that changed are watched anew."""
         before = {node.name: node for node in self.inventory.nodes}
         changed_nodes = {node.name for node in inventory.nodes if before.get(node.name) != node}
-        wanted = all_sources(self.config, inventory)
+        if self.ledger is not None:
+            self.ledger.inventory(inventory)
+        wanted = all_sources(self.config, inventory, self.hall, self.ledger)
         changed = frozenset((each.collector, each.target) for each in wanted if each.target in changed_nodes)
         self.inventory = inventory
         await reconcile(self.runner, wanted, changed=changed)
@@ -87,18 +99,22 @@ async def run(config: Config, inventories: AsyncIterator[Inventory], stop: async
     address = parse_listen(config.core.listen)
     await web.TCPSite(server, address.host, address.port).start()
     core.runner.start()
-    watching = asyncio.ensure_future(_follow(core, inventories))
+    works = [asyncio.ensure_future(_follow(core, inventories))]
+    if core.ledger is not None:
+        works.append(asyncio.ensure_future(core.ledger.run(stop)))
     stopping = asyncio.ensure_future(stop.wait())
     try:
-        # An error while following (a bug) must end the process for the supervisor to see, not freeze the inventory unseen.
-        await asyncio.wait({watching, stopping}, return_when=asyncio.FIRST_COMPLETED)
-        if not stopping.done():
-            watching.result()
-            await stopping
+        # An error in one of them (a bug) must end the process for the supervisor to see, not freeze inventory or ledger unseen.
+        waiting = {*works, stopping}
+        while not stopping.done():
+            done, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+            for work in done - {stopping}:
+                work.result()
     finally:
-        watching.cancel()
+        works[0].cancel()
         stopping.cancel()
         await core.runner.stop()
+        await asyncio.gather(*works, return_exceptions=True)  # the ledger settles a last time
         await server.cleanup()
         log.info("core stopped")
 

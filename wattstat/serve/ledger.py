@@ -1,0 +1,42 @@
+"""The ledger as core keeps it: its books by the settings, its prices, its service."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from functools import partial
+
+from energy.database import open_books
+from energy.ledger import Ledger
+from energy.model import Books
+from energy.service import LedgerService
+from wattstat.config import Config
+from wattstat.hall import Hall
+
+
+def ledger_service(config: Config, hall: Hall) -> LedgerService:
+    """A service that opens the books when it runs."""
+    return LedgerService(
+        open_books=partial(open_books, config),
+        open_ledger=partial(_open_ledger, config),
+        hall=hall,
+        settle_seconds=config.energy.settle_seconds,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Unknown:
+    cost: float | None = None
+    location_grams: float | None = None
+    market_grams: float | None = None
+
+
+class _Unpriced:
+    """What holds where no tariff and no carbon intensity is set: nothing is known, and nothing is free."""
+
+    def price(self, joules: float, at: float) -> _Unknown:
+        return _Unknown()
+
+
+def _open_ledger(config: Config, books: Books) -> Ledger:
+    return Ledger(config.energy, books, _Unpriced(), clock=time.time, monotonic=time.monotonic)
