@@ -167,11 +167,10 @@ def _ended(run: Run, job: Job, before: _Seen | None) -> Run:
     """The run with its end. What ended earlier stays as it is."""
     state = job.end_state or State.GONE
     if before is not None and before.run.ended is not None:
-        ended = before.run.ended
-    else:
-        # A job that was cancelled while suspended has its suspension as its recorded end; one that was completing, the
-        # beginning of that. What was seen to hold its GPUs later than its end ended when it was last seen so.
-        ended = max(job.ended or 0.0, before.at if before is not None else 0.0, run.started)
+        return replace(before.run, state=state, exit_code=job.exit_code)
+    # A job that was cancelled while suspended has its suspension as its recorded end; one that was completing, the beginning
+    # of that. What was seen to hold its GPUs later than its end ended when it was last seen so.
+    ended = max(job.ended or 0.0, before.at if before is not None else 0.0, run.started)
     suspended = _closed(before.run, ended) if before is not None else run.suspended
     return replace(run, state=state, ended=ended, suspended=suspended, suspended_since=None, exit_code=job.exit_code)
 
