@@ -6,6 +6,7 @@ import pytest
 from tests.support.web_server import serving
 from wattstat.api import docs_page
 from wattstat.api.live import CoreUnavailable, parse_hall
+from wattstat.config import Config
 from wattstat.serve.web import application
 from wattstat.store import Answer
 
@@ -55,7 +56,7 @@ def live():
 
 @pytest.fixture
 async def client(live):
-    async with serving(application(EmptyStore(), live)) as url, aiohttp.ClientSession(url) as session:
+    async with serving(application(EmptyStore(), live, Config())) as url, aiohttp.ClientSession(url) as session:
         yield session
 
 

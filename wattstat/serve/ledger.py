@@ -1,15 +1,18 @@
-"""The ledger as core keeps it: its books by the settings, its prices, its service."""
+"""The ledger by the settings: as core keeps it, and the reports that web makes of its books."""
 
 from __future__ import annotations
 
 import time
 from dataclasses import dataclass
 from functools import partial
+from zoneinfo import ZoneInfo
 
-from energy.database import open_books
+from energy.database import open_books, open_reports
 from energy.ledger import Ledger
 from energy.model import Books
+from energy.reports import SqlReports
 from energy.service import LedgerService
+from wattstat import inventory
 from wattstat.config import Config
 from wattstat.hall import Hall
 
@@ -29,6 +32,19 @@ class _Unknown:
     cost: float | None = None
     location_grams: float | None = None
     market_grams: float | None = None
+
+
+def ledger_reports(config: Config) -> SqlReports:
+    """What people ask the books."""
+    return open_reports(config, zone=site_zone(config))
+
+
+def site_zone(config: Config) -> ZoneInfo:
+    """The site's time zone as the inventory file has it, when the process starts; UTC without a file."""
+    file = config.inventory.file
+    if file is None or not file.exists():
+        return ZoneInfo("UTC")
+    return ZoneInfo(inventory.load(file).site.timezone)
 
 
 class _Unpriced:

@@ -11,11 +11,15 @@ import uvicorn
 from fastapi import FastAPI
 
 import dashboard.app
+import energy.http
 import wattstat
+from energy.model import BooksError
+from energy.reports import SqlReports
 from wattstat.api import docs_page, live_routes, problems, prometheus
 from wattstat.api.live import Live
 from wattstat.config import Config
-from wattstat.serve.process import parse_listen
+from wattstat.serve.ledger import ledger_reports, site_zone
+from wattstat.serve.process import CannotStart, parse_listen
 from wattstat.store import Store, open_store
 from wattstat.store.embedded import EmbeddedStore
 from wattstat.store.scraper import Scraper
@@ -28,8 +32,8 @@ def core_url(config: Config) -> str:
     return config.web.core_url or parse_listen(config.core.listen).url
 
 
-def application(store: Store, live: Live) -> FastAPI:
-    """The whole site: what is asked for by `/api`, by Prometheus' paths, and by people."""
+def application(store: Store, live: Live, config: Config, reports: SqlReports | None = None) -> FastAPI:
+    """The whole site: what is asked for by `/api`, by Prometheus' paths, and by people. `reports`: None without a ledger."""
     app = FastAPI(
         title="Wattstat",
         version=wattstat.__version__,
@@ -42,8 +46,10 @@ def application(store: Store, live: Live) -> FastAPI:
     app.include_router(live_routes.router(live))
     app.include_router(live_routes.forwarding(live))
     app.include_router(prometheus.router(store))
+    if reports is not None:
+        app.include_router(energy.http.router(reports, config.energy, zone=site_zone(config)))
     docs_page.install(app)
-    dashboard.app.create(app, store, live)
+    dashboard.app.create(app, store, live, reports=reports)
     return app
 
 
@@ -51,10 +57,11 @@ async def run(config: Config, stop: asyncio.Event) -> None:
     """Serve until `stop` is set; then flush the store and return."""
     store = open_store(config)
     live = Live(core_url(config))
+    reports = _reports(config)
     address = parse_listen(config.web.listen)
     server = _Server(
         uvicorn.Config(
-            application(store, live),
+            application(store, live, config, reports),
             host=address.host,
             port=address.port,
             log_level="warning",
@@ -74,7 +81,18 @@ async def run(config: Config, stop: asyncio.Event) -> None:
     finally:
         await live.close()
         await store.close()
+        if reports is not None:
+            reports.close()
         log.info("web stopped")
+
+
+def _reports(config: Config) -> SqlReports | None:
+    if not config.energy.enabled:
+        return None
+    try:
+        return ledger_reports(config)
+    except BooksError as error:
+        raise CannotStart(str(error)) from error
 
 
 class _Server(uvicorn.Server):
