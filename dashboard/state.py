@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from wattstat.api.live import CollectorState, LiveSample, LiveSnapshot
-from wattstat.catalogue import Metric, gpu, node
+from wattstat.catalogue import Metric, gpu, job, node
 from wattstat.inventory import Inventory, Node
 
 # What Overview asks core for. The node page asks for everything of its node.
@@ -17,7 +17,7 @@ OVERVIEW: tuple[Metric, ...] = (
     gpu.GPU_LOST, gpu.GPU_RECOVERY_ACTION, gpu.GPU_ROW_REMAP_PENDING, gpu.GPU_ROW_REMAP_FAILED, gpu.GPU_XID_ERRORS_TOTAL,
     node.NODE_POWER_WATTS, node.NODE_POWER_ON, node.NODE_HEALTH, node.NODE_FAULT_INFO, node.PSU_REDUNDANCY_OK, node.PSU_HEALTH,
     node.NODE_TEMPERATURE_CELSIUS, node.NODE_TEMPERATURE_LIMIT_CELSIUS, node.NODE_USAGE_RATIO, node.NODE_GPU_POWER_WATTS,
-    node.NODE_GPU_POWER_LIMIT_WATTS, node.NODE_GPU_TEMPERATURE_CELSIUS, node.NODE_GPU_HEALTH,
+    node.NODE_GPU_POWER_LIMIT_WATTS, node.NODE_GPU_TEMPERATURE_CELSIUS, node.NODE_GPU_HEALTH, job.SCHEDULER_JOBS,
 )  # fmt: skip
 
 # Whole-server meters, best first; `hgx` measures only the GPU baseboard.
@@ -114,6 +114,7 @@ class HallState:
     inventory: Inventory
     nodes: tuple[NodeState, ...]
     collectors: tuple[CollectorState, ...]
+    running_jobs: int | None = None
 
     @property
     def gpus(self) -> tuple[GpuState, ...]:
@@ -177,7 +178,14 @@ def hall_state(snapshot: LiveSnapshot, inventory: Inventory, collectors: Iterabl
     """The state of the whole hall: every server of the inventory, whether it answers or not."""
     index = Index(snapshot)
     servers = tuple(node_state(index, entry) for entry in inventory.nodes)
-    return HallState(taken_at=snapshot.taken_at, inventory=inventory, nodes=servers, collectors=tuple(collectors))
+    running = snapshot.find(job.SCHEDULER_JOBS, state="running")
+    return HallState(
+        taken_at=snapshot.taken_at,
+        inventory=inventory,
+        nodes=servers,
+        collectors=tuple(collectors),
+        running_jobs=int(sum(sample.value for sample in running)) if running else None,
+    )
 
 
 def node_state(index: Index, entry: Node) -> NodeState:

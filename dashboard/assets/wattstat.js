@@ -164,6 +164,10 @@
   own.draw = function (data) {
     if (!data) return clientside.no_update;
     own.fill(data.fill);
+    for (const [id, pixels] of Object.entries(data.heights || {})) {
+      const panel = document.getElementById(id);
+      if (panel) panel.style.setProperty("--height", pixels / 16 + "rem");
+    }
     const scale = parseFloat(getComputedStyle(document.documentElement).fontSize) / 16;
     const drawn = structuredClone(data.figure), layout = drawn.layout;
     layout.font.size *= scale;
@@ -173,6 +177,10 @@
     for (const axis of [layout.xaxis, layout.yaxis]) if (axis && axis.title) axis.title.font = { size: layout.font.size };
     for (const trace of drawn.data) {
       if (trace.line) trace.line.width *= scale;
+      if (trace.colorbar) {
+        trace.colorbar.thickness *= scale;
+        trace.colorbar.tickfont.size *= scale;
+      }
       if (trace.marker && trace.marker.size) trace.marker.size = trace.marker.size.map((size) => size * scale);
     }
     return drawn;

@@ -122,39 +122,34 @@ def _number(content: str | list[str | Markup | None] | list[Markup | str], by: f
 
 def figures(report: Report, balance: Balance) -> list[Markup]:
     """Six numbers: what was metered and where it went, money and carbon."""
-    whole = balance.total
-    jobs = [line for line in report.items if line.jobs is not None]
-    held = report.total.energy.allocated_idle
-    measured = whole.measured_joules
-    total = report.total
-    count = total.jobs if total.jobs is not None else sum(line.jobs or 0 for line in jobs)
+    whole, total = balance.total, report.total
+    measured, jobs, held = whole.measured_joules, whole.jobs_joules, total.energy.allocated_idle
     market = total.carbon_market_grams
+    posted = "nothing metered" if whole.residual_ratio is None else f"all but {_fine(whole.residual_ratio)} posted"
     return [
-        parts.key_figure("Metered", words.split(measured / 3600, "Wh"), "by the servers' own meters"),
-        _share("Jobs", whole.jobs_joules, measured, f", {words.plural(count, 'job')}"),
-        parts.key_figure("Held but idle", words.split(held / 3600, "Wh"),
-                         f"{words.percent(held / whole.jobs_joules)} of the jobs' energy" if whole.jobs_joules else "no jobs",
-                         extra=parts.bar(held / whole.jobs_joules) if whole.jobs_joules else None),
-        _share("Idle and overhead", whole.idle_joules + whole.overhead_joules, measured, ""),
+        parts.key_figure("Metered", words.split(measured / 3600, "Wh"), posted),
+        _share("Jobs", jobs, measured, "of the metered"),
+        _share("Held but idle", held, jobs, "of the jobs' energy"),
+        _share("Idle and overhead", whole.idle_joules + whole.overhead_joules, measured, "of the metered"),
         parts.key_figure("Cost", (words.NOTHING, "") if total.cost is None
                          else (words.small(total.cost, 2), words.currency_sign(report.currency)),
-                         "no tariff set: energy.tariff" if total.cost is None else _per_hour(total, report.currency)),
+                         "no tariff set: energy.tariff" if total.cost is None else _per_kilowatt_hour(total, report.currency)),
         parts.key_figure("Carbon", _carbon(total.carbon_grams),
-                         "no intensity set: energy.carbon" if total.carbon_grams is None
+                         "none set: energy.carbon" if total.carbon_grams is None
                          else "by location" + ("" if market is None else f"; market {words.carbon(market)}")),
     ]  # fmt: skip
 
 
-def _share(label: str, joules: float, measured: float, more: str) -> Markup:
-    share = joules / measured if measured else None
-    note = "nothing metered" if share is None else f"{words.percent(share)} of the metered{more}"
+def _share(label: str, joules: float, whole: float, of: str) -> Markup:
+    share = joules / whole if whole else None
+    note = words.NOTHING if share is None else f"{words.percent(share)} {of}"
     return parts.key_figure(label, words.split(joules / 3600, "Wh"), note, extra=parts.bar(share))
 
 
-def _per_hour(total: ReportRow, currency: str) -> str:
+def _per_kilowatt_hour(total: ReportRow, currency: str) -> str:
     if total.cost is None or not total.energy_joules:
         return ""
-    return f"{words.money(total.cost / (total.energy_joules / 3.6e6), currency)} per kWh on average"
+    return f"{words.money(total.cost / (total.energy_joules / 3.6e6), currency)} per kWh"
 
 
 def _carbon(grams: float | None) -> tuple[str, str]:
@@ -206,7 +201,7 @@ def _agreement(report: Report, posted: float) -> Markup:
     """Report and balance are read from different tables of the books; that they agree is a check of its own."""
     off = report.total.energy_joules - posted
     if abs(off) <= max(1.0, 1e-6 * posted):
-        text = f"The report below adds up to the same {words.kilowatt_hours(posted, DIGITS)} kWh."
+        text = f"The report above adds up to the same {words.kilowatt_hours(posted, DIGITS)} kWh."
         return tag("p", [parts.shape(Level.OK), tag("span", text)], class_="check")
     text = (
         f"The report below adds up to {words.kilowatt_hours(report.total.energy_joules, DIGITS)} kWh, {signed(off)} kWh apart."

@@ -2,36 +2,52 @@
 
 from __future__ import annotations
 
-from dashboard import markup, words
+from collections.abc import Mapping, Sequence
+
+from dashboard import address, markup, words
 from dashboard.components import parts
 from dashboard.markup import Markup, tag
 from dashboard.problems import CLOSE_CELSIUS, Level, gpu_level, is_harmful
 from dashboard.state import GpuState, Index, NodeState, ratio
-from wattstat.catalogue import Metric, gpu
+from wattstat.catalogue import Metric, gpu, job
 
 _HEADINGS = (
     "GPU", "Power of limit", "Busy", "SM active", "Tensor", "Temperature", "Memory", "SM clock", "Held down by", "XID", "State",
 )  # fmt: skip
 
 
-def gpu_table(server: NodeState, index: Index) -> Markup:
-    """One row a GPU; those that the inventory expects and nobody sees are rows too."""
+def gpu_table(server: NodeState, index: Index, search: str = "") -> Markup:
+    """One row a GPU; those that the inventory expects and nobody sees are rows too. Who holds them has a column where told."""
     if not server.installed_gpus:
         return tag("p", "No GPUs in this server, neither by the inventory nor by what answers.", class_="empty")
-    rows = [_row(entry, index) for entry in server.gpus]
-    rows += [_unseen(number) for number in range(len(server.gpus), server.entry.gpus)]
-    return markup.table(_HEADINGS, rows, class_="table gpus")
+    held = index.of(job.JOB_GPU_INFO, server.name)
+    columns = (_HEADINGS[0], "Job", *_HEADINGS[1:]) if held else _HEADINGS
+    holders = {entry.uuid: [one.labels for one in held if one.labels["uuid"] == entry.uuid] for entry in server.gpus}
+    rows = [_row(entry, index, _jobs(holders[entry.uuid], search) if held else None) for entry in server.gpus]
+    rows += [_unseen(number, len(columns)) for number in range(len(server.gpus), server.entry.gpus)]
+    return markup.table(columns, rows, class_="table gpus")
 
 
-def _row(entry: GpuState, index: Index) -> Markup:
+def _jobs(held: Sequence[Mapping[str, str]], search: str) -> Markup:
+    """The jobs that hold the GPU or parts of it."""
+    links = [
+        tag("a", labels["job_id"], href=address.to_job(labels["job_id"], None, search), data_link=True, class_="row-link",
+            title=" · ".join(filter(None, (labels["user"], labels["account"], labels["gpu_instance"]))))
+        for labels in held
+    ]  # fmt: skip
+    return tag("td", [tag("div", link) for link in links] or _quiet("free"), class_="job")
+
+
+def _row(entry: GpuState, index: Index, jobs: Markup | None) -> Markup:
     level = gpu_level(entry)
     if entry.is_lost:
         lost = tag("td", "no longer answers", colspan=len(_HEADINGS) - 2, class_="none")
-        return tag("tr", [_name(entry), lost, tag("td", parts.badge(level, "Lost"))], class_="gpu-row critical")
+        return tag("tr", [_name(entry), jobs, lost, tag("td", parts.badge(level, "Lost"))], class_="gpu-row critical")
     sm_active = _value(index, gpu.GPU_SM_ACTIVE_RATIO, entry)
     tensor = _value(index, gpu.GPU_TENSOR_ACTIVE_RATIO, entry)
     cells = [
         _name(entry),
+        jobs,
         _power(entry, _value(index, gpu.GPU_POWER_LIMIT_WATTS, entry, kind="default")),
         _barred(entry.utilization_ratio, words.percent(entry.utilization_ratio)),
         _barred(sm_active, words.percent(sm_active)),
@@ -56,8 +72,8 @@ def _name(entry: GpuState) -> Markup:
     return tag("th", entry.index, scope="row", title=entry.uuid)
 
 
-def _unseen(number: int) -> Markup:
-    unseen = tag("td", "expected by the inventory, not seen", colspan=len(_HEADINGS) - 2, class_="none")
+def _unseen(number: int, columns: int) -> Markup:
+    unseen = tag("td", "expected by the inventory, not seen", colspan=columns - 2, class_="none")
     return tag("tr", [tag("th", str(number), scope="row"), unseen, tag("td", _quiet("No data"))], class_="gpu-row")
 
 

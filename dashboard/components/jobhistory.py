@@ -11,7 +11,10 @@ from wattstat.api.energy import GpuOfJob
 from wattstat.store.protocol import Series
 
 MOST_CELLS = 120_000
-_LEAST_ROW_PIXELS = 14
+_ROW_PIXELS, _LEAST_PIXELS, _MOST_PIXELS = 20, 120, 640
+_FRAME_PIXELS = 110  # heading, axis and margins
+_LABEL_PIXELS = 20
+_MOST_GAPS = 32
 # Grey where little is done, blue where much is; nothing where nothing was measured. Both schemes' papers suit it.
 _SCALE = [[0.0, "rgba(125,135,148,0.16)"], [0.5, "#5b8cc4"], [1.0, "#1d5fae"]]
 
@@ -76,7 +79,7 @@ def heat_map(series: Sequence[Series | None], gpus: Sequence[GpuOfJob], chart: C
     drawn["layout"] |= {
         "hovermode": "closest",
         "yaxis": {"type": "category", "autorange": "reversed", "automargin": True, "ticks": "", "showgrid": False,
-                  "tickson": "boundaries", "nticks": min(24, len(gpus))},
+                  "nticks": (height(len(gpus)) - _FRAME_PIXELS) // _LABEL_PIXELS},
     }  # fmt: skip
     return drawn
 
@@ -100,7 +103,7 @@ def _trace(rows: list[list[float | None]], moments: Sequence[float], ranks: Sequ
         "z": rows,
         "colorscale": _SCALE,
         "hoverongaps": False,
-        "ygap": 1 if len(ranks) <= 64 else 0,
+        "ygap": 1 if len(ranks) <= _MOST_GAPS else 0,
         "hovertemplate": f"%{{y}}<br>%{{x|%d %b %H:%M}}: {value}<extra></extra>",
         "colorbar": {"thickness": 10, "outlinewidth": 0, "tickformat": ".0%" if unit == "%" else "~s",
                      "ticksuffix": "" if unit == "%" else unit, "nticks": 5, "tickfont": {"size": 14}},
@@ -108,9 +111,9 @@ def _trace(rows: list[list[float | None]], moments: Sequence[float], ranks: Sequ
     }  # fmt: skip
 
 
-def rows_height(ranks: int) -> int:
-    """Pixels that a heat map of so many ranks wants, at a root size of 16."""
-    return max(220, min(900, 90 + ranks * _LEAST_ROW_PIXELS))
+def height(ranks: int) -> int:
+    """Pixels that the panel of a heat map of so many ranks wants, at a root size of 16."""
+    return _FRAME_PIXELS + max(_LEAST_PIXELS, min(_MOST_PIXELS, ranks * _ROW_PIXELS))
 
 
 def hour_figure(hours: Sequence[Any], chart: Chart) -> Figure:

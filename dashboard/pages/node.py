@@ -180,7 +180,7 @@ def bodies(seen: Seen, now: float) -> dict[str, Children]:
     name, index = seen.state.name, seen.index
     own = [collector for collector in seen.hall.collectors if collector.target == name]
     found = {
-        "gpus": gputable.gpu_table(seen.state, index),
+        "gpus": gputable.gpu_table(seen.state, index, seen.search),
         "meters": server.meters(index, name),
         "supplies": server.supplies(index, name),
         "temperatures": server.temperatures(index, name),

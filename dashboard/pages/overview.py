@@ -194,8 +194,9 @@ def _utilization(hall: HallState) -> Markup:
         return parts.key_figure("Utilization", (words.NOTHING, ""), "no GPU reports it")
     mean = sum(known) / len(known)
     idle = sum(value < _IDLE_RATIO for value in known)
-    return parts.key_figure("Utilization", (f"{mean * 100:.0f}", "%"), f"{idle} of {words.plural(len(known), 'GPU')} idle",
-                            extra=parts.bar(mean))  # fmt: skip
+    note = f"{idle} of {words.plural(len(known), 'GPU')} idle"
+    jobs = "" if hall.running_jobs is None else f", {words.plural(hall.running_jobs, 'job')}"
+    return parts.key_figure("Utilization", (f"{mean * 100:.0f}", "%"), note + jobs, extra=parts.bar(mean))
 
 
 def _hottest(hall: HallState) -> Markup:

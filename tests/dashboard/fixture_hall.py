@@ -74,8 +74,8 @@ class FakeLive:
                 if not names or sample.metric.name in names:
                     family = families.setdefault(sample.metric.name, {"labels": list(sample.metric.labels), "samples": []})
                     family["samples"].append([list(sample.labels), sample.value, 1.5 + len(sample.metric.name) % 7])
-        for sample in job_samples(self.clock()) if node is None else ():
-            if not names or sample.metric.name in names:
+        for sample in job_samples(self.clock()):
+            if (not names or sample.metric.name in names) and (node is None or node in sample.labels):
                 family = families.setdefault(sample.metric.name, {"labels": list(sample.metric.labels), "samples": []})
                 family["samples"].append([list(sample.labels), sample.value, 2.0])
         return parse_hall({"taken_at": self.clock(), "metrics": families})
