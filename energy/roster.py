@@ -155,7 +155,7 @@ class Roster:
             known = self._known[run.key] = _Known(run, _capped(start, taken_at), NEVER, shift, taken_at)
         elif known.run.started != run.started and known.told is not None:
             known.start = _capped(_whole_second(run.started, shift), taken_at)
-        known.seen, known.told, known.run = taken_at, run, run
+        known.seen, known.told, known.run = taken_at, run, _remembered(run, known.run)
         known.end = _capped(_end(run, shift, known.end), taken_at)
         known.shift = shift
         self._lay_out(run.key)
@@ -209,6 +209,11 @@ class Roster:
 
 def _whole_second(at: float, shift: float = 0.0) -> Moment:
     return Moment(at - shift + WHOLE_SECOND, WHOLE_SECOND) if at == int(at) else Moment(at - shift)
+
+
+def _remembered(run: Run, before: Run) -> Run:
+    """A run that ended holds what it held before, where its scheduler (Kubernetes after core's restart) has forgotten that."""
+    return replace(run, placements=before.placements) if run.ended is not None and not run.gpus and before.gpus else run
 
 
 def _end(run: Run, shift: float, before: Moment) -> Moment:

@@ -106,7 +106,7 @@ def _hold(label: Mapping[str, str], instances: Mapping[str, _Mig]) -> GpuHold:
     if uuid.startswith("MIG-"):
         if (mig := instances.get(uuid)) is not None:
             return GpuHold(uuid=mig.uuid, hold=Hold.MIG, fraction=mig.fraction, instance=mig.instance)
-        return GpuHold(hold=Hold.MIG, fraction=fraction, instance=uuid)
+        return GpuHold(uuid=uuid, hold=Hold.MIG, fraction=fraction, instance=uuid)
     if part:
         instance = f"mig:{part}" if ":" in part else f"mig:{part}:0"
         known = next((each for each in instances.values() if (each.uuid, each.instance) == (uuid, instance)), None)

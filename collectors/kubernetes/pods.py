@@ -43,6 +43,12 @@ class Endpoint:
     port: int
     path: str
 
+    @property
+    def url(self) -> str:
+        """Its address."""
+        host = f"[{self.address}]" if ":" in self.address else self.address
+        return f"{self.scheme}://{host}:{self.port}{self.path if self.path.startswith('/') else f'/{self.path}'}"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pod:
@@ -220,4 +226,5 @@ def _metrics(meta: Mapping[str, Any], status: Mapping[str, Any]) -> Endpoint | N
         return None
     path = text(notes.get("prometheus.io/path")) or "/metrics"
     scheme = text(notes.get("prometheus.io/scheme")) or "http"
-    return Endpoint(scheme=scheme, address=address, port=int(port), path=path) if 0 < int(port) < 65536 else None
+    is_good = scheme in ("http", "https") and 0 < int(port) < 65536
+    return Endpoint(scheme=scheme, address=address, port=int(port), path=path) if is_good else None

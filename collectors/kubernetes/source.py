@@ -6,7 +6,7 @@ import asyncio
 import functools
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
@@ -15,6 +15,8 @@ from collectors.frame.errors import CollectError, NotSupported, Unreachable
 from collectors.frame.source import Collected, Fetched, Source, Tier
 from collectors.frame.tls import Contexts
 from collectors.frame.unusable import made
+from collectors.inference.pages import Pages
+from collectors.inference.source import Owner, PodServices, Service
 from collectors.kubernetes import observed, pods
 from collectors.kubernetes.api import SERVICE_ACCOUNT, Access, Api, access
 from collectors.kubernetes.holds import Holds, PodName, holds, needs_slices, resource_slices
@@ -42,11 +44,12 @@ _SLICE_VERSIONS = ("v1", "v1beta2", "v1beta1")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reading:
-    """The runs of one moment, and how many pods that want GPUs still wait for a node."""
+    """The runs of one moment, how many pods that want GPUs still wait for a node, and which of the runs show metrics."""
 
     runs: tuple[Run, ...]
     nodes: frozenset[str]
     pending: int | None = None
+    services: tuple[Service, ...] = ()
 
 
 @dataclass(kw_only=True)
@@ -64,6 +67,7 @@ class KubernetesSource(Source[Reading]):
     api: Api | None = None
     clock: Callable[[], float] = time.time
     monotonic: Callable[[], float] = time.monotonic
+    services: tuple[Service, ...] = ()
     _unnamed: Unnamed = field(init=False)
     _begun: float | None = None
     _nodes_at: float | None = None
@@ -99,6 +103,7 @@ class KubernetesSource(Source[Reading]):
         at = self.clock()
         fetched = await self.fetch(tier)
         reading = self.parse(tier, fetched.documents)
+        self.services = reading.services
         errors = dict(fetched.errors)
         unheard = self._unheard(reading)
         if unheard:
@@ -125,9 +130,11 @@ class KubernetesSource(Source[Reading]):
             for each in known
             if each.gpus or each.uid in self._held
         )
-        pending = sum(each.wants_gpus and not each.node and each.ended is None for each in known)
         return Reading(
-            runs=tuple(run for run in made_runs if run is not None), nodes=frozenset(cluster.names.values()), pending=pending
+            runs=tuple(run for run in made_runs if run is not None),
+            nodes=frozenset(cluster.names.values()),
+            pending=sum(each.wants_gpus and not each.node and each.ended is None for each in known),
+            services=tuple(self._services(known)),
         )
 
     def samples(self, reading: Reading) -> Samples:
@@ -150,6 +157,13 @@ class KubernetesSource(Source[Reading]):
             if gpus:
                 held[each.uid] = gpus
         self._held = held
+
+    def _services(self, known: Iterable[Pod]) -> Iterator[Service]:
+        """The pods that hold GPUs and say where their metrics are."""
+        for each in known:
+            if each.metrics is not None and each.ended is None and each.uid in self._held:
+                owner = Owner(self.target, f"{each.namespace}/{each.name}")
+                yield Service(owner=owner, name=each.owner or each.name, url=each.metrics.url)
 
     def _unheard(self, reading: Reading) -> list[str]:
         lost = {
@@ -188,7 +202,9 @@ def sources(
     hall: Callable[[], Snapshot],
     account: Path = SERVICE_ACCOUNT,
 ) -> list[Source[Any]]:
-    """One source for each cluster of `schedulers.kubernetes`. One whose settings cannot be used fails with the reason.
+    """Two sources for each cluster of `schedulers.kubernetes`: its pods, and what those of them serve that serve models.
+
+    One whose settings cannot be used fails with the reason.
 
     `sink` takes the runs; `hall` gives what the agents told; `account` is the folder of the pod's own service account.
     """
@@ -206,6 +222,8 @@ def sources(
         reach = functools.partial(access, config, settings, contexts, account)
         make = functools.partial(_reached, source, reach)
         found.append(made(make, collector=source.collector, target=source.target, tier=source.tiers[0]))
+        if settings.inference:
+            found.append(_pods(source))
     return found
 
 
@@ -213,6 +231,17 @@ def _reached(source: KubernetesSource, reach: Callable[[], Access | None]) -> Ku
     given = reach()
     source.api = Api(access=given, timeout_seconds=source.settings.timeout_seconds) if given is not None else None
     return source
+
+
+def _pods(source: KubernetesSource) -> PodServices:
+    """What serves models in the cluster's pods. Its certificates are nobody's: pods make them up for themselves."""
+    seconds = source.settings.timeout_seconds
+    return PodServices(
+        target=source.target,
+        tiers=(Tier("fast", source.settings.every_seconds, seconds + 2),),
+        pages=Pages(timeout_seconds=seconds, tls=False),
+        services=lambda: source.services,
+    )
 
 
 async def _slices(api: Api) -> list[Any]:

@@ -78,6 +78,8 @@ class Kubernetes(Strict):
     """The cluster's name, where several are watched."""
     nodes: dict[str, str] = Field(default_factory=dict)
     """Kubernetes' names of nodes that the inventory calls otherwise, as `kubernetes name: inventory name`."""
+    inference: bool = True
+    """Read the metrics of pods that hold GPUs and name a port by the annotation `prometheus.io/port`: they may serve models."""
     account_label: str = ""
     """Label of a pod that names the account; the namespace unless given."""
     user_label: str = ""

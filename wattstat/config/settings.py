@@ -12,7 +12,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, SecretStr, model_validator
 
 from wattstat.config.energy import Energy
-from wattstat.config.schedulers import Schedulers
+from wattstat.config.schedulers import Schedulers, SchedulerTls
 from wattstat.document import Strict
 from wattstat.values import Listen, Seconds, Url, VariableName
 
@@ -151,6 +151,35 @@ class AgentReader(Strict):
     """How long a fetch may take."""
 
 
+class InferenceService(Strict):
+    """An inference server (vLLM, Triton, NIM, SGLang) whose requests and tokens are joined with the joules of its job."""
+
+    name: str
+    """What reports call it; each has a name of its own."""
+    url: Url
+    """Where its metrics are, such as http://gpu001:8000/metrics; Triton has them on port 8002, NIM under /v1/metrics."""
+    kind: Literal["vllm", "triton", "nim", "sglang"] | None = None
+    """What it is; found from the names of its metrics unless given."""
+    job_id: str = ""
+    """The job that runs it. Unless given, the one job that holds `gpus` of `node`."""
+    scheduler: str = ""
+    """The scheduler of `job_id`, such as slurm; that of the newest such job unless given."""
+    node: str = ""
+    """Server on which it runs."""
+    gpus: tuple[int, ...] = ()
+    """Its GPUs there, in order of PCI addresses; all unless given."""
+    models: tuple[str, ...] = ()
+    """Models that count; all unless given. An ensemble of Triton counts each request at every step of it: name one of them."""
+    credentials: str | None = None
+    """Name of an entry of `credentials`, if it wants a login: basic where it has a user, else a bearer token."""
+    tls: SchedulerTls = SchedulerTls()
+    """How its certificate is checked."""
+    every_seconds: Seconds = 10
+    """How often it is read."""
+    timeout_seconds: Seconds = 5
+    """How long an answer may take."""
+
+
 class Collectors(Strict):
     """The collectors and their bounds."""
 
@@ -160,6 +189,10 @@ class Collectors(Strict):
     """Servers' BMCs."""
     agent: AgentReader = AgentReader()
     """Agents on the GPU nodes."""
+    inference: tuple[InferenceService, ...] = Field(
+        default=(), examples=[[{"name": "chat", "url": "http://gpu001:8000/metrics"}]]
+    )
+    """Inference services."""
 
 
 class Exporter(Strict):

@@ -67,7 +67,7 @@ def make(server, agents, tmp_path, monkeypatch):
             "schedulers": {"kubernetes": [{"url": server.url, "credentials": "k8s", **settings}]},
         }
         inventory = Inventory(nodes=tuple(Node(name=name) for name in ("gpu001", "gpu002", "cpu001")))
-        (source,) = kubernetes.sources(
+        source, *_ = kubernetes.sources(
             Config.model_validate(document), inventory, sink=told.append, hall=agents.snapshot, account=tmp_path / "no"
         )
         source.clock = lambda: NOW

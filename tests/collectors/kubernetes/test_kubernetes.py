@@ -258,7 +258,7 @@ async def test_a_silent_api_server_tells_the_ledger_nothing(make):
 
 async def test_without_a_token_the_cluster_fails_with_the_reason(tmp_path):
     config = Config.model_validate({"schedulers": {"kubernetes": [{"url": "https://127.0.0.1:6443"}]}})
-    (source,) = kubernetes.sources(config, Inventory(), sink=print, hall=lambda: None, account=tmp_path)
+    source, *_ = kubernetes.sources(config, Inventory(), sink=print, hall=lambda: None, account=tmp_path)
 
     with pytest.raises(Misconfigured, match="credentials"):
         await source.collect("fast")
@@ -270,7 +270,7 @@ async def test_inside_a_cluster_the_service_account_is_used(server, agents, tmp_
     monkeypatch.setenv("KUBERNETES_SERVICE_PORT", port)
     (tmp_path / "token").write_text("a token")
     config = Config.model_validate({"schedulers": {"kubernetes": [{}]}})
-    (source,) = kubernetes.sources(
+    source, *_ = kubernetes.sources(
         config, Inventory(nodes=(Node(name="gpu001"),)), sink=print, hall=agents.snapshot, account=tmp_path
     )
 
@@ -291,3 +291,18 @@ async def test_time_slices_share_by_the_replicas_that_there_are(server, agents, 
         (GpuHold(uuid=A, hold=Hold.TIME_SLICED, fraction=0.25),),
         (GpuHold(uuid=A, hold=Hold.TIME_SLICED, fraction=0.5),),
     ]
+
+
+async def test_pods_with_gpus_that_show_metrics_are_looked_at_for_what_they_serve(server, agents, make):
+    source = make()
+    serving, plain = pod("serve-1", podIP="10.0.0.7"), pod("other", podIP="10.0.0.8")
+    serving["metadata"]["annotations"] = {"prometheus.io/port": "8000", "prometheus.io/path": "v1/metrics"}
+    server.lists["/api/v1/pods"] = [serving, plain]
+    agents.holds("serve-1", A)
+    agents.holds("other", B)
+    await told(source)
+    await source.close()
+
+    (service,) = source.services
+    assert service.owner == ("kubernetes", "team-a/serve-1")
+    assert (service.name, service.url) == ("train", "http://10.0.0.7:8000/v1/metrics")

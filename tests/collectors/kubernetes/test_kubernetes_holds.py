@@ -38,7 +38,7 @@ def test_an_a30_has_four_slices(agents):
 def test_a_mig_device_that_nvml_does_not_show_is_known_by_its_own_uuid_and_its_profile(agents):
     agents.holds("p", MIG, resource="nvidia.com/mig-1g.10gb")
 
-    assert of(agents, "p") == (GpuHold(hold=Hold.MIG, fraction=1 / 7, instance=MIG),)
+    assert of(agents, "p") == (GpuHold(uuid=MIG, hold=Hold.MIG, fraction=1 / 7, instance=MIG),)
 
 
 def test_a_mig_device_that_is_sliced_by_time_is_shared_twice(agents):
