@@ -20,8 +20,12 @@ TIMES = frozenset({"submitted", "start", "end", "settled_until"})
 CSV_COLUMNS = (
     "by", "key", "account", "jobs", "gpu_hours", "energy_joules", "gpu_joules", "cpu_joules", "rest_joules",
     "allocated_idle_joules", "error_joules", "estimated_joules", "facility_joules", "cost", "currency", "carbon_grams",
-    "carbon_market_grams", "labels",
+    "carbon_market_grams", "scheduler", "instance", "name", "user", "partition", "state",
 )  # fmt: skip
+
+
+# What the line of a job says besides; empty in other lines.
+_LABELS = CSV_COLUMNS[CSV_COLUMNS.index("scheduler") :]
 
 
 def told(value: Any) -> Any:
@@ -94,11 +98,10 @@ def csv_lines(pages: Iterable[Report]) -> Iterator[str]:
 
 
 def _cells(page: Report, row: ReportRow) -> list[Any]:
-    labels = ";".join(f"{name}={value}" for name, value in sorted(row.labels.items()))
     cells = [
         page.by, row.key, row.account, row.jobs, row.gpu_hours, row.energy_joules, row.energy.gpu, row.energy.cpu,
         row.energy.rest, row.energy.allocated_idle, row.error_joules, row.estimated_joules, row.facility_joules, row.cost,
-        page.currency, row.carbon_grams, row.carbon_market_grams, labels,
+        page.currency, row.carbon_grams, row.carbon_market_grams, *(row.labels.get(name, "") for name in _LABELS),
     ]  # fmt: skip
     return [_inert(cell) if isinstance(cell, str) else told(cell) for cell in cells]
 

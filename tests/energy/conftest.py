@@ -21,14 +21,20 @@ def books():
 
 
 @pytest.fixture
-def site(books):
+def now():
+    """What the web process takes for the time."""
+    return NOW
+
+
+@pytest.fixture
+def site(books, now):
     """URL of a web process that answers from the books. It runs in a thread: commands have an event loop of their own."""
     up, stop, found = threading.Event(), threading.Event(), []
 
     async def serve():
         served = FastAPI()
         problems.install(served)
-        served.include_router(router(books, clock=lambda: NOW))
+        served.include_router(router(books, clock=lambda: now))
         async with serving(served) as url:
             found.append(url)
             up.set()

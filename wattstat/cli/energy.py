@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from typing import Annotated, Any
 
@@ -76,9 +76,12 @@ def report(
         print_json(found)
         return
     currency = found["currency"]
-    columns = (by.value, "jobs", "gpu_hours", "energy", "±", "gpus", "cpus", "rest", "held_idle", "cost", "carbon")
-    rows = [_row(item, currency) for item in [*found["items"], {**found["total"], "key": "total"}]]
-    print_table(columns, rows, right=columns[1:])
+    figures = ("jobs", "gpu_hours", "energy", "±", "gpus", "cpus", "rest", "held_idle", "cost", "carbon")
+    # A job's id alone says little.
+    labels = ("name", "user", "account") if by is By.JOB else ()
+    items = [*found["items"], {**found["total"], "key": "total"}]
+    rows = [[item["key"], *_labels(item, labels), *_row(item, currency)] for item in items]
+    print_table((by.value, *labels, *figures), rows, right=figures)
     typer.echo(_footnote(found), err=True)
 
 
@@ -103,10 +106,14 @@ def _whole(address: str, span: Mapping[str, str]) -> dict[str, Any]:
     return {**found, "items": items, "next": None}
 
 
+def _labels(item: Mapping[str, Any], names: Sequence[str]) -> list[object]:
+    known = {"account": item["account"] if item["labels"] else "", **item["labels"]}
+    return [known.get(name) for name in names]
+
+
 def _row(item: Mapping[str, Any], currency: str) -> list[object]:
     parts, whole = item["energy"], item["energy_joules"]
     return [
-        item["key"],
         item["jobs"],
         f"{item['gpu_hours']:,.1f}",
         units.energy(whole),
