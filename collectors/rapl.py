@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
@@ -14,6 +14,7 @@ from wattstat.catalogue.node import CPU_ENERGY_JOULES_TOTAL
 from wattstat.config import Config
 
 DOMAINS = ("core", "uncore", "dram")
+_JOURNAL = ("package", "dram")  # core and uncore are parts of the package, psys is all of it once more
 _CONTROL_TYPE = "intel-rapl"  # AMD's counters appear under the same name; intel-rapl-mmio shows package 0 a second time
 
 
@@ -64,6 +65,7 @@ class RaplSource(Source[tuple[ZoneReading, ...]]):
     target: str
     sysfs: Path
     tiers: tuple[Tier, ...]
+    on_read: Callable[[], None] | None = None  # who keeps a journal is told of every reading
     _counters: dict[Zone, Unwrapped] = field(default_factory=dict)
 
     async def fetch(self, tier: str) -> Fetched:
@@ -89,10 +91,28 @@ class RaplSource(Source[tuple[ZoneReading, ...]]):
     def samples(self, reading: tuple[ZoneReading, ...]) -> Samples:
         """Energy by socket and domain."""
         out = Samples()
-        for each in reading:
-            joules = self._counters.setdefault(each.zone, Unwrapped()).see(each)
-            out.add(CPU_ENERGY_JOULES_TOTAL, joules, self.target, each.zone.socket, each.zone.domain)
+        for zone, joules in self._count(reading).items():
+            out.add(CPU_ENERGY_JOULES_TOTAL, joules, self.target, zone.socket, zone.domain)
+        if self.on_read is not None:
+            self.on_read()
         return out
+
+    def joules_now(self) -> dict[str, float]:
+        """The counters of this moment by `<domain>-<socket>`, for the node's journal: those that do not contain one another.
+
+        Empty where they cannot be read.
+        """
+        documents = {}
+        for folder in zones(self.sysfs):
+            try:
+                documents[folder.name] = _document(folder)
+            except CollectError:  # the fast cycle says so
+                continue
+        counted = self._count(self.parse("fast", documents))
+        return {f"{zone.domain}-{zone.socket}": joules for zone, joules in counted.items() if zone.domain in _JOURNAL}
+
+    def _count(self, reading: tuple[ZoneReading, ...]) -> dict[Zone, float]:
+        return {each.zone: self._counters.setdefault(each.zone, Unwrapped()).see(each) for each in reading}
 
 
 def sources(config: Config, node: str) -> list[RaplSource]:

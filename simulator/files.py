@@ -74,6 +74,8 @@ def write_agent(directory: Path, server: Server, port: int) -> None:
         "listen": f"{server.host_address}:{port}",
         "node": server.name,
         "sysfs": str(directory / "sysfs" / server.name),
+        "proc": str(directory / "proc" / server.name),
+        "spool": str(directory / "spool" / server.name),
     }
     as_yaml(directory / "agents" / f"{server.name}.yaml", {"agent": agent})
 

@@ -93,7 +93,7 @@ def test_every_variable_that_our_code_names_is_known():
     names = {name for path in files for name in re.findall(r'"(WATTSTAT_[A-Z_]*[A-Z])"', path.read_text())}
 
     assert len(names) >= 2
-    assert [str(problem) for problem in read(dict.fromkeys(names, "1"))[1]] == []
+    assert [str(problem) for problem in read(dict.fromkeys(names, "127.0.0.1:1"))[1]] == []
 
 
 def test_json_that_is_none_is_refused():

@@ -1,4 +1,4 @@
-from wattstat.cli import main
+from wattstat.entry import main
 
 if __name__ == "__main__":
     main()

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from collectors.nvml import gpm
+from collectors.nvml import gpm, sharing
 from collectors.nvml.binding import ALL_LINKS
 from collectors.nvml.device import Device, FieldKey
 from collectors.nvml.identity import CLOCKS, Identity
@@ -88,6 +88,7 @@ class FastReading:
     activity: Mapping[int, float] = field(default_factory=dict)
     traffic_bytes_per_second: Mapping[tuple[str, str], float] = field(default_factory=dict)
     gpm_window: gpm.Window | None = None
+    shared: sharing.SharedReading = field(default_factory=sharing.SharedReading)
 
 
 def fetch(device: Device, meter: gpm.Gpm) -> dict[str, Any]:
@@ -122,6 +123,12 @@ def fetch(device: Device, meter: gpm.Gpm) -> dict[str, Any]:
     if ENERGY not in fields:
         document["energy_mj"] = device.ask("GetTotalEnergyConsumption")
     return document
+
+
+def energy_joules(device: Device) -> float | None:
+    """The energy counter alone, in one call. Raises `GpuLost`, `LibraryGone`."""
+    energy = _number(device.fields((ENERGY,)), ENERGY)
+    return scaled(device.ask("GetTotalEnergyConsumption") if energy is None else energy, 1e-3)
 
 
 def parse(identity: Identity, document: Mapping[str, Any]) -> FastReading:
@@ -160,6 +167,7 @@ def parse(identity: Identity, document: Mapping[str, Any]) -> FastReading:
         activity=_known({metric: percent(value) for metric, value in window.values.items()}) if window else {},
         traffic_bytes_per_second=gpm.traffic(window),
         gpm_window=window,
+        shared=sharing.parse(document.get("shared")),
     )
 
 

@@ -8,8 +8,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
+from collectors.cgroups import Holders
 from collectors.nvml import gpm
 from collectors.nvml.fast import FastReading
+from collectors.nvml.identity import Identity
+from collectors.nvml.integral import Integral
+from collectors.nvml.medium import MediumReading
+from collectors.nvml.sharing import Part, Plan, ShareMeter
 from wattstat.journal import Entry, Gpu, GpuCounts
 
 # Readings that are further apart than so many beats leave a gap.
@@ -20,32 +25,13 @@ _CAPPED_TIMES = ("sw_power_cap", "hw_power_brake")
 _CAPPED_BITS = 0x4 | 0x80  # nvmlClocksEventReasonSwPowerCap, …HwPowerBrakeSlowdown
 
 
-@dataclass(kw_only=True)
-class Integral:
-    """A gauge over time. `total` is None until the gauge was read once."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Counted:
+    """A GPU's energy counter, and how often it had begun anew, at a moment (monotonic seconds)."""
 
-    longest_gap_seconds: float
-    total: float | None = None
-    seconds: float = 0.0
-    _at: float = 0.0
-    _value: float | None = None
-
-    def see(self, at: float, value: float | None, *, average_seconds: float = 0.0) -> None:
-        """Add the time since the reading before. A value that is the average over that time counts as it is."""
-        if value is None:
-            self._value = None
-            return
-        gap = at - self._at
-        self.total = self.total or 0.0
-        if self._value is not None and 0 < gap <= self.longest_gap_seconds:
-            is_average = gap <= average_seconds
-            self.total += gap * (value if is_average else (value + self._value) / 2)
-            self.seconds += gap
-        self._at, self._value = at, value
-
-    def interrupt(self) -> None:
-        """The next value does not follow the one before: it measures something else."""
-        self._value = None
+    at: float
+    joules: float
+    resets: int
 
 
 @dataclass(kw_only=True)
@@ -134,17 +120,30 @@ class GpuMeter:
 class NodeMeter:
     """All GPUs of the node: makes a journal's entry of every fast reading. Times are monotonic seconds.
 
-    `write` gets the entry, and the GPUs known by then: one that is lost stays known.
+    `write` gets the entry, and the GPUs known by then: one that is lost stays known. `holders` tells whose a process is.
     """
 
     every_seconds: float
     write: Callable[[Entry, Mapping[str, Gpu]], None]
+    holders: Holders
     gpus: dict[str, Gpu] = field(default_factory=dict)
     _meters: dict[str, GpuMeter] = field(default_factory=dict)
+    _shares: dict[str, ShareMeter] = field(default_factory=dict)
+    _described: dict[str, tuple[Identity, int | None, tuple[Part, ...]]] = field(default_factory=dict)
+
+    def plan(self, uuid: str) -> Plan:
+        """What to ask a GPU about those who share it."""
+        return self._share(uuid).plan
+
+    def hold(self, uuid: str, holder: str, *, is_start: bool) -> None:
+        """A job that holds a GPU starts, or ends."""
+        share = self._share(uuid)
+        (share.hold if is_start else share.release)(holder)
 
     def see(self, readings: Iterable[FastReading], resets: Mapping[str, int]) -> None:
         """One fast reading of the GPUs that answered."""
         counts: dict[str, GpuCounts] = {}
+        shares: dict[tuple[str, str], float] = {}
         taken: list[float] = []
         for reading in readings:
             if reading.at is None:
@@ -152,20 +151,47 @@ class NodeMeter:
             uuid = reading.identity.uuid
             if uuid not in self._meters:
                 self._meters[uuid] = GpuMeter(longest_gap_seconds=LONGEST_GAP * self.every_seconds)
-            self._know(reading)
+            self._describe(reading)
             counts[uuid] = self._meters[uuid].see(reading.at, reading, resets=resets.get(uuid, 0))
+            active = self._share(uuid).see(reading.at, reading.shared, reading.utilization_ratio)
+            shares.update({(uuid, holder): seconds for holder, seconds in active.items()})
             taken.append(reading.at)
         if counts:
-            self.write(Entry(at=sum(taken) / len(taken), gpus=counts), self.gpus)
+            self.write(Entry(at=sum(taken) / len(taken), gpus=counts, shares=shares), self.gpus)
 
-    def _know(self, reading: FastReading) -> None:
-        who = reading.identity
-        known = self.gpus.get(who.uuid)
-        if known is None or known.index != who.index or known.memory_bytes != reading.memory_total_bytes:
-            self.gpus[who.uuid] = Gpu(
-                uuid=who.uuid,
-                index=who.index,
-                minor=int(who.minor) if who.minor else None,
-                model=who.model,
-                memory_bytes=reading.memory_total_bytes,
+    def see_holders(self, readings: Iterable[MediumReading]) -> None:
+        """One slower reading, of who is on which GPU."""
+        listed = [(reading, reading.processes or ()) for reading in readings]
+        self.holders.keep([process.pid for _, processes in listed for process in processes])
+        for reading, processes in listed:
+            parts = tuple(
+                Part(
+                    holder=f"mig:{mig.instance}:{mig.compute_instance}", instance=mig.instance, uuid=mig.uuid, slices=mig.slices
+                )
+                for mig in reading.mig
             )
+            owners = {process.pid: self.holders.of(process.pid) for process in processes}
+            known = {pid: holder for pid, holder in owners.items() if holder is not None}
+            self._share(reading.identity.uuid).plan = Plan(parts=parts, holders=known)
+
+    def _share(self, uuid: str) -> ShareMeter:
+        if uuid not in self._shares:
+            self._shares[uuid] = ShareMeter(longest_gap_seconds=LONGEST_GAP * self.every_seconds)
+        return self._shares[uuid]
+
+    def _describe(self, reading: FastReading) -> None:
+        who = reading.identity
+        parts = self.plan(who.uuid).parts
+        described = (who, reading.memory_total_bytes, parts)
+        if self._described.get(who.uuid) == described:
+            return
+        self._described[who.uuid] = described
+        self.gpus[who.uuid] = Gpu(
+            uuid=who.uuid,
+            index=who.index,
+            minor=int(who.minor) if who.minor else None,
+            model=who.model,
+            memory_bytes=reading.memory_total_bytes,
+            slices={part.holder: float(part.slices) for part in parts if part.slices is not None},
+            mig_uuids={part.holder: part.uuid for part in parts if part.uuid},
+        )

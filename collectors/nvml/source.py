@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
@@ -16,9 +16,10 @@ from collectors.nvml.binding import GpuLost, LibraryGone, LibraryMissing
 from collectors.nvml.counters import Kept
 from collectors.nvml.events import XidWatch
 from collectors.nvml.identity import Identity
-from collectors.nvml.journal import NodeMeter
+from collectors.nvml.journal import Counted, NodeMeter
 from collectors.nvml.library import Gpu, Library, Session
 from collectors.nvml.medium import MediumReader
+from collectors.nvml.sharing import SharedReader
 from collectors.nvml.worker import Worker
 from wattstat.catalogue.metric import Samples
 
@@ -61,8 +62,10 @@ class NvmlSource(Source[Readings]):
     _watch: XidWatch = field(init=False)
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _readers: dict[Gpu, MediumReader] = field(default_factory=dict)
+    _shared_readers: dict[Gpu, SharedReader] = field(default_factory=dict)
     _started_for_lost: float = field(init=False)
     _workers: dict[str, Worker] = field(init=False)
+    _boundary_worker: Worker = field(init=False)
     _restart_wanted: str = ""
 
     def __post_init__(self) -> None:
@@ -71,11 +74,12 @@ class NvmlSource(Source[Readings]):
         self._started_for_lost = self.monotonic()
         rest = Worker("nvml-rest")
         self._workers = {"fast": Worker("nvml-fast"), "medium": rest, "slow": rest}
+        self._boundary_worker = Worker("nvml-boundary")
 
     async def close(self) -> None:
         """Stop the threads and end the session."""
         self._watch.stop()
-        for worker in self._workers.values():
+        for worker in (*self._workers.values(), self._boundary_worker):
             worker.stop()
         self.library.close()
 
@@ -83,6 +87,10 @@ class NvmlSource(Source[Readings]):
         """Ask all GPUs, in a thread. Raises `Unreachable` when NVML as a whole does not answer."""
         function = {"fast": self._fetch_fast, "medium": self._fetch_medium, "slow": self._fetch_slow}[tier]
         return await self._workers[tier].run(function)
+
+    async def counters(self, uuids: Collection[str]) -> dict[str, Counted]:
+        """These GPUs' energy counters, read at once beside all tiers. Raises `Unreachable` when NVML does not answer."""
+        return await self._boundary_worker.run(lambda: self._counters(uuids))
 
     def parse(self, tier: str, documents: Mapping[str, Any]) -> Readings:
         """Typed readings; documents are (identity, document) by UUID."""
@@ -118,24 +126,58 @@ class NvmlSource(Source[Readings]):
         if reading.tier == "fast":
             fast_readings = [each for each in reading.gpus if isinstance(each, fast.FastReading)]
             self.journal.see(fast_readings, {uuid: kept.energy.resets for uuid, kept in self.kept.items()})
+        elif reading.tier == "medium":
+            self.journal.see_holders(each for each in reading.gpus if isinstance(each, medium.MediumReading))
+
+    def _counters(self, uuids: Collection[str]) -> dict[str, Counted]:
+        found = {}
+        with self.library.session() as session:
+            for gpu in session.gpus:
+                if gpu.uuid in uuids and gpu.lost is None and (counted := self._counted(gpu)) is not None:
+                    found[gpu.uuid] = counted
+        return found
+
+    def _counted(self, gpu: Gpu) -> Counted | None:
+        asked = self.monotonic()
+        try:
+            joules = fast.energy_joules(gpu.device)
+        except GpuLost:  # the fast cycle finds out too, and says so
+            return None
+        if joules is None:
+            return None
+        at = (asked + self.monotonic()) / 2
+        with self._lock:
+            energy = self.kept.setdefault(gpu.uuid, Kept(index=gpu.identity.index)).energy
+            energy.see(joules, at)
+            return Counted(at=at, joules=joules, resets=energy.resets)
 
     def _fetch_fast(self) -> Fetched:
         """The fast cycle owns the session: it opens it, and ends it when there is reason to."""
         if self._restart_wanted and self.library.close(self._restart_wanted):
             self._restart_wanted = ""
             self._readers.clear()
+            self._shared_readers.clear()
         try:
             if self.library.ensure_open():
                 self._watch.start()
                 self._watch.wake()
             with self.library.session() as session:
                 self._keep(session)
-                return self._each(session, lambda gpu: fast.fetch(gpu.device, gpu.gpm))
+                return self._each(session, self._ask_fast)
         except LibraryGone as error:
             if isinstance(error, LibraryMissing) and not self.library.was_open:
                 raise NotSupported(f"no NVIDIA driver on this machine: {error}") from error
             self._restart_wanted = str(error)
             raise
+
+    def _ask_fast(self, gpu: Gpu) -> dict[str, Any]:
+        document = fast.fetch(gpu.device, gpu.gpm)
+        if self.journal is not None:
+            reader = self._shared_readers.get(gpu)
+            if reader is None:
+                reader = self._shared_readers[gpu] = SharedReader(device=gpu.device, monotonic=self.monotonic)
+            document["shared"] = reader.fetch(self.journal.plan(gpu.uuid))
+        return document
 
     def _fetch_medium(self) -> Fetched:
         with self.library.session() as session:

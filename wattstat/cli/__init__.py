@@ -8,6 +8,7 @@ import typer
 
 from wattstat.cli import energy, jobs
 from wattstat.cli.agent import agent
+from wattstat.cli.boundary import boundary, slurm_epilog, slurm_prolog
 from wattstat.cli.check_config import check_config
 from wattstat.cli.demo import demo
 from wattstat.cli.init import init
@@ -39,6 +40,9 @@ app.command()(serve)
 app.command(hidden=True)(core)
 app.command(hidden=True)(web)
 app.command()(agent)
+app.command()(slurm_prolog)
+app.command()(slurm_epilog)
+app.command()(boundary)
 app.command()(init)
 app.command()(check_config)
 app.command()(metrics)

@@ -220,6 +220,8 @@ class Agent(Strict):
     pod_resources: Path | None = None
     """Socket of the kubelet's pod-resources service, which tells which pod holds which GPU; looked for at
     /var/lib/kubelet/pod-resources/kubelet.sock unless given."""
+    proc: Path = Path("/proc")
+    """Where the kernel's view of processes is mounted; the host's, at another place inside a container."""
     token_file: Path | None = None
     """File with the bearer token that readers must send."""
     insecure: bool = False

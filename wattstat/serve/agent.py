@@ -10,7 +10,7 @@ import asyncio
 import platform
 import socket
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from aiohttp import web
 
 import wattstat
 from collectors import nvml, rapl
+from collectors.cgroups import Holders
 from collectors.frame.errors import CollectError
 from collectors.frame.runner import Runner
 from collectors.frame.source import Source, Tier
@@ -31,11 +32,18 @@ from wattstat.catalogue.metric import Sample, Samples
 from wattstat.config import Config
 from wattstat.exposition import Exposition
 from wattstat.hall import Block, BlockKey, Hall, Snapshot
+from wattstat.journal import Edge
+from wattstat.serve.journal.boundaries import Boundaries, Placed
+from wattstat.serve.journal.boundary import Told, named_gpus
 from wattstat.serve.journal.keeper import Journal
+from wattstat.serve.journal.spool import Spool, folder_of
 from wattstat.serve.process import Address, ListenError, parse_listen
 
 # A tier that has never answered is tried again soon, however rarely it is read otherwise: the driver may just be loading.
 RETRY_SECONDS = 5.0
+
+# A prolog holds up its job: it is answered within 30 ms, whatever the driver does.
+BOUNDARY_SECONDS = 0.02
 
 log = structlog.get_logger(__name__)
 
@@ -89,6 +97,8 @@ class Agent:
     runner: Runner
     journal: Journal
     token: str | None = None
+    gpus: nvml.NvmlSource | None = None
+    boundary_seconds: float = BOUNDARY_SECONDS
     clock: Callable[[], float] = time.time
     exposition: Exposition = field(default_factory=Exposition)
 
@@ -100,7 +110,10 @@ class Agent:
         # The tiers of one target go side by side: a slow one must not hold up the fast one.
         runner = Runner(hall, concurrency=16, per_host=8)
         node = node_name(config)
-        journal = Journal(node=node, every_seconds=config.agent.every_seconds, clock=clock, monotonic=monotonic)
+        boundaries = Boundaries(spool=Spool(folder=folder_of(config)), clock=clock, monotonic=monotonic)
+        journal = Journal(
+            node=node, every_seconds=config.agent.every_seconds, boundaries=boundaries, clock=clock, monotonic=monotonic
+        )
         token = read_token(config.agent.token_file)
         return cls(config=config, node=node, hall=hall, runner=runner, journal=journal, token=token, clock=clock)
 
@@ -134,7 +147,35 @@ class Agent:
     def feed_journal(self, source: Source[Any]) -> None:
         """Let a source write into the journal, if it is one that does."""
         if isinstance(source, nvml.NvmlSource):
-            source.journal = nvml.NodeMeter(every_seconds=self.config.agent.every_seconds, write=self.journal.write)
+            holders = Holders(proc=self.config.agent.proc, job_of=self.journal.boundaries.job_of)
+            self.gpus = source
+            source.journal = nvml.NodeMeter(
+                every_seconds=self.config.agent.every_seconds, write=self.journal.write_gpus, holders=holders
+            )
+
+        elif isinstance(source, rapl.RaplSource):
+            self.journal.cpus = source.joules_now
+            source.on_read = self.journal.write_cpus
+
+    async def note(self, told: Told) -> Placed:
+        """Note a run's start or end, with its GPUs' counters of this moment; without, where the driver does not answer soon."""
+        uuids = frozenset(named_gpus(told, self.journal.gpus).values())
+        counted = await self._count(told, uuids) if told.at is None else {}
+        placed = self.journal.boundaries.add(told, counted)
+        if self.gpus is not None and self.gpus.journal is not None:
+            for uuid in uuids:
+                self.gpus.journal.hold(uuid, f"job:{told.job_id}", is_start=told.edge is Edge.START)
+        return placed
+
+    async def _count(self, told: Told, uuids: Collection[str]) -> dict[str, nvml.Counted]:
+        if not uuids or self.gpus is None:
+            return {}
+        try:
+            async with asyncio.timeout(self.boundary_seconds):
+                return await self.gpus.counters(uuids)
+        except (TimeoutError, CollectError) as error:
+            log.warning("a boundary is noted without counters", job=told.job_id, why=str(error) or "no answer in time")
+            return {}
 
     def own_samples(self) -> Samples:
         """What the frame says about collecting here."""

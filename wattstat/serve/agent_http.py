@@ -1,4 +1,7 @@
-"""The agent's HTTP calls: for Prometheus and for core. Whatever comes to change a device will stand beside them, guarded."""
+"""The agent's HTTP calls: for Prometheus, for core, and for prologs.
+
+Whatever comes to change a device will stand beside them, guarded.
+"""
 
 from __future__ import annotations
 
@@ -6,15 +9,20 @@ import asyncio
 import hmac
 import json
 import math
+import os
 
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
 from wattstat.exposition import CONTENT_TYPE
 from wattstat.serve.agent import Agent
+from wattstat.serve.journal.boundary import InvalidBoundary, told
+from wattstat.serve.journal.peer import user_of
 
 _WORTH_PACKING = 4096  # bytes
-_OPEN = frozenset({"/-/healthy"})  # a liveness probe has no token, and learns nothing
+_MOST_BYTES = 65536
+# A liveness probe has no token, and learns nothing; who may tell boundaries is looked at more closely.
+_OPEN = frozenset({"/-/healthy", "/boundary"})
 
 
 def application(agent: Agent) -> web.Application:
@@ -39,13 +47,25 @@ def application(agent: Agent) -> web.Application:
             response.enable_compression()
         return response
 
-    app = web.Application(middlewares=[_guard(agent.token)] if agent.token else [])
+    async def boundary(request: web.Request) -> web.Response:
+        _check_teller(request, agent.token)
+        try:
+            told_boundary = told(await request.json())
+        except InvalidBoundary as error:
+            raise web.HTTPBadRequest(text=f"{error}\n") from error
+        except ValueError as error:
+            raise web.HTTPBadRequest(text=f"the body is not JSON: {error}\n") from error
+        placed = await agent.note(told_boundary)
+        return web.json_response({"id": placed.note.id, "joules": placed.note.joules})
+
+    app = web.Application(client_max_size=_MOST_BYTES, middlewares=[_guard(agent.token)] if agent.token else [])
     app.add_routes(
         [
             web.get("/metrics", metrics),
             web.get("/-/healthy", healthy),
             web.get("/readings", readings),
             web.get("/journal", journal),
+            web.post("/boundary", boundary),
         ]
     )
     return app
@@ -65,13 +85,26 @@ def _number(request: web.Request, name: str) -> float | None:
     return value
 
 
-def _guard(token: str) -> Middleware:
-    expected = f"Bearer {token}".encode()
+def _check_teller(request: web.Request, token: str | None) -> None:
+    """Who may tell of jobs: root and the agent's own user on this machine, and who has the token. Jobs' owners may not."""
+    if token is not None and _has_token(request, token):
+        return
+    peer, ours = (request.get_extra_info(name) for name in ("peername", "sockname"))
+    if peer and ours and user_of((peer[0], peer[1]), (ours[0], ours[1])) in {0, os.geteuid()}:
+        return
+    raise web.HTTPForbidden(
+        text="boundaries are told by root or the agent's user on this machine, or with the token of agent.token_file\n"
+    )
 
+
+def _has_token(request: web.Request, token: str) -> bool:
+    return hmac.compare_digest(request.headers.get("Authorization", "").encode(), f"Bearer {token}".encode())
+
+
+def _guard(token: str) -> Middleware:
     @web.middleware
     async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
-        shown = request.headers.get("Authorization", "").encode()
-        if request.path not in _OPEN and not hmac.compare_digest(shown, expected):
+        if request.path not in _OPEN and not _has_token(request, token):
             raise web.HTTPUnauthorized(text="the bearer token is missing or wrong\n", headers={"WWW-Authenticate": "Bearer"})
         return await handler(request)
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, NamedTuple
 
 from wattstat.journal import Entry, Gpu, GpuCounts
+from wattstat.serve.journal.boundaries import Boundaries, as_json
 from wattstat.serve.journal.ring import Ring
 
 HOURS_KEPT = 2
@@ -55,20 +56,32 @@ class Journal:
 
     node: str
     every_seconds: float
+    boundaries: Boundaries
     boot: str = field(default_factory=_boot)
     clock: Callable[[], float] = time.time
     monotonic: Callable[[], float] = time.monotonic
     gpus: Mapping[str, Gpu] = field(default_factory=dict)
+    cpus: Callable[[], Mapping[str, float]] = dict
     ring: Ring[Column] = field(default_factory=lambda: Ring(chunks=_CHUNKS))
     _resets: Mapping[str, int] = field(default_factory=dict)
 
-    def write(self, entry: Entry, gpus: Mapping[str, Gpu] | None = None) -> None:
+    def write_gpus(self, entry: Entry, gpus: Mapping[str, Gpu]) -> None:
+        """Append an entry of the GPUs' readings; the processors' counters of the same moment go with it."""
+        self.gpus = gpus
+        self.write(replace(entry, cpus=self.cpus()))
+
+    def write_cpus(self) -> None:
+        """Append an entry of the processors alone, where there are no GPUs, or none of them has answered for a while."""
+        now = self.monotonic()
+        if not self.ring.count or now - self.ring.time(self.ring.count - 1) > _GAP * self.every_seconds or not self._resets:
+            self.write(Entry(at=now, gpus={}, cpus=self.cpus()))
+
+    def write(self, entry: Entry) -> None:
         """Append an entry.
 
         One whose neighbours matter is marked: GPUs came or went, a counter began anew, a gap lies before.
         """
         ring = self.ring
-        self.gpus = self.gpus if gpus is None else gpus
         newest = ring.time(ring.count - 1) if ring.count else None
         at = entry.at if newest is None else max(entry.at, newest)
         resets = {uuid: counts.resets for uuid, counts in entry.gpus.items()}
@@ -80,13 +93,17 @@ class Journal:
         """What a reader gets who has seen everything before `after` of this `boot`, with entries `step` seconds apart."""
         is_ours = boot is None or boot == self.boot
         seen = Cursor.of(after) if after is not None and is_ours else Cursor()
-        is_ours = is_ours and seen.entries <= self.ring.count
+        is_ours = is_ours and seen.entries <= self.ring.count and seen.boundaries <= self.boundaries.count
         if not is_ours:
             seen = Cursor()
+        if is_ours and after is not None:
+            self.boundaries.confirm(seen.boundaries)
+        self.boundaries.look()
         numbers = self._chosen(max(seen.entries, self.ring.oldest), step)
         now = self.monotonic()
         uuids = list(self.gpus)
-        reached = Cursor(entries=numbers[-1] + 1 if numbers else max(seen.entries, self.ring.oldest))
+        entries = numbers[-1] + 1 if numbers else max(seen.entries, self.ring.oldest)
+        reached = Cursor(entries=entries, boundaries=self.boundaries.count)
         return {
             "node": self.node,
             "boot": self.boot,
@@ -102,7 +119,7 @@ class Journal:
                 for key in self.ring.keys
                 if key.kind == "share"
             ],
-            "boundaries": [],
+            "boundaries": [as_json(each, self.gpus, now) for each in self.boundaries.since(seen.boundaries)],
         }
 
     def _rows(self, name: str, uuids: Iterable[str], numbers: Sequence[int]) -> list[list[float | None]]:
@@ -126,8 +143,9 @@ class Journal:
         return chosen
 
     def _neighbours(self, first: int) -> set[int]:
-        """Entries on both sides of a mark."""
-        marks = (number for number in range(first, self.ring.count) if self.ring.is_marked(number))
+        """Entries on both sides of a mark or a boundary."""
+        marks = [number for number in range(first, self.ring.count) if self.ring.is_marked(number)]
+        marks += [self.ring.first_at_or_after(at) for at in self.boundaries.times()]
         return {near for mark in marks for near in (mark - 1, mark)}
 
 
