@@ -8,8 +8,9 @@ from dataclasses import replace
 
 import pytest
 
-from collectors.frame.errors import CollectError
+from collectors.frame.errors import CollectError, NotSupported
 from collectors.slurm.commands import Commands
+from collectors.slurm.comment import JobEnergy, write
 from collectors.slurm.rest import Rest
 from tests.collectors.slurm.conftest import Asked, by_id
 from tests.support.slurm import Slurm, slurm_cluster
@@ -245,3 +246,10 @@ async def test_where_slurmctld_is_down_nothing_ends(slurm, ways):
             assert len(each.told) == before
     assert (await ways.run(job)).state is State.RUNNING
     assert by_id(ways.all["text"].told[-1].runs)[job].ended is None
+
+
+async def test_without_slurmdbd_no_comment_can_be_written(slurm, ways):
+    job = slurm.submit("--gres=gpu:h100:1", script="exit 0")
+    run = await ways.until(job, State.COMPLETED)
+    with pytest.raises(NotSupported, match="without slurmdbd"):
+        await write(ways.all["text"].source.way, run, JobEnergy(joules=1, error_joules=0, gpu_joules=1))
