@@ -26,6 +26,9 @@ def check(config: Config, document: Document) -> Iterator[Problem]:
     prometheus = config.store.prometheus
     if prometheus is not None and prometheus.credentials not in {None, *config.credentials}:
         yield _no_credentials(document, ("store", "prometheus", "credentials"), str(prometheus.credentials), config)
+    service = config.energy.carbon.service
+    if service is not None and service.credentials not in {None, *config.credentials}:
+        yield _no_credentials(document, ("energy", "carbon", "service", "credentials"), str(service.credentials), config)
     if config.inventory.file is None and config.inventory.http_sd is None:
         yield _problem(document, ("inventory",), "has neither file nor http_sd", expected="one of the two")
 

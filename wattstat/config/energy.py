@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
+import zoneinfo
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from wattstat.document import Strict
 from wattstat.values import ClockTime, Price, Seconds, Url
@@ -23,6 +25,12 @@ class TariffPeriod(Strict):
     price_per_kwh: Price
     """What a kilowatt-hour costs then."""
 
+    @model_validator(mode="after")
+    def _lasts(self) -> Self:
+        if self.start == self.end:
+            raise ValueError(f"begins and ends at {self.start}; expected an end after the start, or before it for the next day")
+        return self
+
 
 class Tariff(Strict):
     """What energy costs. Energy is priced when it is posted."""
@@ -38,6 +46,16 @@ class Tariff(Strict):
     )
     """Time-of-use prices; the first that holds counts."""
 
+    @model_validator(mode="after")
+    def _exists(self) -> Self:
+        if not re.fullmatch("[A-Z]{3}", self.currency):
+            raise ValueError(f"the currency {self.currency!r} is none; expected three capital letters such as EUR (ISO 4217)")
+        # A slim machine without any time zone data cannot tell, and refuses nothing.
+        known = zoneinfo.available_timezones()
+        if self.timezone is not None and known and self.timezone not in known:
+            raise ValueError(f"{self.timezone!r} is no time zone; expected a name such as Europe/Berlin or UTC")
+        return self
+
 
 class CarbonService(Strict):
     """A service that tells the grid's carbon intensity."""
@@ -52,6 +70,12 @@ class CarbonService(Strict):
     """Name of an entry of `credentials` with the service's key."""
     refresh_seconds: Seconds = 1800
     """How often it is asked; between answers, and when it is silent, the newest known value holds and is marked."""
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        if self.kind != "national_grid_eso" and not (self.zone and self.credentials):
+            raise ValueError(f"{self.kind} needs a zone and credentials; add what is missing")
+        return self
 
 
 class Carbon(Strict):
