@@ -1,0 +1,132 @@
+"""The ledger in core's process: what comes in is settled and written; books that fail cost nothing but time."""
+
+import asyncio
+from collections.abc import Callable
+
+import pytest
+
+from energy.ledger import Ledger
+from energy.model import BooksError
+from energy.service import LedgerService
+from tests.energy.hall import START, Clocks, FlatPrices, entry, journal
+from tests.energy.memory_books import MemoryBooks
+from wattstat.catalogue import job as catalogue
+from wattstat.config.energy import Energy
+from wattstat.hall import Hall
+from wattstat.inventory import Inventory, Node
+from wattstat.jobs import GpuHold, Observed, Placement, Run, RunKey
+from wattstat.journal import GpuCounts
+
+JOB = RunKey("slurm", "7")
+
+
+class Failing(MemoryBooks):
+    """Books that cannot be written until they are repaired."""
+
+    is_broken = True
+
+    def commit(self, batches, runs):
+        if self.is_broken:
+            raise BooksError("the disk is full")
+        return super().commit(batches, runs)
+
+
+class Bench:
+    """A service whose clocks stand still until a test moves them."""
+
+    def __init__(self, books: MemoryBooks, *, open_books: Callable[[], MemoryBooks] | None = None) -> None:
+        self.clocks = Clocks()
+        self.books = books
+        self.hall = Hall(clock=self.clocks.wall)
+        self.stop = asyncio.Event()
+        self.service = LedgerService(
+            open_books=open_books or (lambda: books),
+            open_ledger=self.open_ledger,
+            hall=self.hall,
+            settle_seconds=0,
+            clock=self.clocks.wall,
+            monotonic=self.clocks.monotonic,
+            beat_seconds=0.01,
+        )
+
+    def open_ledger(self, books: MemoryBooks) -> Ledger:
+        return Ledger(Energy(settle_seconds=1), books, FlatPrices(), clock=self.clocks.wall, monotonic=self.clocks.monotonic)
+
+    def feed(self) -> None:
+        """A minute of one GPU at 100 W that one job holds."""
+        self.service.inventory(Inventory(nodes=(Node(name="n1", gpus=1),)))
+        self.service.journal(journal(entry(START, {"GPU-0": GpuCounts(joules=0)}), gpu_count=1))
+        self.clocks.steady += 60
+        counts = {"GPU-0": GpuCounts(joules=6000, busy_seconds=60)}
+        self.service.journal(journal(entry(START + 60, counts), gpu_count=1))
+        held = Placement(node="n1", gpus=(GpuHold(index=0),))
+        run = Run(key=JOB, started=START - 10, placements=(held,))
+        self.clocks.steady += 10
+        self.service.observe(Observed(scheduler="slurm", taken_at=self.clocks.wall(), runs=(run,), nodes=frozenset({"n1"})))
+
+    async def until(self, done: Callable[[], bool]) -> None:
+        async with asyncio.timeout(10):
+            while not done():
+                await asyncio.sleep(0.01)
+
+
+@pytest.fixture
+async def bench():
+    made: list[tuple[Bench, asyncio.Task]] = []
+
+    def start(books: MemoryBooks, **options) -> Bench:
+        each = Bench(books, **options)
+        made.append((each, asyncio.create_task(each.service.run(each.stop))))
+        return each
+
+    yield start
+    for each, running in made:
+        each.stop.set()
+        await running
+
+
+async def test_what_comes_in_is_settled_written_and_shown(bench):
+    it = bench(MemoryBooks())
+    it.feed()
+
+    await it.until(lambda: it.books.joules(JOB) == pytest.approx(6000))
+    await it.until(lambda: it.hall.snapshot().value(catalogue.JOB_INFO, job_id="7") == 1)
+
+
+async def test_books_that_cannot_be_written_lose_nothing_and_say_why(bench):
+    books = Failing()
+    it = bench(books)
+    it.feed()
+    await it.until(lambda: it.service.trouble == "the disk is full")
+    assert books.batches == []
+
+    books.is_broken = False
+
+    await it.until(lambda: books.joules(JOB) == pytest.approx(6000))
+    await it.until(lambda: it.service.trouble == "")
+
+
+async def test_core_goes_on_while_the_books_cannot_be_opened_and_takes_in_what_came_meanwhile(bench):
+    books = MemoryBooks()
+    reasons = [BooksError("the database does not answer")] * 3
+
+    def open_books() -> MemoryBooks:
+        if reasons:
+            raise reasons.pop()
+        return books
+
+    it = bench(books, open_books=open_books)
+    it.feed()
+
+    await it.until(lambda: books.joules(JOB) == pytest.approx(6000))
+    assert reasons == []
+
+
+async def test_what_is_due_is_settled_a_last_time_when_core_ends(bench):
+    it = bench(MemoryBooks())
+    it.service.beat_seconds = 3600
+    await it.until(lambda: it.service._ledger is not None)
+    it.feed()
+    it.stop.set()
+
+    await it.until(lambda: it.books.joules(JOB) == pytest.approx(6000))
