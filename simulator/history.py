@@ -1,4 +1,4 @@
-"""A day of history, made in seconds: the same physics in larger steps, written as two Parquet files for the embedded store."""
+"""A day of history, made in seconds: the same physics in larger steps, as files for the embedded store and for the ledger."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from simulator.ledger_history import LedgerHistory
 from simulator.series import Family, families
 from simulator.world import World
 
@@ -27,9 +28,12 @@ Floats = NDArray[np.float64]
 def write_history(world: World, until: float, directory: Path) -> int:
     """Move the hall to `until` and write what collectors would have seen on the way. Returns the number of samples."""
     directory.mkdir(parents=True, exist_ok=True)
+    ledger = LedgerHistory(world)
     moving = [family for family in families(world) if not family.constant]
     still = [family for family in families(world) if family.constant]
-    times, columns, still_times, still_columns = _walk(world, until, moving, still)
+    times, columns, still_times, still_columns = _walk(world, until, moving, still, ledger)
+    ledger.write(directory)
+    world.on_event = world.integrals = None
     count_moving = sum(len(family.labels) for family in moving)
     _write_series(directory / "series.parquet", [*moving, *still])
     schema = pa.schema([("id", pa.int64()), ("time_ms", pa.int64()), ("value", pa.float64())])
@@ -48,7 +52,7 @@ def grid(start: float, until: float) -> Iterator[float]:
 
 
 def _walk(
-    world: World, until: float, moving: list[Family], still: list[Family]
+    world: World, until: float, moving: list[Family], still: list[Family], ledger: LedgerHistory
 ) -> tuple[list[float], list[Floats], list[float], list[Floats]]:
     times, columns, still_times, still_columns = [], [], [], []
     next_still = world.now
@@ -56,6 +60,7 @@ def _walk(
         # The last second on its own, so that a sample shows one second of a breathing job and not a minute's mean.
         world.advance(at - SECOND, COARSE_SECONDS)
         world.advance(at, SECOND)
+        ledger.take()
         times.append(at)
         columns.append(_values(world, moving))
         if at >= next_still:
@@ -63,6 +68,7 @@ def _walk(
             still_columns.append(_values(world, still))
             next_still = at + CONSTANT_SECONDS
     world.advance(until, COARSE_SECONDS)
+    ledger.take()
     return times, columns, still_times, still_columns
 
 

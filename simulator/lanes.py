@@ -95,6 +95,9 @@ class Lanes:
     def __getitem__(self, index: int) -> Lane:
         return self._all[index]
 
+    def __iter__(self) -> Iterator[Lane]:
+        return iter(self._all)
+
     @cached_property
     def by_server(self) -> dict[str, Ints]:
         """The lanes of each server."""

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from simulator.activity import Integrals
 from simulator.lanes import NO_GPU, Lane, Lanes
 from simulator.physics import Physics
 from simulator.schedule import Scheduler
@@ -63,15 +64,6 @@ class Event:
     lanes: tuple[Lane, ...]
 
 
-@dataclass(slots=True)
-class _Before:
-    """The servers' meters before a step."""
-
-    processors: Floats
-    input: Floats
-    gpus: Floats = field(default_factory=lambda: np.empty(0))
-
-
 class World:
     """Everything that the simulated devices speak about. `now` is Unix time by the injected clock."""
 
@@ -90,6 +82,7 @@ class World:
         self.start = start
         self.accounts: dict[str, Account] = {}
         self.on_event: Callable[[Event], None] | None = None
+        self.integrals: Integrals | None = None
         # Joules of every lane while somebody held it: GPU, processors and memory, rest of the server.
         self._meters = np.zeros((3, len(self.lanes)))
         for job in self.scheduler.running.values():
@@ -175,10 +168,15 @@ class World:
 
     def _step(self, seconds: float) -> None:
         physics = self.physics
-        before = _Before(physics.cpu_joules.sum(axis=0) + physics.dram_joules.sum(axis=0), physics.node_joules.copy())
+        whole_before, processors_before = physics.node_joules.copy(), self._processors()
         drawn = physics.step(seconds)
-        processors = physics.cpu_joules.sum(axis=0) + physics.dram_joules.sum(axis=0) - before.processors
-        self._post(drawn, processors, physics.node_joules - before.input, seconds)
+        self._post(drawn, self._processors() - processors_before, physics.node_joules - whole_before, seconds)
+        if self.integrals is not None:
+            self.integrals.add(seconds)
+
+    def _processors(self) -> Floats:
+        joules: Floats = self.physics.cpu_joules.sum(axis=0) + self.physics.dram_joules.sum(axis=0)
+        return joules
 
     def _post(self, drawn: Floats, processors: Floats, whole: Floats, seconds: float) -> None:
         """Give each lane its part of what was drawn; what nobody holds is nobody's.

@@ -9,7 +9,7 @@ from typing import Any
 from simulator.lanes import MIG_CUT, SHARDS, Lane, LaneKind, Lanes
 from simulator.schedule import partition_of
 from simulator.site import Server, Sharing
-from simulator.workload import Job
+from simulator.workload import Job, Outcome
 
 Document = dict[str, Any]
 CLUSTER = "hall"
@@ -46,7 +46,10 @@ def meta(version: str) -> Document:
 def job_document(job: Job, lanes: Lanes, state: str) -> Document:
     """A job. `state` is Slurm's word; a job that has no lanes yet is pending."""
     held = _by_server([lanes[int(row)] for row in job.rows])
+    if state == "PENDING":
+        held = {}  # one that was requeued held something before
     ended = state not in ("PENDING", "RUNNING")
+    restarts = job.restarts + (state == "PENDING" and job.outcome is Outcome.REQUEUED)
     cpus = sum(lane.cpus for chosen in held.values() for lane in chosen)
     array_job, array_task = job.array or (0, None)
     het_job, het_offset = job.het or (0, 0)
@@ -71,7 +74,8 @@ def job_document(job: Job, lanes: Lanes, state: str) -> Document:
         "exit_code": _exit_code(code, ended=ended),
         "failed_node": "",
         "flags": ["JOB_WAS_RUNNING"] if held else [],
-        "gres_detail": [_gres_detail(server, chosen) for server, chosen in held.items() if _gres_detail(server, chosen)],
+        # Slurm forgets what a job held as soon as it has ended.
+        "gres_detail": [] if ended else [words for words in map(_gres_detail, held, held.values()) if words],
         "group_id": 1000,
         "group_name": "users",
         "het_job_id": number(het_job),
@@ -79,7 +83,7 @@ def job_document(job: Job, lanes: Lanes, state: str) -> Document:
         "het_job_offset": number(het_offset),
         "hold": False,
         "job_id": job.number,
-        "job_resources": _resources(held) if held else {},
+        "job_resources": _resources(held) if held and not ended else {},
         "job_state": [state],
         "last_sched_evaluation": number(int(job.start or job.not_before)),
         "memory_per_cpu": number(MIB_PER_CPU),
@@ -92,7 +96,7 @@ def job_document(job: Job, lanes: Lanes, state: str) -> Document:
         "priority": number(4_294_901_000 - job.number),
         "qos": "normal",
         "requeue": True,
-        "restart_cnt": job.restarts,
+        "restart_cnt": restarts,
         "shared": [],
         "standard_error": f"/home/{job.user}/slurm-{job.number}.out",
         "standard_output": f"/home/{job.user}/slurm-{job.number}.out",
