@@ -11,6 +11,8 @@ from wattstat.journal import Gpu
 
 # Compute slices of a whole GPU: 7 on A100 and H100, 4 on A30. The slices that are configured may be fewer.
 _SLICES = 7
+# How Slurm's collector tells a part of a divided GPU.
+SLURM_NUMBER = "slurm:"
 _SLICES_A30 = 4
 
 
@@ -47,11 +49,27 @@ def claims(stays: Iterable[Stay], gpus: Sequence[Gpu]) -> dict[str, list[Claim]]
     """
     by_uuid: dict[str, list[Claim]] = {}
     for stay in stays:
-        for hold in stay.gpus:
+        for told in stay.gpus:
+            hold = numbered(told, gpus)
             gpu = resolve(hold, gpus)
             if gpu is not None:
                 by_uuid.setdefault(gpu.uuid, []).append(_claim(stay, hold, gpu))
     return {uuid: _one_after_the_other(sorted(found, key=lambda claim: claim.start)) for uuid, found in by_uuid.items()}
+
+
+def numbered(hold: GpuHold, gpus: Sequence[Gpu]) -> GpuHold:
+    """A part of a divided GPU that Slurm tells by its number, as the journal names it; any other hold as it is.
+
+    Slurm numbers all devices of a node: each part of a divided GPU is one, and so is a GPU that is not divided.
+    """
+    if not hold.instance.startswith(SLURM_NUMBER):
+        return hold
+    devices = [(gpu, part) for gpu in sorted(gpus, key=lambda each: each.index) for part in gpu.slices or ("",)]
+    number = int(hold.instance.removeprefix(SLURM_NUMBER))
+    if number >= len(devices):
+        return hold
+    gpu, part = devices[number]
+    return replace(hold, uuid=gpu.uuid, instance=part)
 
 
 def resolve(hold: GpuHold, gpus: Sequence[Gpu]) -> Gpu | None:

@@ -25,6 +25,7 @@ from simulator.world import Event, World
 
 Floats = NDArray[np.float64]
 ENTRY_SECONDS = 300.0
+WATT_HOUR = 3600.0
 CPU_DOMAINS = ("package-0", "package-1", "dram-0", "dram-1")
 
 
@@ -47,6 +48,7 @@ class LedgerHistory:
         self._entry_due = 0.0
         self._rows: dict[str, list[Floats]] = {}
         self._drawn = world.physics.node_joules.copy()
+        self._before = np.array([server.energy_before_joules for server in world.hall.servers])
         self._boundaries: list[dict[str, Any]] = []
         self._records: list[dict[str, Any]] = []
         self._open: dict[int, dict[str, Any]] = {}
@@ -61,7 +63,7 @@ class LedgerHistory:
         is_new = not self._times or world.now > self._times[-1]
         row_number = len(self._times) - (not is_new)
         if world.now >= self._entry_due:
-            nodes, self._entry_due = self._entries, world.now + ENTRY_SECONDS
+            nodes, self._entry_due = self._entries, (world.now // ENTRY_SECONDS + 1) * ENTRY_SECONDS
         for node in nodes:
             if row_number not in self._entries[node][-1:]:
                 self._entries[node].append(row_number)
@@ -82,6 +84,7 @@ class LedgerHistory:
             "memory_bytes": physics.memory_used_ratio * self._memory,
             "cpus": np.concatenate([physics.cpu_joules, physics.dram_joules]),
             "node_watts": drawn / seconds if self._times else physics.node_watts.copy(),
+            "node_joules": np.floor((self._before + physics.node_joules) / WATT_HOUR) * WATT_HOUR,
             "shares": (integrals.lane - self._began)[self._shared],  # a process' share begins with it
             "holders": np.array(holders, np.int64),
         }

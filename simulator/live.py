@@ -61,8 +61,8 @@ async def run(options: Options, stop: asyncio.Event) -> None:
     (directory / "ready").unlink(missing_ok=True)
     hall = layout(options.nodes, options.seed, model=options.model, prefix=options.prefix, mig=options.mig)
     now = time.time()
-    # A whole second: a minute's step is then never a little more than a minute.
-    world = World(hall, options.seed, float(int(now - options.history_hours * 3600)), jobs=options.jobs)
+    # A whole minute: so samples and entries stand at whole minutes, and hours begin with one of them.
+    world = World(hall, options.seed, (now - options.history_hours * 3600) // 60 * 60, jobs=options.jobs)
     if options.history_hours:
         write_history(world, now, directory / "history")
     faults = Faults()

@@ -17,6 +17,7 @@ from simulator.workload import NO_JOB, Ints, Job, Outcome, Patterns
 QUEUE = 3
 PATIENCE_SECONDS = 1.5 * 3600
 REQUEUE_SECONDS = 120.0
+SHARED = frozenset({LaneKind.MIG, LaneKind.SHARD})
 # How long Slurm still tells of a job that has ended (MinJobAge).
 MEMORY_SECONDS = 300.0
 
@@ -24,8 +25,13 @@ MEMORY_SECONDS = 300.0
 class Scheduler:
     """Starts and ends jobs at their exact times. One queue a partition; small jobs may pass large ones that wait for room."""
 
-    def __init__(self, lanes: Lanes, patterns: Patterns, seed: int, start: float, *, submits: bool = True) -> None:
-        """Begin with empty queues at `start`; `advance` fills the hall. Without `submits` only others' jobs run."""
+    def __init__(
+        self, lanes: Lanes, patterns: Patterns, seed: int, start: float, *, submits: bool = True, shared_from: float = 0.0
+    ) -> None:
+        """Begin with empty queues at `start`; `advance` fills the hall. Without `submits` only others' jobs run.
+
+        Servers whose GPUs are shared come into service at `shared_from`: what those draw idle can be seen before.
+        """
         self.lanes = lanes
         self.patterns = patterns
         self.running: dict[int, Job] = {}
@@ -33,6 +39,7 @@ class Scheduler:
         self.now = start
         self._ended: deque[Job] = deque()
         self._submitter = Submitter(seed)
+        self._shared_from = shared_from
         self._ends: list[tuple[float, int, Job]] = []
         self._pools = _pools(lanes) if submits else {}
         self._waiting = {key: [job for _ in range(QUEUE) for job in self._submit(key, start)] for key in self._pools}
@@ -151,7 +158,8 @@ class Scheduler:
         return chosen
 
     def _submit(self, key: str, now: float) -> list[Job]:
-        return self._submitter.submit(key, now, len(self._pools[key]))
+        opens = self._shared_from if self.lanes[int(self._pools[key][0, 0])].kind in SHARED else now
+        return self._submitter.submit(key, max(now, opens), len(self._pools[key]))
 
 
 def _pools(lanes: Lanes) -> dict[str, Ints]:
@@ -167,4 +175,4 @@ def _pools(lanes: Lanes) -> dict[str, Ints]:
 def partition_of(lane: Lane) -> str:
     """The partition of a lane: its server's model, and how that one's GPUs are given."""
     model = lane.server.model.key
-    return f"{model}-{lane.kind}" if lane.kind in (LaneKind.MIG, LaneKind.SHARD) else model
+    return f"{model}-{lane.kind}" if lane.kind in SHARED else model

@@ -16,9 +16,9 @@ PARTITIONS: dict[str, tuple[tuple[Kind, float, tuple[int, ...]], ...]] = {
         (Kind.INTERACTIVE, 0.15, (2, 4, 8)),
     ),
     "xe8640": ((Kind.FINETUNE, 0.7, (4, 4, 2)), (Kind.INFERENCE, 0.05, (2,)), (Kind.INTERACTIVE, 0.25, (1, 2))),
-    "xe8640-mig": ((Kind.INFERENCE, 0.45, (1,)), (Kind.INTERACTIVE, 0.35, (1,)), (Kind.FINETUNE, 0.2, (1, 2))),
+    "xe8640-mig": ((Kind.INFERENCE, 0.3, (1,)), (Kind.INTERACTIVE, 0.35, (1,)), (Kind.FINETUNE, 0.35, (1, 2))),
     "r760xa-l40": ((Kind.INFERENCE, 0.75, (2, 4, 1)), (Kind.INTERACTIVE, 0.25, (1,))),
-    "r760xa-l40-shard": ((Kind.INFERENCE, 0.6, (1,)), (Kind.FINETUNE, 0.2, (1,)), (Kind.INTERACTIVE, 0.2, (1,))),
+    "r760xa-l40-shard": ((Kind.INFERENCE, 0.12, (1,)), (Kind.FINETUNE, 0.48, (1,)), (Kind.INTERACTIVE, 0.4, (1,))),
     "r760xa-l4": ((Kind.INFERENCE, 0.95, (1, 1, 2)), (Kind.INTERACTIVE, 0.05, (1,))),
     "r660": ((Kind.CPU, 1.0, (1, 1, 2, 4)),),
 }

@@ -17,6 +17,7 @@ from simulator.workload import DAY, NO_JOB, Job, Patterns
 
 Floats = NDArray[np.float64]
 WARM_UP_SECONDS = 3 * DAY
+SHARED_AFTER_SECONDS = 600.0
 
 
 @dataclass(slots=True, kw_only=True)
@@ -75,7 +76,14 @@ class World:
         self.hall = hall
         self.lanes = Lanes(hall)
         self.patterns = Patterns(len(self.lanes), seed)
-        self.scheduler = Scheduler(self.lanes, self.patterns, seed + 1, start - WARM_UP_SECONDS, submits=jobs)
+        self.scheduler = Scheduler(
+            self.lanes,
+            self.patterns,
+            seed + 1,
+            start - WARM_UP_SECONDS,
+            submits=jobs,
+            shared_from=start + SHARED_AFTER_SECONDS,
+        )
         for _ in self.scheduler.advance(start):
             pass  # who came and went before the meters began is no matter of ours
         self.physics = Physics(self.lanes, hall, self.patterns, seed + 2, start)

@@ -21,7 +21,10 @@ import typer
 
 from simulator.nvml.build import BuildError, build
 from wattstat.config import Config, load
+from wattstat.inventory import load as load_inventory
 from wattstat.serve.demo_agents import Agents
+from wattstat.serve.demo_ledger import post_history
+from wattstat.serve.ledger import prices_of
 from wattstat.serve.process import parse_listen, require_free, set_up_logging, stop_event
 from wattstat.store import open_store
 from wattstat.store.embedded import EmbeddedStore
@@ -143,16 +146,27 @@ class Demo:
             )
 
     async def _import_history(self) -> None:
+        """The day before, into the store and into the ledger side by side."""
         # The past was made anew; what an earlier demo left in this folder is another past.
-        for old in (self.directory / "data").glob("history.duckdb*"):
-            old.unlink()
+        for pattern in ("history.duckdb*", "ledger.db*"):
+            for old in (self.directory / "data").glob(pattern):
+                old.unlink()
+        if not self.options.history_hours:
+            return
+        samples, runs = await asyncio.gather(self._import_samples(), asyncio.to_thread(self._post_ledger))
+        typer.echo(f"  {samples:,} samples of history, {runs} runs of jobs in the ledger at {self._seconds()}")
+
+    async def _import_samples(self) -> int:
         store = open_store(self._config())
         try:
-            if isinstance(store, EmbeddedStore) and self.options.history_hours:
-                samples = await store.import_history(self.directory / "history")
-                typer.echo(f"  {samples:,} samples of history at {self._seconds()}")
+            return await store.import_history(self.directory / "history") if isinstance(store, EmbeddedStore) else 0
         finally:
             await store.close()
+
+    def _post_ledger(self) -> int:
+        config = self._config()
+        inventory = load_inventory(self.directory / "inventory.yaml")
+        return post_history(config, inventory, prices_of(config), self.directory / "history")
 
     async def _page_is_up(self, stop: asyncio.Event, serve: asyncio.subprocess.Process) -> None:
         url = f"http://127.0.0.1:{self.options.port}/-/ready"

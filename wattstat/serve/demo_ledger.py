@@ -19,11 +19,12 @@ from numpy.typing import NDArray
 
 from collectors.slurm import document
 from collectors.slurm.history import Cluster, History
+from collectors.slurm.job import Job
 from energy.database import open_books
 from energy.ledger import Ledger
 from energy.lines import Prices
 from wattstat.catalogue.metric import Sample
-from wattstat.catalogue.node import NODE_POWER_WATTS
+from wattstat.catalogue.node import NODE_ENERGY_JOULES_TOTAL, NODE_POWER_WATTS
 from wattstat.config import Config
 from wattstat.hall import Block, BlockKey, Snapshot
 from wattstat.inventory import Inventory
@@ -31,11 +32,12 @@ from wattstat.jobs import Observed
 from wattstat.journal import Boundary, Edge, Entry, Gpu, GpuCounts, NodeJournal
 
 Floats = NDArray[np.float64]
-STEP_SECONDS = 300.0
+STEP_SECONDS = 150.0
 SCHEDULER = "slurm"
 BOOT = "history"
 # Steps between two settlements: each is a transaction.
-SETTLE_STEPS = 12
+SETTLE_STEPS = 24
+FIRST_STEPS = 4
 _COUNTS = (
     "joules",
     "power_joules",
@@ -48,9 +50,7 @@ _COUNTS = (
 
 
 def post_history(config: Config, inventory: Inventory, prices: Prices, directory: Path) -> int:
-    """Post the day before into new books. Returns the number of runs. What stood in the books was another past."""
-    for old in config.data_dir.glob("ledger.db*"):
-        old.unlink()
+    """Post the day before into new books. Returns the number of runs."""
     past = Past(directory)
     books = open_books(config)
     clock = _Clock(past.start)
@@ -72,7 +72,8 @@ def post_history(config: Config, inventory: Inventory, prices: Prices, directory
             for journal in step.journals:
                 ledger.journal(journal)
             runs |= {run.key for run in step.observed.runs}
-            if number % SETTLE_STEPS == 0:
+            # At first often: what shared GPUs draw idle is seen before their first jobs.
+            if number <= FIRST_STEPS or number % SETTLE_STEPS == 0:
                 settle()
         settle()
     finally:
@@ -111,7 +112,7 @@ class Past:
         self.start = float(self._about["start"])
 
     def steps(self) -> Iterator[Step]:
-        """Five minutes after five minutes: what Slurm told at their end, and all readings within."""
+        """Step after step: what Slurm told at its end, and all readings within."""
         history, last = History(), len(self._times) - 1
         first = 0
         while first <= last:
@@ -127,20 +128,19 @@ class Past:
             first = end + 1
 
     def _observed(self, history: History, at: float) -> Observed:
-        records = [
-            record["job"]
-            for record in self._about["records"]
-            if record["from"] <= at and (record["until"] is None or at < record["until"])
-        ]
-        jobs, _ = document.jobs({"jobs": records})
-        runs = history.merge(jobs, self._cluster, at)
+        told = (job for since, until, job in self._records if since <= at and (until is None or at < until))
+        runs = history.merge(told, self._cluster, at)
         return Observed(scheduler=SCHEDULER, taken_at=at, runs=runs, nodes=self._managed)
 
     def _snapshot(self, row: int) -> Snapshot:
-        at, watts = float(self._times[row]), self._columns["node_watts"][row]
-        samples = tuple(
-            Sample(NODE_POWER_WATTS, (node["name"], "system"), float(value))
-            for node, value in zip(self._about["nodes"], watts, strict=True)
+        at, names = float(self._times[row]), [node["name"] for node in self._about["nodes"]]
+        power, counters = self._columns["node_watts"][row], self._columns["node_joules"][row]
+        samples = (
+            *(Sample(NODE_POWER_WATTS, (name, "system"), float(watts)) for name, watts in zip(names, power, strict=True)),
+            *(
+                Sample(NODE_ENERGY_JOULES_TOTAL, (name, "counter"), float(joules))
+                for name, joules in zip(names, counters, strict=True)
+            ),
         )
         key = BlockKey("simulator", "hall", "power")
         return Snapshot(taken_at=at, blocks=(Block(key=key, samples=samples, taken_at=at, interval_seconds=STEP_SECONDS),))
@@ -186,6 +186,13 @@ class Past:
             if holder:
                 found[each["uuid"], holder] = float(self._columns["shares"][row, column])
         return found
+
+    @cached_property
+    def _records(self) -> list[tuple[float, float | None, Job]]:
+        """Slurm's records, since when and until when it told them."""
+        records = self._about["records"]
+        jobs, _ = document.jobs({"jobs": [record["job"] for record in records]})
+        return [(record["from"], record["until"], job) for record, job in zip(records, jobs, strict=True)]
 
     @cached_property
     def _shared(self) -> dict[str, list[tuple[int, dict[str, Any]]]]:

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 from energy.database import open_books, open_reports
 from energy.ledger import Ledger
+from energy.lines import Prices
 from energy.model import Books
 from energy.reports import SqlReports
 from energy.service import LedgerService
@@ -54,5 +55,10 @@ class _Unpriced:
         return _Unknown()
 
 
+def prices_of(config: Config) -> Prices:  # noqa: ARG001 - the settings will say
+    """What energy costs and stands for, by the settings."""
+    return _Unpriced()
+
+
 def _open_ledger(config: Config, books: Books) -> Ledger:
-    return Ledger(config.energy, books, _Unpriced(), clock=time.time, monotonic=time.monotonic)
+    return Ledger(config.energy, books, prices_of(config), clock=time.time, monotonic=time.monotonic)
