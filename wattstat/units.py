@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 
 _SIGNS = {"EUR": "€", "USD": "$", "GBP": "£", "CHF": "CHF", "JPY": "¥"}
@@ -12,6 +13,8 @@ def energy(joules: float | None) -> str:
     """3.6 MJ are 1.00 kWh; small things stay in Wh, large ones become MWh."""
     if joules is None:
         return "-"
+    if joules == 0:
+        return "0 Wh"
     kwh = joules / KWH
     if abs(kwh) >= 10_000:
         return f"{kwh / 1000:,.1f} MWh"
@@ -45,6 +48,8 @@ def carbon(grams: float | None) -> str:
     """Grams, kilograms or tonnes of carbon dioxide."""
     if grams is None:
         return "-"
+    if grams == 0:
+        return "0 g CO2"
     if abs(grams) >= 1e6:
         return f"{_digits(grams / 1e6)} t CO2"
     return f"{_digits(grams / 1000)} kg CO2" if abs(grams) >= 100 else f"{_digits(grams)} g CO2"
@@ -64,6 +69,11 @@ def duration(seconds: float | None) -> str:
     return f"{minutes} min {rest:02d} s" if minutes else f"{rest} s"
 
 
+def count(number: int, thing: str) -> str:
+    """1 GPU, 2 GPUs."""
+    return f"{number:,} {thing}" if number == 1 else f"{number:,} {thing}s"
+
+
 def clock(moment: str | None) -> str:
     """An RFC 3339 time in this machine's time zone, to the minute."""
     if moment is None:
@@ -74,14 +84,16 @@ def clock(moment: str | None) -> str:
 _MULTIPLES = {"k": 1e3, "m": 1e6, "b": 1e9, "g": 1e9, "t": 1e12}
 
 
+# A comma parts thousands only: whoever writes 1,5T for one and a half is asked, not misread.
+_AMOUNT = re.compile(r"(\d{1,3}(?:[,_]\d{3})+|\d*\.?\d+(?:e[+-]?\d+)?|\d+\.)\s*([kmbgt]?)", re.IGNORECASE)
+
+
 def amount(text: str, name: str) -> float:
     """A large number as people write it: 175e9, 175B, 1.5T. Raises `ValueError`."""
-    written = text.strip().lower().replace(",", "").replace("_", "")
-    factor = _MULTIPLES.get(written[-1:], 1.0)
-    try:
-        return float(written.rstrip("kmbgt")) * factor
-    except ValueError:
-        raise ValueError(f"{name}: {text!r} is no number; expected one such as 175e9, 175B or 1.5T") from None
+    found = _AMOUNT.fullmatch(text.strip())
+    if found is None:
+        raise ValueError(f"{name}: {text!r} is no number; expected one such as 175e9, 175B or 1.5T")
+    return float(found[1].replace(",", "").replace("_", "")) * _MULTIPLES.get(found[2].lower(), 1.0)
 
 
 def _digits(value: float) -> str:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Mapping
+from datetime import datetime
 from typing import Annotated, Any
 from urllib.parse import quote
 
@@ -17,6 +19,8 @@ from wattstat.cli.output import print_json, print_table
 app = typer.Typer(help="Jobs and the energy that they used.", no_args_is_help=True)
 
 PAGE = 500
+COVERED_RATIO = 0.98
+"""Below this share of a run's GPU time its figures are said to be of a part."""
 _COLUMNS = ("job", "name", "user", "account", "state", "start", "duration", "gpus", "energy", "±", "cost", "carbon", "notes")
 
 FromOption = Annotated[
@@ -60,12 +64,13 @@ def list_jobs(
     if as_json:
         print_json({"items": items, "total": total, "next": following})
         return
-    print_table(_COLUMNS, [_row(item) for item in items], right=("duration", "energy", "±", "cost", "carbon"))
+    now = time.time()
+    print_table(_COLUMNS, [_row(item, now) for item in items], right=("duration", "energy", "±", "cost", "carbon"))
     if total > len(items):
         typer.echo(f"{len(items)} of {total} runs; --limit 0 shows all", err=True)
 
 
-def _row(item: Mapping[str, Any]) -> list[object]:
+def _row(item: Mapping[str, Any], now: float) -> list[object]:
     return [
         item["job_id"],
         item["name"],
@@ -73,7 +78,7 @@ def _row(item: Mapping[str, Any]) -> list[object]:
         item["account"],
         item["state"],
         units.clock(item["start"]),
-        units.duration(item["duration_seconds"]),
+        units.duration(_seconds(item, now)),
         item["gpus"],
         units.energy(item["energy_joules"]),
         units.share(item["error_joules"], item["energy_joules"]),
@@ -81,6 +86,16 @@ def _row(item: Mapping[str, Any]) -> list[object]:
         units.carbon(item["carbon_grams"]),
         item["findings"] or None,
     ]
+
+
+def _seconds(job: Mapping[str, Any], now: float) -> float:
+    """How long it ran, or has been running."""
+    end = now if job["end"] is None else _unix(job["end"])
+    return max(0.0, end - _unix(job["start"]))
+
+
+def _unix(moment: str) -> float:
+    return datetime.fromisoformat(moment).timestamp()
 
 
 @app.command()
@@ -98,7 +113,7 @@ def show(
     if as_json:
         print_json(found)
         return
-    for line in _described(found):
+    for line in _described(found, time.time()):
         typer.echo(line)
     gpus = found["detail"]["gpus"]
     if gpus:
@@ -108,15 +123,14 @@ def show(
         )
 
 
-def _described(job: Mapping[str, Any]) -> Iterator[str]:
+def _described(job: Mapping[str, Any], now: float) -> Iterator[str]:
     title = f"Job {job['job_id']}" + (f" ({job['name']})" if job["name"] else "")
     run = f", run {job['instance']}" if job["detail"]["other_runs"] else ""
     yield f"{title}{run} of {job['user'] or 'an unknown user'}: {job['state']}"
     ended = units.clock(job["end"]) if job["end"] else "now"
-    yield f"  when      {units.clock(job['start'])} to {ended}{_lasting(job)}"
-    yield f"  where     {job['gpus']} GPUs on {_names(job['nodes'])}" + (
-        f"; partition {job['partition']}" if job["partition"] else ""
-    )
+    yield f"  when      {units.clock(job['start'])} to {ended} ({units.duration(_seconds(job, now))})"
+    partition = f"; partition {job['partition']}" if job["partition"] else ""
+    yield f"  where     {units.count(job['gpus'], 'GPU')} on {_names(job['nodes'])}{partition}"
     yield f"  account   {job['account'] or '-'}"
     yield f"  energy    {units.energy(job['energy_joules'])} ± {units.energy(job['error_joules'])}{_power(job)}"
     for text, part in (("GPUs at work", "gpu"), ("CPUs and memory", "cpu"), ("rest of the servers", "rest")):
@@ -124,18 +138,15 @@ def _described(job: Mapping[str, Any]) -> Iterator[str]:
     yield _part("GPUs held but idle", job["energy"]["allocated_idle"], job["energy_joules"])
     yield f"  method    {_method(job)}"
     yield f"  settled   {_settled(job)}"
-    yield f"  cost      {units.money(job['cost'], job['currency'])}{_unpriced(job)}"
-    yield f"  carbon    {units.carbon(job['carbon_grams'])} (location-based){_market(job)}"
+    yield from _uncounted(job)
+    yield f"  cost      {_cost(job)}"
+    yield f"  carbon    {_carbon(job)}"
     for each in job["detail"]["inference"]:
         yield f"  serving   {_served(each)}"
     findings = job["detail"]["findings"]
     yield "" if findings else "  nothing to note about its efficiency"
     for each in findings:
         yield f"{'!' if each['severity'] == 'warning' else '-'} {each['text']}"
-
-
-def _lasting(job: Mapping[str, Any]) -> str:
-    return f" ({units.duration(job['duration_seconds'])})" if job["duration_seconds"] is not None else ""
 
 
 def _names(nodes: list[str]) -> str:
@@ -177,14 +188,35 @@ def _settled(job: Mapping[str, Any]) -> str:
     return f"until {units.clock(until)}; what came later is not in these figures yet"
 
 
-def _unpriced(job: Mapping[str, Any]) -> str:
-    is_whole = job["cost"] is None or job["priced_ratio"] > 0.999
-    return "" if is_whole else f" for {units.ratio(job['priced_ratio'])} of the energy; the rest had no price"
+def _uncounted(job: Mapping[str, Any]) -> Iterator[str]:
+    """Where the ledger saw the run's GPUs only for a part of the time, its figures are of that part."""
+    gpus = job["detail"]["gpus"]
+    if not gpus or job["settled_until"] is None:
+        return
+    until = min(_unix(each) for each in (job["settled_until"], job["end"]) if each is not None)
+    held = (until - _unix(job["start"])) * len(gpus)
+    counted = sum(each["seconds"] for each in gpus)
+    if held > 0 and counted < COVERED_RATIO * held:
+        covered = f"{counted / 3600:,.1f} of {held / 3600:,.1f} GPU hours"
+        yield f"  counted   {covered} ({units.share(counted, held)}): of the rest no meter was read for this ledger"
 
 
-def _market(job: Mapping[str, Any]) -> str:
-    market = job["carbon_market_grams"]
-    return "" if market is None else f", {units.carbon(market)} (market-based)"
+def _cost(job: Mapping[str, Any]) -> str:
+    if job["cost"] is None:
+        return "not known: no tariff held when the energy was posted"
+    rest = (
+        f" for {units.ratio(job['priced_ratio'])} of the energy; the rest had no price" if job["priced_ratio"] < 0.999 else ""
+    )
+    return f"{units.money(job['cost'], job['currency'])}{rest}"
+
+
+def _carbon(job: Mapping[str, Any]) -> str:
+    told = [
+        f"{units.carbon(job[name])} ({kind}-based)"
+        for name, kind in (("carbon_grams", "location"), ("carbon_market_grams", "market"))
+        if job[name] is not None
+    ]
+    return ", ".join(told) or "not known: no carbon intensity held when the energy was posted"
 
 
 def _served(each: Mapping[str, Any]) -> str:
