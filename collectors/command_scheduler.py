@@ -139,6 +139,10 @@ class CommandSource(Source[Reading]):
     sink: JobSink
     clock: Callable[[], float] = time.time
 
+    def renew(self, successor: Source[Any]) -> None:
+        if isinstance(successor, CommandSource):  # else its settings cannot be used any more; it has read them, and goes on
+            self.names = successor.names
+
     async def fetch(self, tier: str) -> Fetched:
         """What the command prints."""
         seconds = self.settings.timeout_seconds

@@ -110,6 +110,10 @@ class Runner:
                 next_run_time=datetime.fromtimestamp(time.time() + delay, UTC),
             )
 
+    def renew(self, source: Source[Any]) -> None:
+        """Tell a watched source what has become of the inventory."""
+        self._watched[source.collector, source.target].source.renew(source)
+
     async def remove(self, collector: str, target: str) -> None:
         """Stop watching a target; its readings leave the hall."""
         watched = self._watched.pop((collector, target), None)
@@ -263,7 +267,9 @@ async def reconcile(runner: Runner, wanted: Iterable[Source[Any]], *, changed: f
         if key not in sources or key in changed:
             await runner.remove(*key)
     for key, source in sources.items():
-        if key not in runner.targets:
+        if key in runner.targets:
+            runner.renew(source)
+        else:
             await runner.add(source)
 
 

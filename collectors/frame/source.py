@@ -73,6 +73,9 @@ class Source(ABC, Generic[Reading]):
     async def close(self) -> None:
         """Give back what the device holds for us (sessions). Called once, also after failures."""
 
+    def renew(self, successor: Source[Any]) -> None:
+        """The inventory changed, this target did not: take over what `successor`, made of the new one, knows of the nodes."""
+
     @abstractmethod
     async def fetch(self, tier: str) -> Fetched:
         """Talk to the device. Raises `CollectError` when nothing at all could be read."""

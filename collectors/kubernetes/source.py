@@ -81,6 +81,10 @@ class KubernetesSource(Source[Reading]):
         if self.api is not None:
             await self.api.close()
 
+    def renew(self, successor: Source[Any]) -> None:
+        if isinstance(successor, KubernetesSource):  # else its settings cannot be used any more; it has read them, and goes on
+            self.names = successor.names
+
     async def fetch(self, tier: str) -> Fetched:
         """Nodes, pods, and what was allocated by claim."""
         snapshot = self.hall()

@@ -12,9 +12,11 @@ from hypothesis import strategies as st
 from collectors import command_scheduler
 from collectors.command_scheduler import Answer, GpuEntry, PlacementEntry, RunEntry, parse, reading
 from collectors.frame.errors import BadPayload
+from collectors.frame.runner import Runner, reconcile
 from collectors.node_names import Names
 from wattstat.catalogue.job import SCHEDULER_JOBS
 from wattstat.config import Config
+from wattstat.hall import Hall
 from wattstat.inventory import Inventory, Node
 from wattstat.jobs import GpuHold, Hold, Placement, RunKey, State
 
@@ -85,6 +87,18 @@ async def test_nodes_that_the_inventory_lacks_are_told_and_left_out(source):
     assert "not in the inventory: gpu001" in str(collected.errors["nodes"])
     assert made.told[0].nodes == {"gpu002"}
     assert made.told[0].runs[0].placements == ()
+
+
+async def test_a_node_that_comes_into_the_inventory_is_known_from_then_on(source):
+    before, after = source(ANSWER, inventory=("gpu002",)), source(ANSWER)
+    runner = Runner(Hall(clock=lambda: 0.0), concurrency=1, per_host=1)
+    await reconcile(runner, [before], changed=frozenset())
+    await reconcile(runner, [after], changed=frozenset())
+    await runner.collect_now("command_scheduler", "pbs", "fast")
+    await runner.stop()
+
+    assert after.told == []
+    assert before.told[0].nodes == {"gpu001", "gpu002"}
 
 
 async def test_a_broken_answer_tells_the_ledger_nothing(source):

@@ -122,7 +122,11 @@ class JobHour:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Inference:
-    """What a service did for its joules, by model: requests and tokens in a span, and the energy that it drew in it."""
+    """What a run served for its joules, by model; models of one run share its energy by their tokens (else requests).
+
+    The whole energy of the run is in it, loading of the model and waiting for requests included. `live_` is over the last
+    quarter of an hour of a run that is alive.
+    """
 
     model: str
     requests: float | None
@@ -130,6 +134,8 @@ class Inference:
     energy_joules: float
     joules_per_request: float | None
     joules_per_1000_tokens: float | None
+    live_joules_per_request: float | None = None
+    live_joules_per_1000_tokens: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

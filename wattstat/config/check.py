@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import ssl
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from wattstat.config.settings import Config, Credentials
+from wattstat.config.schedulers import Kubernetes, Slurm
+from wattstat.config.settings import Config, Credentials, InferenceService
 from wattstat.document import Document, Loc, Problem, dotted
 from wattstat.explain import alternatives, nearest
 from wattstat.inventory.models import Inventory
@@ -29,6 +30,11 @@ def check(config: Config, document: Document) -> Iterator[Problem]:
     service = config.energy.carbon.service
     if service is not None and service.credentials not in {None, *config.credentials}:
         yield _no_credentials(document, ("energy", "carbon", "service", "credentials"), str(service.credentials), config)
+    for loc, credentials in _named(config):
+        if credentials not in {None, *config.credentials}:
+            yield _no_credentials(document, loc, str(credentials), config)
+    yield from _twice(document, ("collectors", "inference"), [each.name for each in config.collectors.inference])
+    yield from _twice(document, ("schedulers", "commands"), [each.name for each in config.schedulers.commands])
     if config.inventory.file is None and config.inventory.http_sd is None:
         yield _problem(document, ("inventory",), "has neither file nor http_sd", expected="one of the two")
 
@@ -98,6 +104,24 @@ def _unusable_authority(path: Path) -> str:
     except OSError as err:
         return f"{path} cannot be read: {err.strerror}"
     return ""
+
+
+def _named(config: Config) -> Iterator[tuple[Loc, str | None]]:
+    """Entries of `credentials` that schedulers and services name."""
+    groups: tuple[tuple[Loc, Sequence[Slurm | Kubernetes | InferenceService]], ...] = (
+        (("schedulers", "slurm"), config.schedulers.slurm),
+        (("schedulers", "kubernetes"), config.schedulers.kubernetes),
+        (("collectors", "inference"), config.collectors.inference),
+    )
+    for loc, entries in groups:
+        yield from (((*loc, position, "credentials"), entry.credentials) for position, entry in enumerate(entries))
+
+
+def _twice(document: Document, loc: Loc, names: Sequence[str]) -> Iterator[Problem]:
+    for position, name in enumerate(names):
+        if name in names[:position]:
+            advice = "choose another name"
+            yield _problem(document, (*loc, position, "name"), f"{name!r} stands twice", expected="each once", advice=advice)
 
 
 def _secret_files(config: Config) -> Iterator[tuple[Loc, Path]]:

@@ -13,7 +13,7 @@ import structlog
 from aiohttp import web
 
 import wattstat
-from collectors import agent, command_scheduler, journal, kubernetes, redfish, slurm
+from collectors import agent, command_scheduler, inference, journal, kubernetes, redfish, slurm
 from collectors.frame.runner import Runner, reconcile
 from collectors.frame.source import Source
 from collectors.frame.tls import spare_buffers
@@ -40,6 +40,7 @@ def all_sources(config: Config, inventory: Inventory, hall: Hall, ledger: Ledger
         found += slurm.sources(config, inventory, sink=ledger.observe)
         found += command_scheduler.sources(config, inventory, sink=ledger.observe)
         found += kubernetes.sources(config, inventory, sink=ledger.observe, hall=hall.snapshot)
+        found += inference.sources(config, hall=hall.snapshot)
     return found
 
 
