@@ -287,3 +287,18 @@ def test_credentials_name_one_place_of_the_password():
 
     assert "both password_file and password_env" in both.what
     assert none.what == "has no password"
+
+
+def test_what_schedulers_and_services_name_must_be_there_and_have_a_name_of_its_own():
+    service = "{name: chat, url: 'http://x/metrics'}"
+    text = (
+        "credentials: {slurm: {password_env: TOKEN}}\n"
+        "schedulers:\n  slurm: [{url: 'http://x', credentials: slrum}]\n"
+        f"collectors:\n  inference: [{service}, {service}]\n"
+    )
+    told = [str(problem) for problem in reader.examine(parse(text, source="w.yaml"), Path())[1]]
+
+    assert len(told) == 2
+    assert "schedulers.slurm[0].credentials: there are no credentials 'slrum'" in told[0]
+    assert "did you mean slurm?" in told[0]
+    assert "collectors.inference[chat].name: 'chat' stands twice" in told[1]

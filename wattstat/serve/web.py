@@ -13,9 +13,11 @@ from fastapi import FastAPI
 import dashboard.app
 import energy.http
 import wattstat
+from energy.inference import InferenceReports
 from energy.model import BooksError
 from energy.reports import SqlReports
 from wattstat.api import docs_page, live_routes, problems, prometheus
+from wattstat.api.energy import EnergyReports
 from wattstat.api.live import Live
 from wattstat.config import Config
 from wattstat.serve.ledger import ledger_reports, site_zone
@@ -32,7 +34,7 @@ def core_url(config: Config) -> str:
     return config.web.core_url or parse_listen(config.core.listen).url
 
 
-def application(store: Store, live: Live, config: Config, reports: SqlReports | None = None) -> FastAPI:
+def application(store: Store, live: Live, config: Config, reports: EnergyReports | None = None) -> FastAPI:
     """The whole site: what is asked for by `/api`, by Prometheus' paths, and by people. `reports`: None without a ledger."""
     app = FastAPI(
         title="Wattstat",
@@ -58,10 +60,11 @@ async def run(config: Config, stop: asyncio.Event) -> None:
     store = open_store(config)
     live = Live(core_url(config))
     reports = _reports(config)
+    answering = InferenceReports(reports=reports, store=store, loop=asyncio.get_running_loop()) if reports is not None else None
     address = parse_listen(config.web.listen)
     server = _Server(
         uvicorn.Config(
-            application(store, live, config, reports),
+            application(store, live, config, answering),
             host=address.host,
             port=address.port,
             log_level="warning",
