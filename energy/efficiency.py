@@ -54,8 +54,8 @@ def findings(job: JobRow, gpus: Sequence[GpuOfJob]) -> tuple[JobFinding, ...]:
     usable = [each for each in gpus if (known(each.seconds) or 0) >= MIN_SECONDS]
     working = [each for each in usable if not _is_idle(each)]
     found = [
-        *_idle(usable),
-        *_partly_idle(working),
+        *_idle(job, usable),
+        *_partly_idle(job, working),
         *_low_activity(working),
         *_far_under_cap(working),
         *_at_cap(working),
@@ -90,7 +90,7 @@ def _is_idle(gpu: GpuOfJob) -> bool:
     return ratio is not None and ratio >= IDLE_RATIO
 
 
-def _idle(gpus: Sequence[GpuOfJob]) -> Iterator[JobFinding]:
+def _idle(job: JobRow, gpus: Sequence[GpuOfJob]) -> Iterator[JobFinding]:
     idle = [each for each in gpus if _is_idle(each)]
     if not idle:
         return
@@ -99,8 +99,8 @@ def _idle(gpus: Sequence[GpuOfJob]) -> Iterator[JobFinding]:
     who = _subject(gpus, "All {count} GPUs") if len(idle) == len(gpus) else f"{len(idle)} of {len(gpus)} GPUs"
     text = (
         f"{who} did nothing for at least {units.ratio(IDLE_RATIO)} of the time: {names(idle)}; "
-        f"idle for {units.duration(seconds / len(idle))} each on average, and {units.energy(wasted)} went into it. "
-        "If the job does not need them, ask for fewer."
+        f"idle for {units.duration(seconds / len(idle))} each on average, and {units.energy(wasted)}{_paid(job, wasted)} "
+        "went into it. If the job does not need them, ask for fewer."
     )
     evidence: dict[str, float | str] = {
         "idle_gpus": len(idle),
@@ -112,7 +112,14 @@ def _idle(gpus: Sequence[GpuOfJob]) -> Iterator[JobFinding]:
     yield JobFinding(kind="idle_gpus", severity="warning", text=text, evidence=evidence, wasted_joules=wasted)
 
 
-def _partly_idle(gpus: Sequence[GpuOfJob]) -> Iterator[JobFinding]:
+def _paid(job: JobRow, joules: float) -> str:
+    """What that cost, at the job's own mean price; nothing is said where none is known."""
+    priced = (known(job.energy_joules) or 0.0) * (known(job.priced_ratio) or 0.0)
+    cost = known(job.cost)
+    return "" if cost is None or priced <= 0 else f" ({units.money(cost * joules / priced, job.currency)})"
+
+
+def _partly_idle(job: JobRow, gpus: Sequence[GpuOfJob]) -> Iterator[JobFinding]:
     idle = weighted(gpus, "idle_ratio")
     if idle is None or idle.mean < PARTLY_IDLE_RATIO:
         return
@@ -120,7 +127,7 @@ def _partly_idle(gpus: Sequence[GpuOfJob]) -> Iterator[JobFinding]:
     text = (
         f"{_subject(gpus)} stood idle for {units.ratio(idle.mean)} of the time that they were held "
         f"({units.duration(idle.mean * idle.seconds)} of {units.duration(idle.seconds)} of GPU time) and drew "
-        f"{units.energy(wasted)} meanwhile. Waiting for data, long checkpoints, or a step that uses no GPU?"
+        f"{units.energy(wasted)}{_paid(job, wasted)} meanwhile. Waiting for data, long checkpoints, or a step that uses no GPU?"
     )
     evidence: dict[str, float | str] = {"idle_ratio": idle.mean, "gpu_seconds": idle.seconds, "idle_joules": wasted}
     severity: Severity = "warning" if idle.mean >= 2 * PARTLY_IDLE_RATIO else "info"

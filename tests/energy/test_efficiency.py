@@ -91,7 +91,7 @@ def test_findings_come_when_the_numbers_prove_them(held, expected):
     [
         (
             [*gpus(6), replace(IDLE, index=6), replace(IDLE, index=7)],
-            ("2 of 8 GPUs did nothing", "gpu01/6, gpu01/7", "4 h 10 min each", "0.60 kWh"),
+            ("2 of 8 GPUs did nothing", "gpu01/6, gpu01/7", "4 h 10 min each", "0.60 kWh (0.18 €)"),
         ),
         ([IDLE], ("The GPU did nothing for at least 90 % of the time: gpu01/3",)),
         (gpus(idle_ratio=0.33), ("The GPUs stood idle for 33 % of the time", "11 h 00 min of 1 d 9 h of GPU time")),
@@ -110,6 +110,13 @@ def test_sentences_hold_the_numbers(held, words):
     text = " ".join(each.text for each in findings(JOB, held) if each.kind != "low_activity" or len(words) == 1)
 
     assert [word for word in words if word not in text] == []
+
+
+def test_waste_is_told_in_money_where_a_price_is_known():
+    wasted = with_some({3}, idle_ratio=1.0, idle_joules=3.6e6)
+
+    assert "1.00 kWh (0.30 €) went into it" in findings(JOB, wasted)[0].text
+    assert "1.00 kWh went into it" in findings(replace(JOB, cost=None, priced_ratio=0.0), wasted)[0].text
 
 
 def test_a_run_that_lasted_minutes_has_no_findings():

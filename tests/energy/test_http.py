@@ -170,5 +170,7 @@ async def test_the_documentation_tells_every_member_that_is_answered(client):
         told = members(call["responses"]["200"]["content"]["application/json"]["schema"])
         answer = await get(client, path.replace("{job_id}", "1234"), **params)
         answer = answer["items"][0] if path == "/api/jobs" else answer
+        if "detail" in told:
+            assert set(answer["detail"]) == set(told["detail"]["properties"])
         assert set(answer) == set(told), path
         assert all(parameter["description"] for parameter in call["parameters"] if parameter["in"] == "query")
