@@ -57,8 +57,8 @@ class Ledger:
         self._reports = reports
         self._shared = shared
 
-    async def jobs(self, query: JobQuery) -> JobPage:
-        return await self._ask(("jobs", query), LIST_SECONDS, lambda reports: reports.jobs(query))
+    async def jobs(self, query: JobQuery, *, seconds: float = LIST_SECONDS) -> JobPage:
+        return await self._ask(("jobs", query), seconds, lambda reports: reports.jobs(query))
 
     async def job(self, job_id: str, instance: str | None) -> JobDetail | None:
         return await self._ask(("job", job_id, instance), LIST_SECONDS, lambda reports: reports.job(job_id, instance))

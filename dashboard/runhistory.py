@@ -78,11 +78,12 @@ async def power(services: Services, detail: JobDetail, chart: Chart) -> Figure:
     coarse = _coarse(chart, detail)
     fractions = [each.fraction for each in detail.gpus]
     limit = jobhistory.total(await _ranked(services, detail, queries.gpus_limit(job.nodes), coarse), fractions)
-    if own:
+    if own and own[0].times[0] <= max(job.start, chart.span.start) + _LEAST_SECONDS:
         return jobhistory.power_figure(own[0], limit, chart)
     # before core told the job's power there was only that of its GPUs
     series = await _ranked(services, detail, queries.gpus_power(job.nodes, coarse.window), coarse)
-    return jobhistory.power_figure(jobhistory.total(series, fractions), limit, coarse)
+    whole = jobhistory.total(series, fractions)
+    return jobhistory.power_figure(jobhistory.continued(whole, own[0]) if own else whole, limit, coarse)
 
 
 async def each_power(services: Services, detail: JobDetail, chart: Chart) -> Figure:

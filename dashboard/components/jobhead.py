@@ -8,11 +8,16 @@ from datetime import tzinfo
 
 from dashboard import address, words
 from dashboard.components import jobwords, parts
+from dashboard.energyunit import unit_for
 from dashboard.markup import Markup, tag
 from dashboard.problems import Level
 from wattstat.api.energy import JobDetail, JobFinding, JobRow
 
 _MOST_NODES = 6
+# Less is the lag of the first readings.
+_LEAST_UNSEEN_SECONDS, _LEAST_UNSEEN_RATIO = 60.0, 0.02
+# Findings need so much of a GPU's time.
+_LEAST_SECONDS = 600.0
 _PARTS = (
     ("gpu", "GPUs at work"),
     ("cpu", "Processors and memory"),
@@ -95,16 +100,28 @@ def _times(job: JobRow, seen: Seen) -> list[Markup]:
     return found
 
 
-def figures(job: JobRow, seen: Seen) -> list[Markup]:
+def figures(detail: JobDetail, seen: Seen) -> list[Markup]:
     """Energy with its error, power, activity, cost, carbon."""
-    return [_energy(job), _power(job, seen), _activity(job), _cost(job), _carbon(job)]
+    job = detail.job
+    return [_energy(detail, seen), _power(job, seen), _activity(job), _cost(job), _carbon(job)]
 
 
-def _energy(job: JobRow) -> Markup:
+def _energy(detail: JobDetail, seen: Seen) -> Markup:
+    job = detail.job
     number = words.split(job.energy_joules / 3600, "Wh")
     ratio = job.error_joules / job.energy_joules if job.energy_joules else None
     note = f"±{words.THIN}{words.energy(job.error_joules)}" + ("" if ratio is None else f" ({_fine_percent(ratio)})")
-    return parts.key_figure("Energy", number, note)
+    missed = unseen_seconds(detail, seen)
+    return parts.key_figure("Energy", number, note, bound="≥" if missed else "")
+
+
+def unseen_seconds(detail: JobDetail, seen: Seen) -> float:
+    """How much of the run's settled time the books do not have: it began before the ledger did, or nothing was read."""
+    job = detail.job
+    until = job.settled_until if job.settled_until is not None else seen.now
+    known = max((each.seconds for each in detail.gpus), default=None)
+    missed = 0.0 if known is None else until - job.start - known
+    return missed if missed > max(_LEAST_UNSEEN_SECONDS, _LEAST_UNSEEN_RATIO * (until - job.start)) else 0.0
 
 
 def _fine_percent(ratio: float) -> str:
@@ -133,7 +150,7 @@ def _activity(job: JobRow) -> Markup:
 
 def _cost(job: JobRow) -> Markup:
     if job.cost is None:
-        return parts.key_figure("Cost", (words.NOTHING, ""), "no tariff set: energy.tariff")
+        return parts.key_figure("Cost", (words.NOTHING, ""), "no price known: energy.tariff")
     is_partial = job.priced_ratio < 0.995
     per_hour = job.cost / (job.gpu_seconds / 3600) if job.gpu_seconds else None
     note = f"for {words.percent(job.priced_ratio)} of the energy" if is_partial else ""
@@ -146,17 +163,19 @@ def _cost(job: JobRow) -> Markup:
 
 def _carbon(job: JobRow) -> Markup:
     if job.carbon_grams is None and job.carbon_market_grams is None:
-        return parts.key_figure("Carbon", (words.NOTHING, ""), "no intensity set: energy.carbon")
+        return parts.key_figure("Carbon", (words.NOTHING, ""), "none known: energy.carbon")
     number, unit = words.carbon(job.carbon_grams).partition(words.THIN)[::2]
     market = "" if job.carbon_market_grams is None else f"; market {words.carbon(job.carbon_market_grams)}"
     return parts.key_figure("Carbon", (number, f"{unit} CO₂" if unit else ""), f"by location{market}")
 
 
-def split(job: JobRow, seen: Seen) -> list[Markup]:
+def split(detail: JobDetail, seen: Seen) -> list[Markup]:
     """The energy's four parts as a bar and in numbers, and how they were found."""
+    job = detail.job
     total = job.energy.total
     if not total:
         return [tag("p", "No energy is posted to this run yet; that takes a minute after its start.", class_="empty")]
+    unit = unit_for(total)
     shares = [(key, name, getattr(job.energy, key)) for key, name in _PARTS]
     stripes = [
         tag("span", class_=f"part {key}", style=f"--f:{value / total:.4f}", title=f"{name}: {words.energy(value)}")
@@ -165,27 +184,28 @@ def split(job: JobRow, seen: Seen) -> list[Markup]:
     rows = [
         tag("tr", [
             tag("th", [tag("span", class_=f"key {key}"), name], scope="row", title=_REST_ABOUT if key == "rest" else None),
-            _number(words.kilowatt_hours(value, 3)), _number(words.percent(value / total)),
+            _number(unit.write(value)), _number(words.percent(value / total)),
         ])
         for key, name, value in shares
     ]  # fmt: skip
     rows.append(tag("tr", [
         tag("th", "Total", scope="row"),
-        _number(f"{words.kilowatt_hours(total, 3)} ±{words.THIN}{words.kilowatt_hours(job.error_joules, 3)}"),
+        _number(f"{unit.write(total)} {unit.error(job.error_joules)}"),
         _number(f"100{words.THIN}%"),
     ], class_="total"))  # fmt: skip
-    head = tag("tr", [tag("th", "Part", scope="col"), tag("th", "kWh", scope="col", class_="number"),
+    head = tag("tr", [tag("th", "Part", scope="col"), tag("th", unit.name, scope="col", class_="number"),
                       tag("th", "Share", scope="col", class_="number")])  # fmt: skip
     table = tag("table", [tag("thead", head), tag("tbody", rows)], class_="table split-table", aria_label="Energy by part")
-    return [tag("div", stripes, class_="split", aria_hidden="true"), table, tag("p", how(job, seen), class_="quiet")]
+    return [tag("div", stripes, class_="split", aria_hidden="true"), table, tag("p", how(detail, seen), class_="quiet")]
 
 
 def _number(text: str) -> Markup:
     return tag("td", text, class_="number")
 
 
-def how(job: JobRow, seen: Seen) -> str:
-    """Methods, the estimated share, and how far it is settled."""
+def how(detail: JobDetail, seen: Seen) -> str:
+    """Methods, the estimated share, what the books do not have, and how far it is settled."""
+    job = detail.job
     said = [jobwords.methods(job.methods)]
     if job.estimated_joules:
         said.append(f"{words.energy(job.estimated_joules)} of it are estimated.")
@@ -193,6 +213,8 @@ def how(job: JobRow, seen: Seen) -> str:
         is_final = job.end is not None and job.settled_until >= job.end
         at = words.clock(job.settled_until, seen.now, seen.zone)
         said.append("The run is settled to its end." if is_final else f"Settled until {at}; what came later is not in it yet.")
+    if missed := unseen_seconds(detail, seen):
+        said.append(f"{words.duration(missed)} of the run are not in the books: they began later, or nothing was read.")
     said.append("The error bounds the attribution; the meters' own accuracy comes on top.")
     return " ".join(said)
 
@@ -200,8 +222,11 @@ def how(job: JobRow, seen: Seen) -> str:
 def findings(detail: JobDetail) -> Markup:
     """What somebody should know, each with the numbers that prove it."""
     if not detail.findings:
-        return tag("div", [parts.shape(Level.OK), tag("span", "Nothing found: the GPUs were used evenly, and not idle.")],
-                   class_="all-well")  # fmt: skip
+        longest = max((each.seconds for each in detail.gpus), default=0.0)
+        text = "Nothing: what was measured gives no reason to look closer."
+        if longest < _LEAST_SECONDS:
+            text = "Too early to say: findings need ten minutes of a GPU." if detail.gpus else "No GPU of this run was read."
+        return tag("div", [parts.shape(Level.OK), tag("span", text)], class_="all-well")
     return tag("ul", [_finding(each) for each in detail.findings], class_="findings")
 
 

@@ -43,6 +43,16 @@ def total(series: Sequence[Series | None], fractions: Sequence[float]) -> Series
     return Series(labels={}, times=times, values=[sums[at] for at in times])
 
 
+def continued(first: Series, then: Series) -> Series:
+    """One series up to where the other begins, and then that."""
+    before = [(at, value) for at, value in zip(first.times, first.values, strict=True) if at < then.times[0]]
+    return Series(
+        labels={},
+        times=[*(at for at, _ in before), *then.times],
+        values=[*(value for _, value in before), *then.values],
+    )
+
+
 def power_figure(whole: Series | None, limits: Series | None, chart: Chart) -> Figure:
     """All GPUs together, and the sum of their limits."""
     if whole is None or not whole.times:

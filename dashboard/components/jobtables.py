@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dashboard import address, words
 from dashboard.components import jobwords, parts
 from dashboard.components.jobhead import Seen
+from dashboard.energyunit import EnergyUnit, unit_for
 from dashboard.markup import Markup, tag
 from dashboard.problems import Level
 from wattstat.api.energy import GpuOfJob, Inference, JobRow
@@ -16,7 +17,7 @@ from wattstat.api.energy import GpuOfJob, Inference, JobRow
 _STRAGGLER_RATIO = 0.7
 _LEAST_TO_COMPARE = 3
 _GPU_HEADINGS = (
-    ("Rank", True), ("GPU", False), ("Energy, kWh", True), ("Average of limit", True), ("SM active", True), ("Busy", True),
+    ("Rank", True), ("GPU", False), ("Energy", True), ("Average of limit", True), ("SM active", True), ("Busy", True),
     ("Tensor", True), ("Idle", True), ("At a cap", True), ("Memory, most", True), ("Held", True),
 )  # fmt: skip
 
@@ -26,11 +27,17 @@ def gpus(listed: Sequence[GpuOfJob], search: str) -> Markup:
     if not listed:
         return tag("p", "The run held no GPUs, or no agent reads them.", class_="empty")
     pace = median_activity(listed)
+    unit = unit_for(max(each.energy_joules for each in listed))
     head = [
-        tag("th", tag("button", name, type="button"), scope="col", class_="number" if is_number else None)
+        tag(
+            "th",
+            tag("button", f"{name}, {unit.name}" if name == "Energy" else name, type="button"),
+            scope="col",
+            class_="number" if is_number else None,
+        )
         for name, is_number in _GPU_HEADINGS
     ]
-    rows = [_gpu(rank, each, pace, search) for rank, each in enumerate(listed)]
+    rows = [_gpu(rank, each, pace, unit, search) for rank, each in enumerate(listed)]
     table = tag(
         "table", [tag("thead", tag("tr", head)), tag("tbody", rows)], class_="table sortable", aria_label="GPUs of the run"
     )
@@ -53,7 +60,7 @@ def _activity(each: GpuOfJob) -> float | None:
     return each.sm_active_ratio if each.sm_active_ratio is not None else each.busy_ratio
 
 
-def _gpu(rank: int, each: GpuOfJob, median: float | None, search: str) -> Markup:
+def _gpu(rank: int, each: GpuOfJob, median: float | None, unit: EnergyUnit, search: str) -> Markup:
     is_slow = is_straggler(each, median)
     part = f" · {each.instance}" if each.instance else ""
     link = tag("a", f"{each.node} · {each.index}", href=address.to_node(each.node, search), data_link=True, class_="row-link")
@@ -69,7 +76,7 @@ def _gpu(rank: int, each: GpuOfJob, median: float | None, search: str) -> Markup
     return tag("tr", [
         tag("td", f"{rank}", class_="number", data_by=f"{rank}"),
         tag("th", name, scope="row", title=f"{each.model} {each.uuid}"),
-        tag("td", words.kilowatt_hours(each.energy_joules, 3), class_="number", data_by=f"{each.energy_joules:.6g}"),
+        tag("td", unit.write(each.energy_joules), class_="number", data_by=f"{each.energy_joules:.6g}"),
         _barred(limit, watts, each.average_watts),
         *[_barred(value, words.percent(value), value) for value in (
             each.sm_active_ratio, each.busy_ratio, each.tensor_active_ratio, each.idle_ratio, each.capped_ratio)],

@@ -57,7 +57,8 @@ def places(job: JobRow) -> str:
 
 def activity(job: JobRow) -> tuple[float | None, str]:
     """SM activity; for boards that do not tell it, how much of the time a kernel ran, and a word that says so."""
-    return (job.sm_active_ratio, "") if job.sm_active_ratio is not None else (job.busy_ratio, "busy")
+    stands_in = job.sm_active_ratio is None and job.busy_ratio is not None
+    return (job.busy_ratio, "busy") if stands_in else (job.sm_active_ratio, "")
 
 
 def methods(names: tuple[str, ...]) -> str:

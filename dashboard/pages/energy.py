@@ -11,7 +11,7 @@ from dash.development.base_component import Component
 
 import wattstat
 from dashboard import address, words
-from dashboard.components import energyparts, frame, parts
+from dashboard.components import energybalance, energyreport, frame, parts
 from dashboard.components.jobhead import Seen
 from dashboard.markup import Children, Markup, filled, tag
 from dashboard.problems import Level
@@ -46,7 +46,7 @@ def layout() -> Component:
             html.Div([frame.skeleton() for _ in range(6)], id="energy-figures", className="figures"),
             frame.panel("Who used how much", [body("energy-report"), html.Div(id="energy-pages", className="pages")],
                         panel_id="energy-report-panel", tools=html.Div(id="energy-report-tools")),
-            frame.panel("Balance in kWh", [html.Div([body("energy-proof"), body("energy-balance")], className="balance-pair")],
+            frame.panel("Balance", [html.Div([body("energy-proof"), body("energy-balance")], className="balance-pair")],
                         panel_id="energy-balance-panel", tools=html.Div(id="energy-balance-tools")),
             html.Div(id="energy-foot", className="quiet foot"),
         ],
@@ -63,7 +63,7 @@ def register(app: Dash, services: Services) -> None:
         try:
             zone = await services.zone()
             start, end = span(asked, now, zone)
-            by, kind = energyparts.by_of(asked), balance_by(asked)
+            by, kind = energyreport.by_of(asked), balance_by(asked)
             report, balance = await asyncio.gather(
                 services.ledger.report(by, start, end, limit=_LINES, cursor=address.given(asked).get("cursor", "")),
                 services.ledger.balance(start, end, by=kind),
@@ -106,14 +106,14 @@ def bodies(report: Report, balance: Balance, seen: Seen) -> dict[str, Children]:
     return {
         "energy-notice": parts.notice("Address.", view.note, Level.WARNING) if view.note else None,
         "energy-head": head(report, seen),
-        "energy-figures": energyparts.figures(report, balance),
-        "energy-proof-body": energyparts.proof(report, balance),
-        "energy-balance-tools": energyparts.switch(
+        "energy-figures": energyreport.figures(report, balance),
+        "energy-proof-body": energybalance.proof(report, balance),
+        "energy-balance-tools": energyreport.switch(
             "balance", (("node", "By server"), ("day", "By day")), kind, search, "Balance by"
         ),
-        "energy-balance-body": energyparts.balance_table(balance, kind, search),
-        "energy-report-tools": energyparts.bys(report.by, search),
-        "energy-report-body": energyparts.report_table(report, search),
+        "energy-balance-body": energybalance.table(balance, kind, search),
+        "energy-report-tools": energyreport.bys(report.by, search),
+        "energy-report-body": energyreport.report_table(report, search),
         "energy-pages": pages(report, search),
         "energy-foot": foot(report, zone),
     }
@@ -146,7 +146,7 @@ def head(report: Report, seen: Seen) -> list[Markup]:
     ], class_="dates", data_dates=True)  # fmt: skip
     ways = [
         tag(
-            "a", "CSV", href=energyparts.csv_way(report.by, _utc(report.start), _utc(report.end)), class_="step", download=True
+            "a", "CSV", href=energyreport.csv_way(report.by, _utc(report.start), _utc(report.end)), class_="step", download=True
         ),
         tag("button", "Print", type="button", class_="step", data_print=True),
     ]

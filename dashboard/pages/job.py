@@ -169,8 +169,8 @@ def bodies(detail: JobDetail, seen: Seen) -> dict[str, Children]:
     return {
         "job-notice": None,
         "job-head": jobhead.head(job, seen),
-        "job-figures": jobhead.figures(job, seen),
-        "job-split-body": jobhead.split(job, seen),
+        "job-figures": jobhead.figures(detail, seen),
+        "job-split-body": jobhead.split(detail, seen),
         "job-findings-body": jobhead.findings(detail),
         "job-gpus-body": jobtables.gpus(detail.gpus, seen.search),
         "job-more": [

@@ -24,6 +24,7 @@ _MOST_ACCOUNTS = 8
 _SCATTER_LABEL = "SM activity of each job against the watts of its GPUs; the table below says the same"
 # The list need not be asked anew for every second of `now`.
 _ALIGN_SECONDS = 60
+SCATTER_SECONDS = 30.0
 
 
 def layout(search: str) -> Component:
@@ -109,7 +110,7 @@ def register(app: Dash, services: Services) -> None:
             return no_update
         asked = jobfigures.largest(question(search or "", chart), _MOST_POINTS)
         try:
-            page = await services.ledger.jobs(asked)
+            page = await services.ledger.jobs(asked, seconds=SCATTER_SECONDS)
         except (LedgerUnavailable, ValueError) as error:
             return {"figure": charts.message(str(error), chart), "fill": {}}
         about = f"the {_MOST_POINTS} jobs with most energy" if page.total > len(page.items) else ""
@@ -162,8 +163,8 @@ def figures(report: Report, alive: Alive) -> list[Markup]:
                          extra=parts.bar(share)),
         parts.key_figure("Cost", (words.small(sum(costs), 2), words.currency_sign(report.currency)) if costs
                          else (words.NOTHING, ""),
-                         f"{words.carbon(sum(grams))} CO₂" if grams else "no carbon intensity set") if costs or grams
-        else parts.key_figure("Cost", (words.NOTHING, ""), "no tariff set: energy.tariff"),
+                         f"{words.carbon(sum(grams))} CO₂" if grams else "no carbon intensity known") if costs or grams
+        else parts.key_figure("Cost", (words.NOTHING, ""), "no price known: energy.tariff"),
     ]  # fmt: skip
 
 
@@ -203,7 +204,10 @@ def pages(page: JobPage, asked: JobQuery, search: str) -> list[Markup | None]:
     """Where this page stands among all, and the way to the next."""
     row = address.given(search).get("row", "")
     first = int(row) if asked.cursor and row.isdecimal() else 0
-    counted = f"{first + 1:,} to {first + len(page.items):,} of {words.plural(page.total, 'job')}" if page.items else None
+    least = "" if page.total_is_exact else "at least "
+    counted = (
+        f"{first + 1:,} to {first + len(page.items):,} of {least}{words.plural(page.total, 'job')}" if page.items else None
+    )
     to_first = "/jobs" + address.changed(search, cursor=None, row=None)
     to_next = "/jobs" + address.changed(search, cursor=page.next, row=str(first + len(page.items)))
     return [

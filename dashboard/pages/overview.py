@@ -195,8 +195,9 @@ def _utilization(hall: HallState) -> Markup:
     mean = sum(known) / len(known)
     idle = sum(value < _IDLE_RATIO for value in known)
     note = f"{idle} of {words.plural(len(known), 'GPU')} idle"
-    jobs = "" if hall.running_jobs is None else f", {words.plural(hall.running_jobs, 'job')}"
-    return parts.key_figure("Utilization", (f"{mean * 100:.0f}", "%"), note + jobs, extra=parts.bar(mean))
+    if hall.running_jobs is not None:
+        note = f"{words.plural(hall.running_jobs, 'job')}, {words.plural(idle, 'idle GPU')}"
+    return parts.key_figure("Utilization", (f"{mean * 100:.0f}", "%"), note, extra=parts.bar(mean))
 
 
 def _hottest(hall: HallState) -> Markup:

@@ -109,7 +109,7 @@ class FakeReports:
             groups[_group(job, by)].append(job)
         lines = [_line(key, members) for key, members in sorted(groups.items())]
         used = sum(line.energy_joules for line in lines)
-        lines += [_other("idle", used * 0.31), _other("overhead", used * 0.04)]
+        lines += [_other("(idle)", used * 0.31), _other("(overhead)", used * 0.04)]
         total = _sum("total", lines)
         return Report(by=by, start=start, end=end, currency="EUR", pue=None, settled_until=min(end, self.at - 45),
                       items=tuple(lines[:limit]), total=total)  # fmt: skip
@@ -167,7 +167,7 @@ def _line(key: str, jobs: Iterable[JobRow]) -> ReportRow:
 
 def _other(key: str, joules: float) -> ReportRow:
     return ReportRow(
-        key=key, account=key, jobs=None, gpu_hours=0, energy_joules=joules, energy=Parts(gpu=joules * 0.7, rest=joules * 0.3),
+        key=key, account="", jobs=None, gpu_hours=0, energy_joules=joules, energy=Parts(gpu=joules * 0.7, rest=joules * 0.3),
         error_joules=joules * 0.01, estimated_joules=0, cost=joules / 3.6e6 * 0.24, carbon_grams=joules / 3.6e6 * 380,
         carbon_market_grams=0.0, facility_joules=None,
     )  # fmt: skip
