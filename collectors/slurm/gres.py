@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from collectors.slurm.hostlist import numbers
@@ -45,18 +45,20 @@ def parse(text: str) -> tuple[Gres, ...]:
 
 
 def counts(text: str) -> Mapping[str, int]:
-    """How many of each resource a node has, all its types together."""
+    """How many of each resource a node has, all its types together; `mig` counts the parts of divided GPUs among `gpu`."""
     total: Counter[str] = Counter()
     for gres in parse(text):
         total[gres.name] += gres.count
+        if gres.name == "gpu" and _slices(gres.type) is not None:
+            total["mig"] += gres.count
     return total
 
 
 def holds(text: str, node: Mapping[str, int], order: Order) -> tuple[GpuHold, ...]:
     """What a job holds of one node's GPUs; `node` are the node's `counts`, to know how many shards make a GPU.
 
-    A part of a divided GPU (MIG) has a number among all the node's GPUs and parts, not the number of its GPU: it is told as
-    the instance `slurm:<number>`. Who knows the node's parts in that order, or has the prolog's word, finds the GPU.
+    Where a node has parts of divided GPUs (MIG), Slurm's numbers count them among its GPUs: number 7 may be the second GPU.
+    Such a hold is told as the instance `slurm:<number>`; who knows the node's parts in order finds the GPU.
     """
     return tuple(hold for gres in parse(text) for hold in _holds(gres, node, order))
 
@@ -64,22 +66,19 @@ def holds(text: str, node: Mapping[str, int], order: Order) -> tuple[GpuHold, ..
 def _holds(gres: Gres, node: Mapping[str, int], order: Order) -> list[GpuHold]:
     if gres.name == "gpu":
         slices = _slices(gres.type)
-        return [_device(number, slices, order) for number in _indices(gres.details)]
+        if slices is not None:
+            numbers_held = _indices(gres.details)
+            return [GpuHold(hold=Hold.MIG, fraction=slices, instance=f"slurm:{number}") for number in numbers_held]
+        return [_device(number, node, order) for number in _indices(gres.details)]
     shared = _SHARED.get(gres.name)
     if shared is None:
         return []
-    parts = _parts(gres, node)
-    return [
-        GpuHold(
-            minor=number if order == "minor" else None, index=number if order == "pci" else None, hold=shared, fraction=part
-        )
-        for number, part in parts.items()
-    ]
+    return [replace(_device(number, node, order), hold=shared, fraction=part) for number, part in _parts(gres, node).items()]
 
 
-def _device(number: int, slices: float | None, order: Order) -> GpuHold:
-    if slices is not None:
-        return GpuHold(hold=Hold.MIG, fraction=slices, instance=f"slurm:{number}")
+def _device(number: int, node: Mapping[str, int], order: Order) -> GpuHold:
+    if node.get("mig"):
+        return GpuHold(instance=f"slurm:{number}")
     return GpuHold(minor=number) if order == "minor" else GpuHold(index=number)
 
 
@@ -103,8 +102,8 @@ def _parts(gres: Gres, node: Mapping[str, int]) -> dict[int, float]:
 
 def _per_gpu(name: str, node: Mapping[str, int]) -> float | None:
     """How many of a shared resource make one GPU."""
-    gpus, shared = node.get("gpu", 0), node.get(name, 0)
-    if gpus and shared:
+    gpus, shared = node.get("gpu", 0) - node.get("mig", 0), node.get(name, 0)
+    if gpus > 0 and shared:
         return shared / gpus
     return 100.0 if name == "mps" else None  # a percentage by default
 

@@ -66,8 +66,15 @@ def test_parts_of_a_divided_gpu_have_their_slices(kind, fraction):
     assert (hold.minor, hold.index) == (None, None)  # the number counts parts, not GPUs
 
 
+def test_beside_parts_of_divided_gpus_whole_ones_are_told_by_slurms_number_too():
+    """Numbers count the parts: 7 is the second GPU where the first is cut in seven."""
+    node = gres.counts("gpu:1g.10gb:7,gpu:h100:7,shard:28")
+    assert gres.holds("gpu:h100:1(IDX:7)", node, "minor") == (GpuHold(instance="slurm:7"),)
+    assert gres.holds("shard:1(IDX:8)", node, "pci") == (GpuHold(hold=Hold.SHARD, fraction=0.25, instance="slurm:8"),)
+
+
 def test_a_nodes_resources_are_counted_over_their_types():
-    assert gres.counts("gpu:h100:6(S:0),gpu:1g.10gb:14(S:1),shard:h100:24(S:0-1)") == {"gpu": 20, "shard": 24}
+    assert gres.counts("gpu:h100:6(S:0),gpu:1g.10gb:14(S:1),shard:h100:24(S:0-1)") == {"gpu": 20, "mig": 14, "shard": 24}
     assert gres.counts("gpu:4,mps:400") == {"gpu": 4, "mps": 400}
     assert gres.counts("bandwidth:lustre:4G") == {"bandwidth": 4 * 1024**3}
 

@@ -84,7 +84,8 @@ async def ways(slurm):
 
 
 def held(run, node=0):
-    return [gpu.minor for gpu in run.placements[node].gpus]
+    """Slurm's numbers: the nodes have parts of divided GPUs among their devices."""
+    return [int(gpu.instance.removeprefix("slurm:")) for gpu in run.placements[node].gpus]
 
 
 async def test_each_way_is_told_by_its_name(ways):
@@ -141,8 +142,8 @@ async def test_shards_are_parts_of_a_gpu(slurm, ways):
     job = slurm.submit("--gres=shard:3")
     slurm.wait(job, "RUNNING")
     [gpu] = (await ways.run(job)).placements[0].gpus
-    # Four shards to a GPU: 24 on six of a node's whole ones. Which GPU is Slurm's choice.
-    assert (gpu.hold, gpu.minor is not None) == (Hold.SHARD, True)
+    # Four shards to a GPU: 24 on the six of a node that are whole. Which GPU is Slurm's choice.
+    assert (gpu.hold, gpu.fraction, gpu.instance[:6]) == (Hold.SHARD, 0.75, "slurm:")
 
 
 async def test_a_part_of_a_divided_gpu_is_told_by_its_number(slurm, ways):
@@ -253,3 +254,14 @@ async def test_without_slurmdbd_no_comment_can_be_written(slurm, ways):
     run = await ways.until(job, State.COMPLETED)
     with pytest.raises(NotSupported, match="without slurmdbd"):
         await write(ways.all["text"].source.way, run, JobEnergy(joules=1, error_joules=0, gpu_joules=1))
+
+
+async def test_without_divided_gpus_numbers_are_minor_numbers_or_places_in_pci_order():
+    with slurm_cluster(nodes=1, gpus=4) as slurm:
+        job = slurm.submit("--gres=gpu:2")
+        slurm.wait(job, "RUNNING")
+        for order, expected in (("minor", (GpuHold(minor=0), GpuHold(minor=1))), ("pci", (GpuHold(index=0), GpuHold(index=1)))):
+            asked = Asked(Rest(url=slurm.rest_url, timeout_seconds=20), order=order, names={"gpu01": "n1"})
+            run = (await asked.runs())[job]
+            assert (run.nodes, run.placements[0].gpus) == (("n1",), expected)
+            await asked.source.close()
