@@ -9,10 +9,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import Any
 
 import structlog
 
@@ -26,9 +26,9 @@ from wattstat.journal import NodeJournal
 
 # How often readings are taken in and the samples are renewed; settling has its own, longer beat.
 BEAT_SECONDS = 5.0
+PRICES_SECONDS = 30.0
 BLOCK = BlockKey("ledger", "core", "ledger")
 
-T = TypeVar("T")
 log = structlog.get_logger(__name__)
 
 
@@ -43,6 +43,8 @@ class LedgerService:
     open_ledger: Callable[[Books], Ledger]
     hall: Hall
     settle_seconds: float
+    refresh_prices: Callable[[], Awaitable[None]] | None = None
+    price_problem: Callable[[], str] = str
     clock: Callable[[], float] = time.time
     monotonic: Callable[[], float] = time.monotonic
     beat_seconds: float = BEAT_SECONDS
@@ -68,6 +70,7 @@ class LedgerService:
     async def run(self, stop: asyncio.Event) -> None:
         """Keep the ledger until `stop` is set; then settle once more."""
         loop = asyncio.get_running_loop()
+        refreshing = asyncio.ensure_future(self._refresh())
         worker = ThreadPoolExecutor(1, thread_name_prefix="ledger")
         due = self.monotonic()
         try:
@@ -80,7 +83,18 @@ class LedgerService:
                     await asyncio.wait_for(stop.wait(), self.beat_seconds)
             await loop.run_in_executor(worker, self._beat, self.hall.snapshot(), True)
         finally:
+            refreshing.cancel()
             worker.shutdown(wait=True)
+
+    def status(self) -> dict[str, Any]:
+        """How the ledger is: what keeps it from its books or prices (empty: nothing), and what it found."""
+        return {"trouble": self.trouble, "price_trouble": self.price_problem(), "findings": list(self.findings)}
+
+    async def _refresh(self) -> None:
+        """Keep the carbon intensity current. The service's own beat decides when it is asked."""
+        while self.refresh_prices is not None:
+            await self.refresh_prices()
+            await asyncio.sleep(PRICES_SECONDS)
 
     def _beat(self, snapshot: Snapshot, settle: bool) -> Samples:
         """In the worker: take in what came, settle where it is time."""

@@ -113,7 +113,7 @@ class SlurmSource(Source[Reading]):
 def sources(config: Config, _: Inventory, *, sink: JobSink) -> list[Source[Any]]:
     """One source for every Slurm cluster of the settings. One that cannot be asked as set fails with the reason."""
     entries = config.schedulers.slurm
-    targets = [_target(entry) for entry in entries]
+    targets = [scheduler_name(entry) for entry in entries]
     return [
         made(
             functools.partial(_source, entry, config, sink, targets),
@@ -125,7 +125,8 @@ def sources(config: Config, _: Inventory, *, sink: JobSink) -> list[Source[Any]]
     ]
 
 
-def _target(entry: Slurm) -> str:
+def scheduler_name(entry: Slurm) -> str:
+    """What its runs are told under."""
     return f"slurm:{entry.cluster}" if entry.cluster else "slurm"
 
 
@@ -135,7 +136,7 @@ def _tier(entry: Slurm) -> Tier:
 
 
 def _source(entry: Slurm, config: Config, sink: JobSink, targets: Sequence[str]) -> SlurmSource:
-    target = _target(entry)
+    target = scheduler_name(entry)
     if targets.count(target) > 1:
         raise ValueError(f"several entries of schedulers.slurm are called {target!r}: give each its own `cluster`")
     return SlurmSource(
@@ -171,13 +172,9 @@ def _headers(name: str, config: Config) -> Callable[[], Mapping[str, str]]:
 
 
 def _samples(scheduler: str, runs: Sequence[Run], jobs: Sequence[Job], now: float) -> Samples:
+    """How many jobs there are. What each of them is and holds is told by the ledger, for all schedulers alike."""
     out = Samples()
     alive = [run for run in runs if run.state in ALIVE]
-    for run in alive:
-        key = (scheduler, run.key.job_id)
-        out.add(metrics.JOB_INFO, 1, *key, run.name, run.user, run.account, run.partition, run.qos, run.state.value)
-        out.add(metrics.JOB_START_TIMESTAMP_SECONDS, run.started, *key)
-        out.add(metrics.JOB_GPUS, run.gpus, *key)
     counts = {state: sum(run.state is state for run in alive) for state in (State.RUNNING, State.SUSPENDED)}
     for state, count in counts.items():
         out.add(metrics.SCHEDULER_JOBS, count, scheduler, state.value)

@@ -84,6 +84,11 @@ class Live:
         """What each collector sees of each target. Raises `CoreUnavailable`."""
         return [CollectorState(**item) for item in (await self._get("/live/collectors"))["items"]]
 
+    async def ledger(self) -> dict[str, Any]:
+        """How the ledger is. Raises `CoreUnavailable`."""
+        found: dict[str, Any] = await self._get("/live/ledger")
+        return found
+
     async def text(self, path: str, params: Mapping[str, str] | None = None) -> tuple[int, str, str]:
         """Forward a call: status, content type, body. Raises `CoreUnavailable`."""
         try:

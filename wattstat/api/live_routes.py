@@ -39,6 +39,10 @@ def router(live: Live) -> APIRouter:
         }
         return {"node": entry, "taken_at": rfc3339(snapshot.taken_at), "readings": readings}
 
+    @routes.get("/api/energy/ledger", tags=["energy"], summary="How the ledger itself is: what keeps it from books or prices")
+    async def ledger() -> dict[str, Any]:
+        return await live.ledger()
+
     @routes.get("/api/collectors", tags=["live"], summary="What each collector sees of each target")
     async def collectors(
         *, failing: Annotated[bool, Query(description="only tiers that do not succeed")] = False

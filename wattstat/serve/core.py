@@ -24,7 +24,9 @@ from wattstat.config import Config
 from wattstat.exposition import Exposition
 from wattstat.hall import Block, BlockKey, Hall
 from wattstat.inventory import Inventory
-from wattstat.serve.ledger import ledger_service
+from wattstat.jobs import JobSink, Observed
+from wattstat.serve.comments import Comments
+from wattstat.serve.ledger import ledger_service, slurm_comments
 from wattstat.serve.process import parse_listen
 
 log = structlog.get_logger(__name__)
@@ -32,16 +34,29 @@ log = structlog.get_logger(__name__)
 SELF = BlockKey("wattstat", "core", "self")
 
 
-def all_sources(config: Config, inventory: Inventory, hall: Hall, ledger: LedgerService | None) -> list[Source[Any]]:
+def all_sources(
+    config: Config, inventory: Inventory, hall: Hall, ledger: LedgerService | None, comments: Comments | None = None
+) -> list[Source[Any]]:
     """Every source that settings and inventory ask for. A further collector is one more line here."""
     found = [*redfish.sources(config, inventory), *agent.sources(config, inventory)]
     if ledger is not None:  # nobody else wants to know who ran where
         found += journal.sources(config, inventory, sink=ledger.journal)
-        found += slurm.sources(config, inventory, sink=ledger.observe)
+        found += slurm.sources(config, inventory, sink=_both(ledger.observe, comments))
         found += command_scheduler.sources(config, inventory, sink=ledger.observe)
         found += kubernetes.sources(config, inventory, sink=ledger.observe, hall=hall.snapshot)
         found += inference.sources(config, hall=hall.snapshot)
     return found
+
+
+def _both(ledger: JobSink, comments: Comments | None) -> JobSink:
+    if comments is None:
+        return ledger
+
+    def sink(observed: Observed) -> None:
+        ledger(observed)
+        comments.observe(observed)
+
+    return sink
 
 
 @dataclass(kw_only=True)
@@ -52,6 +67,7 @@ class Core:
     hall: Hall
     runner: Runner
     ledger: LedgerService | None = None
+    comments: Comments | None = None
     inventory: Inventory = field(default_factory=Inventory)
     clock: Callable[[], float] = time.time
     exposition: Exposition = field(default_factory=Exposition)
@@ -65,6 +81,7 @@ class Core:
             hall=hall,
             runner=Runner(hall, concurrency=bounds.concurrency, per_host=bounds.redfish.requests_per_bmc),
             ledger=ledger_service(config, hall) if config.energy.enabled else None,
+            comments=slurm_comments(config) if config.energy.enabled else None,
         )
 
     async def watch(self, inventory: Inventory) -> None:
@@ -73,7 +90,7 @@ class Core:
         changed_nodes = {node.name for node in inventory.nodes if before.get(node.name) != node}
         if self.ledger is not None:
             self.ledger.inventory(inventory)
-        wanted = all_sources(self.config, inventory, self.hall, self.ledger)
+        wanted = all_sources(self.config, inventory, self.hall, self.ledger, self.comments)
         changed = frozenset((each.collector, each.target) for each in wanted if each.target in changed_nodes)
         self.inventory = inventory
         await reconcile(self.runner, wanted, changed=changed)
@@ -103,6 +120,8 @@ async def run(config: Config, inventories: AsyncIterator[Inventory], stop: async
     works = [asyncio.ensure_future(_follow(core, inventories))]
     if core.ledger is not None:
         works.append(asyncio.ensure_future(core.ledger.run(stop)))
+    if core.comments is not None:
+        works.append(asyncio.ensure_future(core.comments.run(stop)))
     stopping = asyncio.ensure_future(stop.wait())
     try:
         # An error in one of them (a bug) must end the process for the supervisor to see, not freeze inventory or ledger unseen.

@@ -30,6 +30,7 @@ def application(core: Core) -> web.Application:
             web.get("/live/hall", calls.hall),
             web.get("/live/inventory", calls.inventory),
             web.get("/live/collectors", calls.collectors),
+            web.get("/live/ledger", calls.ledger),
         ]
     )
     return app
@@ -80,6 +81,10 @@ class _Calls:
 
     async def inventory(self, request: web.Request) -> web.Response:
         return _json(self._core.inventory.model_dump(mode="json"))
+
+    async def ledger(self, request: web.Request) -> web.Response:
+        ledger = self._core.ledger
+        return _json({"enabled": False} if ledger is None else {"enabled": True, **ledger.status()})
 
     async def collectors(self, request: web.Request) -> web.Response:
         items = []

@@ -3,41 +3,64 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
 from functools import partial
 from zoneinfo import ZoneInfo
 
+from collectors.slurm.commands import Commands
+from collectors.slurm.comment import Runner
+from collectors.slurm.source import scheduler_name
 from energy.database import open_books, open_reports
 from energy.ledger import Ledger
-from energy.lines import Prices
-from energy.model import Books
+from energy.model import Books, BooksError
+from energy.prices import Prices
 from energy.reports import SqlReports
 from energy.service import LedgerService
 from wattstat import inventory
 from wattstat.config import Config
 from wattstat.hall import Hall
+from wattstat.serve.comments import Comments
+from wattstat.serve.process import CannotStart
 
 
 def ledger_service(config: Config, hall: Hall) -> LedgerService:
-    """A service that opens the books when it runs."""
+    """A service that opens the books when it runs. Raises `CannotStart` for prices that make no sense."""
+    prices = prices_of(config)
     return LedgerService(
         open_books=partial(open_books, config),
-        open_ledger=partial(_open_ledger, config),
+        open_ledger=partial(_open_ledger, config, prices),
         hall=hall,
         settle_seconds=config.energy.settle_seconds,
+        refresh_prices=prices.refresh,
+        price_problem=lambda: prices.problem,
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Unknown:
-    cost: float | None = None
-    location_grams: float | None = None
-    market_grams: float | None = None
+def prices_of(config: Config) -> Prices:
+    """What energy costs and stands for, by the settings. Raises `CannotStart` for prices that make no sense."""
+    try:
+        return Prices.of(
+            config.energy, site_zone(config).key, data_dir=config.data_dir, credentials=config.credentials, clock=time.time
+        )
+    except ValueError as error:
+        raise CannotStart(str(error)) from error
 
 
 def ledger_reports(config: Config) -> SqlReports:
-    """What people ask the books."""
-    return open_reports(config, zone=site_zone(config))
+    """What people ask the books. Raises `CannotStart` for an address that makes no sense."""
+    try:
+        return open_reports(config, zone=site_zone(config))
+    except BooksError as error:
+        raise CannotStart(str(error)) from error
+
+
+def slurm_comments(config: Config) -> Comments | None:
+    """Who writes AdminComments; None where no cluster's settings ask for it."""
+    commands: dict[str, Runner] = {
+        scheduler_name(entry): Commands(timeout_seconds=entry.timeout_seconds, folder=entry.commands, conf=entry.conf)
+        for entry in config.schedulers.slurm
+        if entry.admin_comment
+    }
+    return Comments(commands=commands, reports=ledger_reports(config), clock=time.time) if commands else None
 
 
 def site_zone(config: Config) -> ZoneInfo:
@@ -48,17 +71,5 @@ def site_zone(config: Config) -> ZoneInfo:
     return ZoneInfo(inventory.load(file).site.timezone)
 
 
-class _Unpriced:
-    """What holds where no tariff and no carbon intensity is set: nothing is known, and nothing is free."""
-
-    def price(self, joules: float, at: float) -> _Unknown:
-        return _Unknown()
-
-
-def prices_of(config: Config) -> Prices:  # noqa: ARG001 - the settings will say
-    """What energy costs and stands for, by the settings."""
-    return _Unpriced()
-
-
-def _open_ledger(config: Config, books: Books) -> Ledger:
-    return Ledger(config.energy, books, prices_of(config), clock=time.time, monotonic=time.monotonic)
+def _open_ledger(config: Config, prices: Prices, books: Books) -> Ledger:
+    return Ledger(config.energy, books, prices, clock=time.time, monotonic=time.monotonic)

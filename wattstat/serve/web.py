@@ -14,14 +14,12 @@ import dashboard.app
 import energy.http
 import wattstat
 from energy.inference import InferenceReports
-from energy.model import BooksError
-from energy.reports import SqlReports
 from wattstat.api import docs_page, live_routes, problems, prometheus
 from wattstat.api.energy import EnergyReports
 from wattstat.api.live import Live
 from wattstat.config import Config
 from wattstat.serve.ledger import ledger_reports, site_zone
-from wattstat.serve.process import CannotStart, parse_listen
+from wattstat.serve.process import parse_listen
 from wattstat.store import Store, open_store
 from wattstat.store.embedded import EmbeddedStore
 from wattstat.store.scraper import Scraper
@@ -59,7 +57,7 @@ async def run(config: Config, stop: asyncio.Event) -> None:
     """Serve until `stop` is set; then flush the store and return."""
     store = open_store(config)
     live = Live(core_url(config))
-    reports = _reports(config)
+    reports = ledger_reports(config) if config.energy.enabled else None
     answering = InferenceReports(reports=reports, store=store, loop=asyncio.get_running_loop()) if reports is not None else None
     address = parse_listen(config.web.listen)
     server = _Server(
@@ -87,15 +85,6 @@ async def run(config: Config, stop: asyncio.Event) -> None:
         if reports is not None:
             reports.close()
         log.info("web stopped")
-
-
-def _reports(config: Config) -> SqlReports | None:
-    if not config.energy.enabled:
-        return None
-    try:
-        return ledger_reports(config)
-    except BooksError as error:
-        raise CannotStart(str(error)) from error
 
 
 class _Server(uvicorn.Server):
