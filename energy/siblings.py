@@ -68,5 +68,5 @@ _MEASURES: dict[str, Callable[[float], str]] = {
 }
 _HINTS = {
     "less": "A slow or throttled device, uneven shares of work, or a process that hangs?",
-    "more": "Uneven shares of work, or a second process on it?",
+    "more": "The others may be waiting for it: a slower device, a larger share of the work, or a second process on it?",
 }

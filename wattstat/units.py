@@ -7,13 +7,15 @@ from datetime import datetime
 
 _SIGNS = {"EUR": "€", "USD": "$", "GBP": "£", "CHF": "CHF", "JPY": "¥"}
 KWH = 3.6e6
+NOTHING_JOULES = 18.0
+"""What 0.00 Wh would be rounded from."""
 
 
 def energy(joules: float | None) -> str:
     """3.6 MJ are 1.00 kWh; small things stay in Wh, large ones become MWh."""
     if joules is None:
         return "-"
-    if joules == 0:
+    if abs(joules) < NOTHING_JOULES:
         return "0 Wh"
     kwh = joules / KWH
     if abs(kwh) >= 10_000:
@@ -33,7 +35,10 @@ def ratio(value: float | None) -> str:
     if value is None:
         return "-"
     percent = 100 * value
-    return f"{percent:.0f} %" if abs(percent) >= 10 or percent == 0 else f"{percent:.2g} %"
+    size = abs(percent)
+    if 0 < size < 0.01:
+        return "<0.01 %"
+    return f"{percent:.0f} %" if size >= 10 or size == 0 else f"{percent:.1f} %" if size >= 0.1 else f"{percent:.2f} %"
 
 
 def money(amount: float | None, currency: str) -> str:

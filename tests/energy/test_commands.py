@@ -17,7 +17,7 @@ SENTENCES = (
     "settled   wholly: these are the final figures",
     "cost      7.50 €",
     "carbon    9.50 kg CO2 (location-based), 0 g CO2 (market-based)",
-    "hardware energy counters and estimates; 1 % is estimated",
+    "hardware energy counters and estimates; 1.0 % is estimated",
     "! 1 of 16 GPUs did nothing: gpu02/7",
 )
 
@@ -160,6 +160,11 @@ def test_figures_of_a_part_of_the_run_are_said_to_be_that(run, site, books):
         (units.carbon(50.0), "50.0 g CO2"),
         (units.ratio(0.0123), "1.2 %"),
         (units.ratio(None), "-"),
+        (units.ratio(0.6), "60 %"),
+        (units.ratio(0.08), "8.0 %"),
+        (units.ratio(0.0004), "0.04 %"),
+        (units.ratio(1e-7), "<0.01 %"),
+        (units.energy(-0.002), "0 Wh"),
         (units.duration(93_600), "1 d 2 h"),
         (units.duration(59.6), "1 min 00 s"),
         (units.count(1, "GPU"), "1 GPU"),

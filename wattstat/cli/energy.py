@@ -170,7 +170,7 @@ def _balance_row(name: str, row: Mapping[str, Any]) -> list[object]:
     return [
         name,
         *(units.energy(row[each]) for each in energies),
-        "-" if row["residual_ratio"] is None else f"{100 * row['residual_ratio']:.3f} %",
+        "-" if row["residual_ratio"] is None else f"{100 * row['residual_ratio']:z.3f} %",
         units.energy(row["error_joules"]),
         units.duration(row["hole_seconds"]) if row["hole_seconds"] else None,
         row["source"],
