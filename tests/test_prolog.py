@@ -66,6 +66,13 @@ def test_components_of_heterogeneous_jobs_are_runs_of_their_own():
     assert slurm_job({"SLURM_JOB_ID": "41", "SLURM_HET_JOB_ID": "40", "SLURM_HET_JOB_OFFSET": "1"})["job_id"] == "40+1"
 
 
+def test_the_epilog_of_a_requeued_job_does_not_know_which_run_ends(spool):
+    """Slurm 22.05 tells it the restart count of the run to come; a prolog's is right."""
+    for command in ("slurm-prolog", "slurm-epilog"):
+        run([command, f"--agent={nobody()}", f"--spool={spool}"], {"SLURM_JOB_ID": "40", "SLURM_JOB_RESTART_COUNT": "1"})
+    assert {note.edge.value: note.instance for note in left(spool)} == {"start": "1", "end": ""}
+
+
 @pytest.mark.parametrize(
     ("variables", "gpus"),
     [

@@ -100,7 +100,7 @@ def slurm_job(environment: Mapping[str, str]) -> dict[str, str | list[str]]:
         "scheduler": "slurm",
         "job_id": job_id(environment),
         "raw_id": get("SLURM_JOB_ID", ""),
-        "instance": get("SLURM_RESTART_COUNT", ""),
+        "instance": get("SLURM_JOB_RESTART_COUNT") or get("SLURM_RESTART_COUNT", ""),
         "user": get("SLURM_JOB_USER", ""),
         "account": get("SLURM_JOB_ACCOUNT", ""),
         "partition": get("SLURM_JOB_PARTITION", ""),
@@ -186,7 +186,11 @@ def _of(command: str, arguments: Sequence[str], environment: Mapping[str, str]) 
         if edge not in {"start", "end"}:
             raise ValueError(f"expected start or end; usage: {USAGE[command]}")
         return {"edge": edge}
-    return {"edge": "start" if command == "slurm-prolog" else "end", **slurm_job(environment)}
+    job = slurm_job(environment)
+    if command == "slurm-prolog":
+        return {"edge": "start", **job}
+    # The epilog of a job that is requeued hears the restart count of the run to come (seen with 22.05).
+    return {"edge": "end", **job, "instance": ""}
 
 
 def _options(arguments: Sequence[str]) -> list[tuple[str, str]]:

@@ -114,7 +114,8 @@ class Boundaries:
         placed = Placed(number=self.count, at=min(at, self.monotonic()), note=note)
         self._placed[note.id] = placed
         self.count += 1
-        self._jobs |= {name: note.job_id for name in (note.raw_id, note.sluid) if name}
+        # A prolog of 22.05 knows a task of an array by Slurm's own number only: that says less than its processes do.
+        self._jobs |= {name: note.job_id for name in (note.raw_id, note.sluid) if name and name != note.job_id}
         for name in list(self._jobs)[: max(len(self._jobs) - MOST, 0)]:
             del self._jobs[name]
         return placed
