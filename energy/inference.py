@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Coroutine, Mapping
+from collections.abc import Coroutine, Hashable, Mapping
 from dataclasses import dataclass, field, replace
 from math import ceil
 from typing import Any, Literal, TypeVar
@@ -35,6 +35,7 @@ LIVE_SECONDS = 900.0
 # A question to the history holds up a person's page; the answer is one table on it.
 PATIENCE_SECONDS = 5.0
 
+K = TypeVar("K", bound=Hashable)
 T = TypeVar("T")
 
 log = structlog.get_logger(__name__)
@@ -55,29 +56,30 @@ class Work:
 
 def rows(work: Work, joules: float) -> tuple[Inference, ...]:
     """One line for each model."""
-    shares = shared(work, joules)
+    shares = shared(work.requests, work.tokens, joules)
     return tuple(
         Inference(
             model=model,
             requests=work.requests.get(model),
             tokens=work.tokens.get(model),
             energy_joules=shares[model],
-            joules_per_request=_per(shares[model], work.requests.get(model)),
-            joules_per_1000_tokens=_per(shares[model], work.tokens.get(model), 1000),
+            joules_per_request=per(shares[model], work.requests.get(model)),
+            joules_per_1000_tokens=per(shares[model], work.tokens.get(model), 1000),
         )
         for model in work.models
     )
 
 
-def shared(work: Work, joules: float) -> dict[str, float]:
+def shared(requests: Mapping[K, float], tokens: Mapping[K, float], joules: float) -> dict[K, float]:
     """Joules by model: by tokens where every model that was asked counts them, else by requests, else equally."""
-    asked = [model for model in work.models if work.requests.get(model, 1)]
-    by_tokens = bool(work.tokens) and all(model in work.tokens for model in asked)
-    weights = work.tokens if by_tokens else work.requests
+    models = {**requests, **tokens}
+    asked = [model for model in models if requests.get(model, 1)]
+    by_tokens = bool(tokens) and all(model in tokens for model in asked)
+    weights = tokens if by_tokens else requests
     total = sum(weights.values())
     if total <= 0:
-        return {model: joules / len(work.models) for model in work.models}
-    return {model: joules * weights.get(model, 0.0) / total for model in work.models}
+        return {model: joules / len(models) for model in models}
+    return {model: joules * weights.get(model, 0.0) / total for model in models}
 
 
 async def inference(store: Store, run: JobRow) -> tuple[Inference, ...]:
@@ -192,5 +194,6 @@ def _with_live(each: Inference, live: Inference | None) -> Inference:
     )
 
 
-def _per(joules: float, count: float | None, unit: float = 1) -> float | None:
-    return joules / count * unit if count else None
+def per(joules: float | None, count: float | None, unit: float = 1) -> float | None:
+    """Joules for each (or for every `unit`) of what was counted; None where either is not known or nothing was counted."""
+    return joules / count * unit if joules is not None and count else None

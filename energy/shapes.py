@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from energy import wire
-from wattstat.api.energy import BalanceRow, JobDetail, JobRow, Report
+from wattstat.api.energy import BalanceRow, JobDetail, JobRow, Report, ServiceReport
 
 _MOMENT = {"type": "string", "format": "date-time", "description": "RFC 3339, UTC"}
 
@@ -94,6 +94,9 @@ BALANCE = _answers(
         }
     )
 )
+
+_SERVICES = _of(ServiceReport)["properties"]
+SERVICES = _answers(_object({"from": _MOMENT, "to": _MOMENT, **_without(_SERVICES, "start", "end")}))
 
 _FIGURE = {
     "type": "object",

@@ -139,6 +139,33 @@ class Inference:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ServiceRow:
+    """What a model of an inference service answered in a span, over all jobs that ran it, and the joules of those jobs.
+
+    Energy is None where the service's job is not known.
+    """
+
+    service: str
+    model: str
+    jobs: int
+    requests: float | None
+    tokens: float | None
+    seconds_per_request: float | None
+    energy_joules: float | None
+    joules_per_request: float | None
+    joules_per_1000_tokens: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServiceReport:
+    """All inference services in a span."""
+
+    start: float
+    end: float
+    items: tuple[ServiceRow, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class JobDetail:
     """Everything about one run."""
 
