@@ -1,5 +1,7 @@
 """What inference services answered in a span, over jobs, and what it took."""
 
+import json
+
 import aiohttp
 import pytest
 from fastapi import FastAPI
@@ -112,3 +114,27 @@ async def test_over_http_it_is_a_list_with_its_span(store):
     assert (await get(Silent(), f"?from={T0}"))[0] == 503
     assert (await get(Silent(), "?from=then"))[0] == 400
     assert (await get(Silent(), f"?from={T0 + 2 * HOUR}&to={T0 + 3 * HOUR}"))[0] == 400
+
+
+ROW = {
+    "service": "chat", "model": "llama", "jobs": 2, "requests": 6600.0, "tokens": 3_300_000.0, "seconds_per_request": 1.5,
+    "energy_joules": 7.2e6, "joules_per_request": 1090.9, "joules_per_1000_tokens": 2181.8,
+}  # fmt: skip
+
+
+def test_the_command_prints_a_table_or_json(run, monkeypatch):
+    bare = {
+        **ROW,
+        "model": "bert",
+        **dict.fromkeys(("tokens", "energy_joules", "joules_per_request", "joules_per_1000_tokens")),
+    }
+    answer = {"from": "2026-11-01T00:00:00Z", "to": "2026-11-02T00:00:00Z", "items": [ROW, bare]}
+    asked = []
+    monkeypatch.setattr("wattstat.cli.asking.asked", lambda *call: asked.append(call) or answer)
+    head, llama, bert = run("energy", "services", "--from", "2026-11-01", "--url", "http://x").stdout.splitlines()
+
+    assert head.split()[:5] == ["SERVICE", "MODEL", "JOBS", "REQUESTS", "TOKENS"]
+    assert llama.split() == ["chat", "llama", "2", "6,600", "3,300,000", "1.50", "2.00", "kWh", "1,090.9", "2,181.8"]
+    assert "3,300,000" not in bert
+    assert asked[0][1:] == ("/api/energy/services", {"from": "2026-11-01", "to": "", "month": ""})
+    assert json.loads(run("energy", "services", "--json", "--url", "http://x").stdout) == answer

@@ -175,3 +175,31 @@ def _balance_row(name: str, row: Mapping[str, Any]) -> list[object]:
         units.duration(row["hole_seconds"]) if row["hole_seconds"] else None,
         row["source"],
     ]
+
+
+@app.command()
+def services(
+    *,
+    config: ConfigOption = None,
+    url: UrlOption = "",
+    start: FromOption = "",
+    to: ToOption = "",
+    month: MonthOption = "",
+    as_json: JsonOption = False,
+) -> None:
+    """Print what inference services answered, and the joules that it took, by model; the last seven days unless told."""
+    params = {"from": start, "to": to, "month": month}
+    found = asking.asked(asking.web_url(url, config), "/api/energy/services", params)
+    if as_json:
+        print_json(found)
+        return
+    columns = ("service", "model", "jobs", "requests", "tokens", "seconds", "energy", "j/request", "j/1000_tokens")
+    print_table(columns, [_service_row(row) for row in found["items"]], right=columns[2:])
+    typer.echo(_span(found), err=True)
+
+
+def _service_row(row: Mapping[str, Any]) -> list[object]:
+    counts = (None if row[name] is None else f"{row[name]:,.0f}" for name in ("requests", "tokens"))
+    seconds = None if row["seconds_per_request"] is None else f"{row['seconds_per_request']:,.2f}"
+    figures = (None if row[name] is None else f"{row[name]:,.1f}" for name in ("joules_per_request", "joules_per_1000_tokens"))
+    return [row["service"], row["model"], row["jobs"], *counts, seconds, units.energy(row["energy_joules"]), *figures]

@@ -13,6 +13,7 @@ from fastapi import FastAPI
 import dashboard.app
 import energy.http
 import wattstat
+from energy import services_http
 from energy.inference import InferenceReports
 from wattstat.api import docs_page, live_routes, problems, prometheus
 from wattstat.api.energy import EnergyReports
@@ -48,6 +49,7 @@ def application(store: Store, live: Live, config: Config, reports: EnergyReports
     app.include_router(prometheus.router(store))
     if reports is not None:
         app.include_router(energy.http.router(reports, config.energy, zone=site_zone(config)))
+        app.include_router(services_http.router(reports, store, zone=site_zone(config)))
     docs_page.install(app)
     dashboard.app.create(app, store, live, reports=reports)
     return app
