@@ -17,7 +17,7 @@ from wattstat.api.problems import Problem
 from wattstat.api.times import EXPECTED, BadTime, Span, moment, span
 from wattstat.config.energy import Energy
 
-CSV_PAGE = 5000
+CSV_PAGE = 20_000
 """Lines of a report that are read at once while CSV is written."""
 
 Sort = Literal[

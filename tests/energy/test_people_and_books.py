@@ -3,13 +3,19 @@
 import csv
 import io
 import json
+import urllib.error
+import urllib.parse
+import urllib.request
 from dataclasses import replace
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from energy.database import open_books, open_reports
 from energy.model import Account
 from tests.energy.books.entries import DAY, HOUR, T0, batch, posting, run_of, use
+from wattstat.api.energy import BYS
 from wattstat.config import Config
 from wattstat.config.energy import Energy, Tariff
 from wattstat.jobs import RunKey
@@ -125,3 +131,48 @@ def test_a_bad_cursor_is_a_problem(run, site):
 
     assert ended.exit_code == 2
     assert "is not before to" in ended.stderr
+
+
+TEXTS = st.one_of(
+    st.text(max_size=30),
+    st.sampled_from(
+        ["now", "now-1d", "2026-01-01", "2026-01", "-1", "1e400", "NaN", "%", "_", "'", "W10", "WzEsMV0", "9" * 40]
+    ),
+)
+QUERIES = {
+    "/api/jobs": ("from", "to", "user", "node", "state", "search", "sort", "limit", "cursor"),
+    "/api/jobs/1": ("instance",),
+    "/api/energy/report": ("by", "from", "to", "month", "format", "limit", "cursor"),
+    "/api/energy/balance": ("by", "from", "to", "month", "node"),
+    "/api/plan": ("parameters", "tokens", "gpu", "gpus", "mfu", "cap_watts", "pue", "price"),
+}
+
+
+@given(st.sampled_from(sorted(QUERIES)).flatmap(lambda path: st.tuples(st.just(path), given_parameters(path))))
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_whatever_is_asked_is_answered_or_refused_with_a_problem(site, asked):
+    path, params = asked
+    status, body = got(f"{site}{path}?{urllib.parse.urlencode(params, errors='replace')}")
+
+    assert status in {200, 400, 404, 422}
+    assert status == 200 or json.loads(body)["detail"]
+
+
+def got(url):
+    try:
+        with urllib.request.urlopen(url) as answer:
+            return answer.status, answer.read()
+    except urllib.error.HTTPError as refused:
+        with refused:
+            return refused.code, refused.read()
+
+
+def given_parameters(path):
+    good = {"by": st.sampled_from([*BYS, "team"]), "format": st.sampled_from(["json", "csv"]), "limit": st.sampled_from("019")}
+    usual = {
+        "parameters": st.just("7e9"),
+        "tokens": st.sampled_from(["1e9", "0", "1e999"]),
+        "gpu": st.sampled_from(["l4", "h100"]),
+    }
+    known = {**good, **usual}
+    return st.fixed_dictionaries({}, optional={name: known.get(name, TEXTS) for name in QUERIES[path]})

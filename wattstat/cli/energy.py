@@ -17,7 +17,7 @@ from wattstat.cli.output import FAILED, WRONG_USE, fail, print_json, print_table
 
 app = typer.Typer(help="Energy by job, user, account, partition, node and day; the balance of the books.", no_args_is_help=True)
 
-PAGE = 5000
+PAGE = 10_000
 
 
 class Form(StrEnum):
