@@ -40,8 +40,8 @@ class Figures:
 
 def run() -> list[Row]:
     """Measure both, one after the other."""
-    with tempfile.TemporaryDirectory() as folder, _node(Path(folder)) as variables:
-        ours = _measure(_agent(Path(folder)), variables)
+    with tempfile.TemporaryDirectory() as folder, node_of(Path(folder)) as variables:
+        ours = _measure(agent_of(Path(folder)), variables)
         peer = _measure(_nvitop(), variables) if importlib.util.find_spec("nvitop_exporter") else None
     note = f"{GPUS} H100 SXM, the same simulated NVML, {ours.series} series"
     beside = f"nvitop-exporter, {peer.series} series" if peer else "nvitop-exporter is not installed"
@@ -71,7 +71,7 @@ def run() -> list[Row]:
 
 
 @contextmanager
-def _node(folder: Path) -> Iterator[dict[str, str]]:
+def node_of(folder: Path) -> Iterator[dict[str, str]]:
     """A node whose readings change five times a second."""
     path = folder / "node.nvml"
     stop = threading.Event()
@@ -103,10 +103,11 @@ def _move(state: StateFile, stop: threading.Event) -> None:
             state.advance_gpm(0.2)
 
 
-def _agent(folder: Path) -> tuple[list[str], int]:
+def agent_of(folder: Path, **settings: str) -> tuple[list[str], int]:
+    """The command of an agent, and its port."""
     port = _free_port()
     config = folder / "wattstat.yaml"
-    config.write_text(json.dumps({"agent": {"listen": f"127.0.0.1:{port}", "node": "bench"}}))
+    config.write_text(json.dumps({"agent": {"listen": f"127.0.0.1:{port}", "node": "bench", **settings}}))
     return [sys.executable, "-m", "wattstat", "agent", "--config", str(config)], port
 
 
@@ -115,11 +116,25 @@ def _nvitop() -> tuple[list[str], int]:
     return [sys.executable, "-m", "nvitop_exporter", "--bind-address", "127.0.0.1", "--port", str(port)], port
 
 
-def _measure(program: tuple[list[str], int], variables: dict[str, str]) -> Figures:
-    command, port = program
+@contextmanager
+def serving(command: list[str], port: int, variables: dict[str, str]) -> Iterator[subprocess.Popen[bytes]]:
+    """An exporter that has shown its first GPU."""
     process = subprocess.Popen(command, env=variables, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         _wait(process, port)
+        yield process
+    finally:
+        process.send_signal(signal.SIGTERM)
+        try:
+            process.wait(10)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def _measure(program: tuple[list[str], int], variables: dict[str, str]) -> Figures:
+    command, port = program
+    with serving(command, port, variables) as process:
         connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
         begin, before = time.monotonic(), _cpu_seconds(process.pid)
         while time.monotonic() - begin < QUIET_SECONDS:
@@ -140,13 +155,6 @@ def _measure(program: tuple[list[str], int], variables: dict[str, str]) -> Figur
             resident_mib=_resident_mib(process.pid),
             cpu_ratio=cpu,
         )
-    finally:
-        process.send_signal(signal.SIGTERM)
-        try:
-            process.wait(10)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
 
 
 def _wait(process: subprocess.Popen[bytes], port: int) -> None:

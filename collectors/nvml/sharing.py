@@ -18,6 +18,7 @@ from collectors.nvml.numbers import percent
 
 # A holder whose processes are gone counts on without activity for a while: its job may start the next ones.
 LINGER_SECONDS = 600.0
+MOST_HOLDERS = 64  # remembered for each GPU
 _UTILIZATION = "GetProcessUtilization"
 
 
@@ -89,9 +90,13 @@ class SharedReading:
     processes: Mapping[int, float] | None = None
 
 
+_NOTHING = SharedReading()
+
+
 def parse(document: Any) -> SharedReading:
     """A reading of what `SharedReader` fetched; ratios of 0 to 1."""
-    document = document if isinstance(document, Mapping) else {}
+    if not document or not isinstance(document, Mapping):
+        return _NOTHING
     windows, processes = document.get("parts"), document.get("processes")
     windows = windows if isinstance(windows, Mapping) else {}
     return SharedReading(
@@ -113,6 +118,7 @@ class ShareMeter:
     _seen_at: dict[str, float] = field(default_factory=dict)
     _held: set[str] = field(default_factory=set)
     _at: float | None = None
+    _followed: set[str] = field(default_factory=set)
 
     def hold(self, holder: str) -> None:
         """A job starts here: it counts from now on, also while it has no process."""
@@ -127,20 +133,23 @@ class ShareMeter:
         """Seconds by holder with this reading; `utilization` is the whole GPU's."""
         if self.plan.parts:
             return self._see_parts(reading)
+        if not (self.plan.holders or self._held or self._seen_at):
+            self._at, self._followed = at, set()
+            return {}
         present = set(self.plan.holders.values())
         self._seen_at |= dict.fromkeys(present, at)
         for holder in [holder for holder, seen in self._seen_at.items() if at - seen > LINGER_SECONDS]:
             del self._seen_at[holder]
         active = self._active(present, reading, utilization)
         followed = present | self._held | self._seen_at.keys()
-        for holder in self._integrals.keys() - followed:
-            self._integrals[holder].interrupt()
         for holder in followed:
-            if holder not in self._integrals:
-                self._integrals[holder] = Integral(longest_gap_seconds=self.longest_gap_seconds)
-                if self._at is not None and active is not None:
-                    self._integrals[holder].begin(self._at)
-            self._integrals[holder].see(at, active.get(holder, 0.0) if active is not None else None, average_seconds=math.inf)
+            integral = self._integrals.setdefault(holder, Integral(longest_gap_seconds=self.longest_gap_seconds))
+            if holder not in self._followed and self._at is not None and active is not None:
+                integral.begin(self._at)
+            integral.see(at, active.get(holder, 0.0) if active is not None else None, average_seconds=math.inf)
+        for holder in list(self._integrals.keys() - followed)[: max(len(self._integrals) - MOST_HOLDERS, 0)]:
+            del self._integrals[holder]
+        self._followed = followed
         self._at = at
         return {holder: total for holder in followed if (total := self._integrals[holder].total) is not None}
 

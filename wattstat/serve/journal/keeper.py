@@ -6,6 +6,8 @@ import secrets
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
+from functools import lru_cache
+from operator import attrgetter
 from typing import Any, NamedTuple
 
 from wattstat.journal import Entry, Gpu, GpuCounts
@@ -62,7 +64,7 @@ class Journal:
     monotonic: Callable[[], float] = time.monotonic
     gpus: Mapping[str, Gpu] = field(default_factory=dict)
     cpus: Callable[[], Mapping[str, float]] = dict
-    ring: Ring[Column] = field(default_factory=lambda: Ring(chunks=_CHUNKS))
+    ring: Ring[Column] = field(default_factory=lambda: Ring(chunks=_CHUNKS), repr=False)
     _resets: Mapping[str, int] = field(default_factory=dict)
 
     def write_gpus(self, entry: Entry, gpus: Mapping[str, Gpu]) -> None:
@@ -149,13 +151,21 @@ class Journal:
         return {near for mark in marks for near in (mark - 1, mark)}
 
 
+_counts = attrgetter(*_COUNTS)
+
+
+@lru_cache(maxsize=64)
+def _gpu_columns(uuid: str) -> tuple[Column, ...]:
+    return tuple(Column("gpu", uuid, name) for name in _COUNTS)
+
+
 def _columns(entry: Entry) -> dict[Column, float]:
-    values: dict[Column, float] = {}
-    for uuid, counts in entry.gpus.items():
-        for name in _COUNTS:
-            value = getattr(counts, name)
-            if value is not None:
-                values[Column("gpu", uuid, name)] = value
+    values: dict[Column, float] = {
+        column: value
+        for uuid, counts in entry.gpus.items()
+        for column, value in zip(_gpu_columns(uuid), _counts(counts), strict=True)
+        if value is not None
+    }
     values.update({Column("cpu", domain): joules for domain, joules in entry.cpus.items()})
     values.update({Column("share", uuid, holder): seconds for (uuid, holder), seconds in entry.shares.items()})
     return values
