@@ -77,8 +77,8 @@ class History:
         self._seen = {key: seen for key, seen in self._seen.items() if self._is_kept(seen, told, now)}
         return tuple(seen.run for seen in self._seen.values())
 
-    def end(self, run: Run) -> None:
-        """Remember the end of a vanished run that somebody else (sacct) knew."""
+    def remember(self, run: Run) -> None:
+        """Know a run that somebody else knew: one that was alive before core's restart, or the end of one that vanished."""
         self._seen[run.key] = _Seen(run=run, at=run.ended or run.started)
 
     def _is_kept(self, seen: _Seen, told: set[RunKey], now: float) -> bool:
@@ -121,7 +121,8 @@ class History:
             before = self._seen.get(key)
             if before is None or before.run.state not in ALIVE or key in told:
                 continue
-            at = min(max(job.submitted or before.at, before.at), max(now, before.at))
+            seen_at = max(before.at, before.run.started)  # slurmctld's clock may be ahead of ours
+            at = min(max(job.submitted or seen_at, seen_at), max(now, seen_at))
             is_preempted = job.preempted is not None and job.preempted >= before.run.started
             state = State.PREEMPTED if is_preempted else State.REQUEUED
             suspended = _closed(before.run, at)

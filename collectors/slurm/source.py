@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -15,6 +15,7 @@ from collectors.frame.source import Collected, Fetched, Source, Tier
 from collectors.frame.tls import Contexts
 from collectors.frame.unusable import made
 from collectors.slurm import gres
+from collectors.slurm.accounting import Accounting
 from collectors.slurm.commands import Commands
 from collectors.slurm.history import Cluster, History
 from collectors.slurm.job import Job, Phase
@@ -44,6 +45,7 @@ class SlurmSource(Source[Reading]):
     tiers: tuple[Tier, ...]
     way: Way
     sink: JobSink
+    accounting: Accounting | None = None
     order: gres.Order = "minor"
     names: Mapping[str, str] = field(default_factory=dict)
     clock: Callable[[], float] = time.time
@@ -95,9 +97,29 @@ class SlurmSource(Source[Reading]):
         self._tell()
         cluster = self._cluster(reading)
         runs = self._history.merge(reading.jobs, cluster, asked_at)
+        try:
+            runs += await self._ends_of_vanished()
+        except CollectError as error:
+            errors["accounting"] = error
         nodes = frozenset(cluster.node(node.name) for node in reading.nodes)
         self.sink(Observed(scheduler=self.target, taken_at=asked_at, runs=runs, nodes=nodes))
         return Collected(samples=_samples(self.target, runs, reading.jobs, asked_at), errors=errors)
+
+    def remember(self, runs: Iterable[Run]) -> None:
+        """Know runs of this cluster that were alive when core last ran; before the first asking."""
+        for run in runs:
+            if run.key.scheduler == self.target:
+                self._history.remember(run)
+
+    async def _ends_of_vanished(self) -> tuple[Run, ...]:
+        """The ends of runs that Slurm forgot while nobody could ask, as its database has them."""
+        vanished = self._history.vanished
+        if not vanished or self.accounting is None:
+            return ()
+        ended = await self.accounting.ends(vanished)
+        for run in ended:
+            self._history.remember(run)
+        return ended
 
     def _cluster(self, reading: Reading) -> Cluster:
         counts = {node.name: gres.counts(node.gres) for node in reading.nodes}
@@ -139,11 +161,13 @@ def _source(entry: Slurm, config: Config, sink: JobSink, targets: Sequence[str])
     target = scheduler_name(entry)
     if targets.count(target) > 1:
         raise ValueError(f"several entries of schedulers.slurm are called {target!r}: give each its own `cluster`")
+    way = way_of(entry, config)
     return SlurmSource(
         target=target,
         tiers=(_tier(entry),),
-        way=way_of(entry, config),
+        way=way,
         sink=sink,
+        accounting=Accounting(runner=way) if isinstance(way, Commands) else None,
         order=entry.gpu_order,
         names=entry.nodes,
     )
