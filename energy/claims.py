@@ -45,7 +45,7 @@ class Claim:
 def claims(stays: Iterable[Stay], gpus: Sequence[Gpu]) -> dict[str, list[Claim]]:
     """Claims by UUID, in order of their start; the whole GPU is never claimed by two at once.
 
-    Where a run's end is known late, its successor's start is the better word for it.
+    Where two overlap, the more exact word holds: mostly the successor's start, for ends are told late.
     """
     by_uuid: dict[str, list[Claim]] = {}
     for stay in stays:
@@ -117,7 +117,12 @@ def _mig_fraction(hold: GpuHold, holder: str, gpu: Gpu) -> float:
 def _one_after_the_other(found: list[Claim]) -> list[Claim]:
     out: list[Claim] = []
     for claim in found:
-        if claim.whole:
-            out = [replace(other, end=claim.start) if other.whole and claim.start.at < other.end.at else other for other in out]
-        out.append(claim)
+        start = claim.start
+        for place, other in enumerate(out):
+            if claim.whole and other.whole and start.at < other.end.at:
+                if other.end.at < claim.end.at and other.end.slack < start.slack:
+                    start = other.end
+                else:
+                    out[place] = replace(other, end=start)
+        out.append(claim if start is claim.start else replace(claim, start=start))
     return out

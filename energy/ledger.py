@@ -20,7 +20,7 @@ from energy.settle import settle
 from energy.watermark import Watch, watermark
 from wattstat.catalogue.gpu import GPU_POWER_LIMIT_WATTS
 from wattstat.catalogue.metric import Samples
-from wattstat.catalogue.node import NODE_POWER_WATTS
+from wattstat.catalogue.node import NODE_ENERGY_JOULES_TOTAL, NODE_POWER_WATTS
 from wattstat.config.energy import Energy
 from wattstat.hall import Snapshot
 from wattstat.inventory import Inventory
@@ -68,6 +68,7 @@ class Ledger:
         self._origin = clock() - monotonic()
         self._started = clock()
         self._roster = Roster()
+        self._is_dated = False
         self._nodes: dict[str, NodeState] = {}
         self._inventory = Inventory()
         self._pending: dict[str, _Pending] = {}
@@ -105,7 +106,10 @@ class Ledger:
         """What a node's journal brought."""
         shift = self._shift
         node = self._node(journal.node)
-        node.take(journal, shift)
+        off = node.take(journal, shift)
+        if off and not self._is_dated:
+            self._roster.move(off)
+        self._is_dated = self._is_dated or bool(journal.entries)
         for boundary in journal.boundaries:
             if self._roster.boundary(journal.node, boundary, shift):
                 node.edge(boundary, shift)
@@ -121,6 +125,8 @@ class Ledger:
             best = next((by_source[source] for source in POWER_SOURCES if source in by_source), None)
             if best is not None:
                 self._node(name).meter.read(*best)
+        for found in snapshot.find(NODE_ENERGY_JOULES_TOTAL, source="counter"):
+            self._node(found.sample.labels[0]).meter.count(found.sample.value, now - found.age_seconds)
         for found in snapshot.find(GPU_POWER_LIMIT_WATTS, kind="enforced"):
             name, _, uuid, _ = found.sample.labels
             if name in self._nodes:
@@ -211,6 +217,7 @@ class Ledger:
                 is_managed=node.is_managed,
             )
         )
+        until = None if until is None else node.floor(until)
         if since is None or until is None or until <= since:
             return None
         span = node.span(

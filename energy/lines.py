@@ -189,13 +189,14 @@ class Ledgered:
             return Account.JOB
         return Account.OVERHEAD if self.is_overhead else Account.IDLE
 
-    def post(self, at: float, cells: dict[RunKey | None, Cell], measured: float, unit: Priced) -> Balance:
+    def post(self, at: float, cells: dict[RunKey | None, Cell], unit: Priced, measured: float, hole_seconds: float) -> None:
         """Post one slice, whose middle is at the wall clock's `at`."""
         hour = int(at // HOUR) * HOUR
         balance = self.hours.get(hour)
         if balance is None:
             balance = self.hours[hour] = Balance()
         balance.measured += measured
+        balance.hole_seconds += hole_seconds
         for run, cell in cells.items():
             line = self.lines.get((hour, run))
             if line is None:
@@ -209,7 +210,6 @@ class Ledgered:
                 balance.overhead += joules
             else:
                 balance.idle += joules
-        return balance
 
     def postings(self) -> tuple[Posting, ...]:
         """The lines, in order of time."""

@@ -25,6 +25,8 @@ CPU_DOMAINS = ("package-", "dram-")
 OVERSHOOT = 1.1
 # A mean power over less than this says little: the counter goes in steps.
 SHORTEST_MEAN_SECONDS = 5.0
+# Less than this between two datings of one reading is how long answers take, and no clock that was set.
+SAME_CLOCK_SECONDS = 2.0
 
 
 @dataclass(slots=True)
@@ -41,6 +43,10 @@ class Base:
     def record(self, shift: float) -> list[Any]:
         """For the checkpoint, in the wall clock's time."""
         return [self.reading.at + shift, *self.reading[1:], self.posted, self.watts]
+
+    def moved(self, seconds: float) -> Base:
+        """The same, called later."""
+        return Base(self.reading._replace(at=self.reading.at + seconds), self.posted, self.watts)
 
     @classmethod
     def of(cls, record: list[Any], shift: float) -> Base:
@@ -69,6 +75,7 @@ class NodeState:
     idle_watts: dict[str, float] = field(default_factory=dict)
     limits: dict[str, float] = field(default_factory=dict)
     node_gpus: int = 0
+    is_restored: bool = False
     _claims: tuple[int, tuple[Gpu, ...], dict[str, list[Claim]]] | None = None
 
     @property
@@ -76,12 +83,43 @@ class NodeState:
         """When the journal's newest entry was written."""
         return self.entries[-1].at if self.entries else None
 
-    def take(self, journal: NodeJournal, shift: float) -> None:
-        """Add what is new of a journal's reading, in order of time."""
+    def take(self, journal: NodeJournal, shift: float) -> float:
+        """Add what is new of a journal's reading, in order of time.
+
+        Returns by how many seconds the checkpoint turned out to be dated too early.
+        """
+        off = 0.0
         if journal.gpus != self.gpus:
             self.gpus = journal.gpus
+        if self.is_restored and journal.entries:
+            off = self._misdated(journal, shift)
+            self.move(off)
+            self.is_restored = False
         for entry in journal.entries:
             self._take(Entry(at=entry.at - shift, gpus=entry.gpus, cpus=entry.cpus, shares=entry.shares), journal.boot)
+        return off
+
+    def move(self, seconds: float) -> None:
+        """Call everything that was settled later by this, for our clock went otherwise when that was written."""
+        if self.settled is not None:
+            self.settled += seconds
+        self.gpu_bases = {uuid: base.moved(seconds) for uuid, base in self.gpu_bases.items()}
+        self.cpu_bases = {domain: base.moved(seconds) for domain, base in self.cpu_bases.items()}
+        self.meter.move(seconds)
+
+    def _misdated(self, journal: NodeJournal, shift: float) -> float:
+        """By how much a checkpoint's time is off. The agent's own seconds tell when it was, as long as the agent lives."""
+        for uuid, base in self.gpu_bases.items():
+            seconds = base.reading.seconds
+            entries = [entry for entry in journal.entries if uuid in entry.gpus and entry.gpus[uuid].power_seconds is not None]
+            if seconds is None or base.reading.boot != journal.boot or not entries:
+                continue
+            since, near = min(
+                (((entry.gpus[uuid].power_seconds or 0.0) - seconds, entry) for entry in entries), key=lambda pair: abs(pair[0])
+            )
+            off = near.at - shift - since - base.reading.at
+            return off if abs(off) > SAME_CLOCK_SECONDS else 0.0
+        return 0.0
 
     def _take(self, entry: Entry, boot: str) -> None:
         at = entry.at
@@ -117,6 +155,12 @@ class NodeState:
         starts += [self.meter.knots[0].at] if self.meter.knots else []
         return max(starts, default=None)
 
+    def floor(self, until: float) -> float:
+        """The newest entry that is not newer: settled there, meters are read, not interpolated."""
+        place = bisect_right(self.entries, until, key=lambda each: each.at) - 1
+        is_silent = not self.entries or self.entries[-1].at < until
+        return until if is_silent or place < 0 else self.entries[place].at
+
     def span(self, since: float, until: float, *, shift: float, roster: Roster, is_overhead: bool, idle_ratio: float) -> Span:
         """All that is to be known to settle."""
         by_uuid = {gpu.uuid: gpu for gpu in self.gpus}
@@ -149,7 +193,7 @@ class NodeState:
             gpus=gpus,
             cpus=cpus,
             meter=meter,
-            source="devices" if meter is None else "integrated",
+            source="devices" if meter is None else "counter" if self.meter.anchor else "integrated",
             stays=stays,
             frames=Frames(entries=self.entries, boots=self.boots),
             node_gpus=max(len(self.gpus), self.node_gpus),
@@ -206,7 +250,7 @@ class NodeState:
                 if (counts := entry.gpus.get(uuid)) is not None
             ]
             if uuid in self.edges:
-                found = sorted([*found, *self.edges[uuid]], key=lambda reading: reading.at)
+                found = _merged(found, self.edges[uuid])
             yield uuid, *_with_base(self.gpu_bases.get(uuid), found)
 
     def _cpu_readings(self) -> Iterator[tuple[str, Base, list[Reading]]]:
@@ -261,24 +305,36 @@ def restored(checkpoint: Checkpoint, shift: float, now: float) -> NodeState:
     state: dict[str, Any] = json.loads(checkpoint.state)
     node = NodeState(
         name=checkpoint.node,
-        settled=min(checkpoint.settled_until - shift, now),
+        settled=checkpoint.settled_until - shift,
         token=checkpoint.settled_until,
         gpu_bases={uuid: Base.of(record, shift) for uuid, record in state["gpus"].items()},
         cpu_bases={domain: Base.of(record, shift) for domain, record in state["cpus"].items()},
         is_managed=state["managed"],
         deficit=state["deficit"],
         idle_watts=state["idle_watts"],
+        is_restored=True,
     )
     if state["meter"] is not None:
         node.meter.restore(MeterBase.of(state["meter"], shift))
+    node.move(min(0.0, now - (checkpoint.settled_until - shift)))
     return node
 
 
 def _with_base(base: Base | None, readings: list[Reading]) -> tuple[Base, list[Reading]]:
     """The readings from the base on. A meter that is new begins with its first reading."""
     if base is None:
-        return Base(readings[0]), readings
+        return Base(readings[0], posted=None), readings
     return base, [base.reading, *(reading for reading in readings if reading.at > base.reading.at)]
+
+
+def _merged(readings: list[Reading], edges: list[Reading]) -> list[Reading]:
+    """Readings with those of boundaries between them, where they fit: a boundary's time may be wrong, if it was told late."""
+    out = sorted([*readings, *edges], key=lambda reading: reading.at)
+    known = [reading for reading in out if reading.joules is not None]
+    for before, edge, after in zip(known, known[1:], known[2:], strict=False):
+        if edge.boot == "" and not (before.joules or 0.0) <= (edge.joules or 0.0) <= (after.joules or 0.0):
+            out.remove(edge)
+    return out
 
 
 def _based(readings: Sequence[Reading], knots: Sequence[Knot], span: Span) -> Base:

@@ -45,6 +45,13 @@ class Stay:
     suspended: tuple[tuple[float, float], ...] = ()
 
 
+class _Told(NamedTuple):
+    """A boundary, and its steady time."""
+
+    boundary: Boundary
+    at: float
+
+
 @dataclass(slots=True)
 class _Known:
     """A run, when it was last mentioned, and since when it lasts by what was known when it was first mentioned."""
@@ -55,6 +62,7 @@ class _Known:
     shift: float
     seen: float
     told: Run | None = None
+    is_restored: bool = False
 
 
 @dataclass(kw_only=True)
@@ -67,8 +75,9 @@ class Roster:
     nodes: dict[str, frozenset[str]] = field(default_factory=dict)
     changed: dict[RunKey, Run] = field(default_factory=dict)
     _known: dict[RunKey, _Known] = field(default_factory=dict)
-    _ends: dict[RunKey, dict[tuple[str, Edge], Boundary]] = field(default_factory=dict)
+    _ends: dict[RunKey, dict[tuple[str, Edge], _Told]] = field(default_factory=dict)
     _ids: set[str] = field(default_factory=set)
+    _shifts: dict[str, tuple[float, ...]] = field(default_factory=dict)
 
     def run(self, key: RunKey) -> Run | None:
         """The run as it is known now."""
@@ -90,8 +99,20 @@ class Roster:
 
     def restore(self, run: Run, seen: float, shift: float) -> None:
         """A run as the books had it, last heard of at `seen`."""
-        self._known[run.key] = _Known(run, _whole_second(run.started, shift), _end(run, shift, NEVER), shift, seen)
+        self._known[run.key] = _Known(
+            run, _whole_second(run.started, shift), NEVER if run.ended is None else _whole_second(run.ended, shift), shift, seen
+        )
         self._lay_out(run.key)
+
+    def move(self, seconds: float) -> None:
+        """Call the runs that came from the books later by this, for our clock went otherwise when they were written."""
+        for key, known in self._known.items():
+            if known.is_restored:
+                known.start = Moment(known.start.at + seconds, known.start.slack)
+                known.end = NEVER if known.end is NEVER else Moment(known.end.at + seconds, known.end.slack)
+                known.seen += seconds
+                known.shift -= seconds
+                self._lay_out(key)
 
     def observe(self, observed: Observed, shift: float) -> None:
         """Take in what a scheduler said; words that come late or twice are harmless."""
@@ -99,6 +120,7 @@ class Roster:
         before = self.words.get(observed.scheduler)
         if before is not None and taken_at <= before:
             return
+        shift = self._clock_of(observed, taken_at, before, shift)
         self.words[observed.scheduler] = taken_at
         self.nodes[observed.scheduler] = observed.nodes
         mentioned = set()
@@ -115,7 +137,7 @@ class Roster:
             return False
         self._ids.add(boundary.id)
         key = self._key_of(boundary)
-        self._ends.setdefault(key, {})[node, boundary.edge] = boundary
+        self._ends.setdefault(key, {})[node, boundary.edge] = _Told(boundary, boundary.at - shift)
         known = self._known.get(key)
         if known is None:
             run = _run_of(key, node, boundary)
@@ -139,9 +161,34 @@ class Roster:
             ):
                 for node in known.run.nodes:
                     self.stays.get(node, {}).pop(key, None)
-                for boundary in self._ends.pop(key, {}).values():
+                for boundary, _ in self._ends.pop(key, {}).values():
                     self._ids.discard(boundary.id)
                 del self._known[key]
+
+    def _clock_of(self, observed: Observed, taken_at: float, before: float | None, shift: float) -> float:
+        """How far the scheduler's clock is ahead of the steady one.
+
+        As far as ours is, until ours jumps: then the scheduler's jumped too if it is the same machine's (or ours was wrong
+        before and is right now), and else stayed. What it tells of new starts and ends fits only one of both.
+        """
+        shifts = [each for each in self._shifts.get(observed.scheduler, ()) if abs(each - shift) > WHOLE_SECOND]
+        shifts.insert(0, shift)
+        if len(shifts) > 1 and before is not None:
+            misfits = [self._misfits(observed.runs, taken_at, before, each) for each in shifts]
+            shifts = [each for each, number in zip(shifts, misfits, strict=True) if number == min(misfits)]
+        self._shifts[observed.scheduler] = tuple(shifts)
+        return shifts[0]
+
+    def _misfits(self, runs: Iterable[Run], taken_at: float, before: float, shift: float) -> int:
+        """How many new starts and ends would not lie between the last two words."""
+        times = []
+        for run in runs:
+            known = self._known.get(run.key)
+            if known is None:
+                times.append(run.started)
+            if run.ended is not None and (known is None or known.run.ended is None):
+                times.append(run.ended)
+        return sum(not _fits(_whole_second(at, shift), before, taken_at) for at in times)
 
     def _told(self, run: Run, taken_at: float, before: float | None, shift: float) -> None:
         known = self._known.get(run.key)
@@ -149,14 +196,15 @@ class Roster:
             known.seen = taken_at
             return
         if known is None:
-            start = _whole_second(run.started, shift)
-            if before is not None and start.at < before - LATE_WORD_SECONDS:
-                start = Moment((before + taken_at) / 2, (taken_at - before) / 2)
-            known = self._known[run.key] = _Known(run, _capped(start, taken_at), NEVER, shift, taken_at)
-        elif known.run.started != run.started and known.told is not None:
-            known.start = _capped(_whole_second(run.started, shift), taken_at)
+            start = _within(_whole_second(run.started, shift), before, taken_at)
+            known = self._known[run.key] = _Known(run, start, NEVER, shift, taken_at)
+        elif known.told.started != run.started if known.told is not None else not known.is_restored:
+            known.start = _within(_whole_second(run.started, shift), None, taken_at)
+        if run.ended is None:
+            known.end = NEVER
+        elif known.end is NEVER:
+            known.end = _within(_whole_second(run.ended, shift), before, taken_at)
         known.seen, known.told, known.run = taken_at, run, _remembered(run, known.run)
-        known.end = _capped(_end(run, shift, known.end), taken_at)
         known.shift = shift
         self._lay_out(run.key)
         self.changed[run.key] = known.run
@@ -166,7 +214,7 @@ class Roster:
         if known.told is None and known.seen > taken_at - LATE_WORD_SECONDS:
             return  # only a node told of it so far, and the scheduler may be late
         known.end = Moment((known.seen + taken_at) / 2, (taken_at - known.seen) / 2)
-        ends = [boundary.at for (_, edge), boundary in self._ends.get(key, {}).items() if edge is Edge.END]
+        ends = [told.boundary.at for (_, edge), told in self._ends.get(key, {}).items() if edge is Edge.END]
         ended = max(ends, default=known.end.at + known.shift)
         known.run = replace(known.run, ended=max(ended, known.run.started), state=State.GONE)
         self.changed[key] = known.run
@@ -194,8 +242,8 @@ class Roster:
             suspended += ((known.run.suspended_since - known.shift, inf),)
         for placement in known.run.placements:
             node = placement.node
-            start = _truer(known.start, ends.get((node, Edge.START)), known.shift)
-            end = _truer(known.end, ends.get((node, Edge.END)), known.shift)
+            start = _truer(known.start, ends.get((node, Edge.START)))
+            end = _truer(known.end, ends.get((node, Edge.END)))
             self.stays.setdefault(node, {})[key] = Stay(
                 run=key,
                 start=start,
@@ -216,23 +264,28 @@ def _remembered(run: Run, before: Run) -> Run:
     return replace(run, placements=before.placements) if run.ended is not None and not run.gpus and before.gpus else run
 
 
-def _end(run: Run, shift: float, before: Moment) -> Moment:
-    if run.ended is None:
-        return NEVER
-    return before if before is not NEVER else _whole_second(run.ended, shift)
+def _within(moment: Moment, before: float | None, now: float) -> Moment:
+    """What is first told of now has happened, and not long before the last word, which did not tell of it.
+
+    Where a scheduler says otherwise, its clock is not ours: then it was in between, nobody knows when.
+    """
+    since = moment.at if before is None else before
+    if _fits(moment, since, now):
+        return Moment(min(moment.at, now), moment.slack)
+    since = min(since, now)
+    return Moment((since + now) / 2, (now - since) / 2)
 
 
-def _capped(moment: Moment, now: float) -> Moment:
-    """What is told of has happened."""
-    return moment if moment.at <= now or moment is NEVER else Moment(now, moment.slack)
+def _fits(moment: Moment, before: float, now: float) -> bool:
+    return before - LATE_WORD_SECONDS <= moment.at - moment.slack <= now
 
 
-def _truer(said: Moment, boundary: Boundary | None, shift: float) -> Moment:
-    """The node's own time of a start or an end, unless it is that of another run of the job."""
-    if boundary is None:
+def _truer(said: Moment, told: _Told | None) -> Moment:
+    """The node's own time of a start or an end, unless it may be that of another run of the job."""
+    if told is None:
         return said
-    at = boundary.at - shift
-    return Moment(at) if said is NEVER or abs(at - said.at) <= max(SAME_EDGE_SECONDS, 2 * said.slack) else said
+    is_sure = told.boundary.instance != "" or said is NEVER
+    return Moment(told.at) if is_sure or abs(told.at - said.at) <= max(SAME_EDGE_SECONDS, 2 * said.slack) else said
 
 
 def _run_of(key: RunKey, node: str, boundary: Boundary) -> Run:

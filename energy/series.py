@@ -7,6 +7,7 @@ is filled in. Between two knots the joules are interpolated, and the error bound
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Container, Sequence
 from typing import NamedTuple
 
@@ -69,42 +70,71 @@ class Rise(NamedTuple):
 def track(readings: Sequence[Reading], most_watts: float | None = None, watts: float | None = None) -> list[Knot]:
     """Knots of a meter's readings, oldest first.
 
-    `most_watts` is what the meter's device could draw at the most, `watts` what it drew before the first reading.
+    `most_watts` is what the meter's device could draw at the most, `watts` what it drew before the first reading. Where the
+    counter is silent for some readings, integrated power tells the shape; after its last word, the joules too, for the present.
     """
     if not readings:
         return []
-    before = readings[0]
-    knots = [Knot(before.at, 0.0)] if watts is None else [Knot(before.at - 1, -watts), Knot(before.at, 0.0)]
-    by_counter: tuple[int, Reading] | None = (len(knots) - 1, before) if before.joules is not None else None
+    since = readings[0]
+    knots = [Knot(since.at, 0.0)] if watts is None else [Knot(since.at - 1, -watts), Knot(since.at, 0.0)]
+    silent: list[Reading] = []
     for reading in readings[1:]:
-        last = knots[-1]
-        if reading.at <= last.at:
+        if reading.at <= since.at or is_stale(since, reading):
             continue
-        if reading.joules is not None and by_counter is not None:
-            place, since = by_counter
-            rise = counted(since, reading, most_watts, _watts(knots, place))
-            knots[place + 1 :] = _stretched(knots[place:], rise)
-            knots.append(Knot(reading.at, knots[place].joules + rise.joules, rise.methods, rise.filled, rise.error))
+        if reading.joules is None and since.joules is not None:
+            silent.append(reading)
+            continue
+        before = _watts(knots, len(knots) - 1)
+        if reading.joules is None or since.joules is None:
+            rise = integrated(since, reading, before)
         else:
-            rise = integrated(before, reading, _watts(knots, len(knots) - 1))
-            knots.append(Knot(reading.at, last.joules + rise.joules, rise.methods, rise.filled, rise.error))
-        if reading.joules is not None:
-            by_counter = len(knots) - 1, reading
-        if reading.power is not None or before.power is None:
-            before = reading
-    return knots
+            rise = counted(since, reading, most_watts, before)
+        if silent:
+            knots += _shaped(_by_power(knots[-1], since, [*silent, reading], before), knots[-1].joules, rise)
+            silent = []
+        else:
+            knots.append(Knot(reading.at, knots[-1].joules + rise.joules, rise.methods, rise.filled, rise.error))
+        since = reading
+    return knots + _by_power(knots[-1], since, silent, _watts(knots, len(knots) - 1))
+
+
+def is_stale(before: Reading, reading: Reading) -> bool:
+    """A counter that fell though its agent saw no reset: not the counter fell, the reading is an older one, come late."""
+    if before.joules is None or reading.joules is None or reading.joules >= before.joules:
+        return False
+    return reading.boot in (before.boot, "") and reading.resets <= before.resets
+
+
+def _by_power(knot: Knot, since: Reading, readings: Sequence[Reading], watts: float) -> list[Knot]:
+    """Knots after `knot` by integrated power."""
+    knots = [knot]
+    for reading in readings:
+        rise = integrated(since, reading, watts)
+        knots.append(Knot(reading.at, knots[-1].joules + rise.joules, rise.methods, rise.filled, rise.error))
+        since = reading
+    return knots[1:]
+
+
+def _shaped(knots: Sequence[Knot], origin: float, rise: Rise) -> list[Knot]:
+    """Knots that have the shape of these, and rise by what the counter says."""
+    drawn = knots[-1].joules - origin
+    factor = rise.joules / drawn if drawn > 0 else 0.0
+    shape = [Knot(knot.at, origin + (knot.joules - origin) * factor, rise.methods | knot.methods) for knot in knots[:-1]]
+    return [*shape, Knot(knots[-1].at, origin + rise.joules, rise.methods, rise.filled, rise.error)]
 
 
 def counted(before: Reading, after: Reading, most_watts: float | None, watts: float) -> Rise:
     """Joules between two readings of a hardware counter; `watts` is what was drawn before them.
 
-    `resets` counts within one boot of the agent only. Seen by another boot, or without one, a counter that fell was reset.
+    `resets` counts within one boot of the agent only; a counter that fell was reset in any case. What was drawn between the
+    last reading and the reset nobody counted: integrated power fills it, else what was drawn before.
     """
     was, now = before.joules or 0.0, after.joules or 0.0
-    same_boot = before.boot == after.boot and before.boot != ""
-    if now >= was and not (same_boot and after.resets != before.resets):
-        return Rise(now - was, COUNTER)
+    same_boot = before.boot == after.boot
     seconds = after.at - before.at
+    is_reset = same_boot and after.resets > before.resets and (most_watts is None or now <= most_watts * seconds)
+    if now >= was and not is_reset:
+        return Rise(now - was, COUNTER)
     if same_boot and before.power is not None and after.power is not None and after.power >= before.power:
         drawn = max(now, after.power - before.power)
         return Rise(drawn, COUNTER | ESTIMATED, drawn - now, POWER_ACCURACY * drawn)
@@ -140,19 +170,6 @@ def _watts(knots: Sequence[Knot], place: int) -> float:
         return 0.0
     before, knot = knots[place - 1], knots[place]
     return (knot.joules - before.joules) / (knot.at - before.at)
-
-
-def _stretched(knots: Sequence[Knot], rise: Rise) -> list[Knot]:
-    """Knots after the first, where the counter was silent and power told the shape, made to end where the counter does."""
-    if len(knots) == 1:
-        return []
-    first, last = knots[0], knots[-1]
-    drawn = last.joules - first.joules
-    factor = min(1.0, rise.joules / drawn) if drawn > 0 else 0.0
-    return [
-        Knot(knot.at, first.joules + (knot.joules - first.joules) * factor, rise.methods | INTEGRAL, knot.filled, rise.error)
-        for knot in knots[1:]
-    ]
 
 
 def levels(
@@ -213,3 +230,15 @@ def between(knots: Sequence[Knot], place: int, cut: float, most_watts: float | N
 def _slope(knots: Sequence[Knot], place: int) -> float:
     """The steeper of the two stretches that meet at a knot, in watts."""
     return max(_watts(knots, place), _watts(knots, place + 1) if place + 1 < len(knots) else 0.0)
+
+
+def gauge_slack(knots: Sequence[Knot], at: float) -> float:
+    """How far the joules of a gauge may be off between two of its readings: power passes from one to the other at any time."""
+    place = bisect_right(knots, at, key=lambda knot: knot.at) - 1
+    if place < 0 or place + 1 >= len(knots):
+        return 0.0
+    past, left = at - knots[place].at, knots[place + 1].at - at
+    own = _watts(knots, place + 1)
+    early = _watts(knots, place) if place > 0 else own
+    late = _watts(knots, place + 2) if place + 2 < len(knots) else own
+    return max(abs(own - early), abs(late - own)) * past * left / (past + left)

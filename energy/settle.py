@@ -8,7 +8,7 @@ error of it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import NamedTuple
@@ -19,7 +19,7 @@ from energy.claims import Claim
 from energy.lines import Activity, Cell, Ledgered, Priced, Use
 from energy.model import HOUR, GpuUse, Method
 from energy.roster import Moment, Stay
-from energy.series import COUNTER_STEP_SECONDS, ESTIMATED, Knot, levels
+from energy.series import COUNTER_STEP_SECONDS, ESTIMATED, Knot, gauge_slack, levels
 from wattstat.jobs import RunKey
 from wattstat.journal import Gpu
 
@@ -67,6 +67,13 @@ class Span:
     idle_ratio: float = 0.01
 
 
+class Measured(NamedTuple):
+    """What the node's meter counted in a slice, and for how long it was not read."""
+
+    joules: float
+    hole_seconds: float
+
+
 class Slice(NamedTuple):
     """Joules of one meter in one slice of time, with their marks; `error` is without that of the slice's edges."""
 
@@ -86,9 +93,9 @@ def settle(span: Span, price: Callable[[float], Priced]) -> Ledgered:
         work.cpu(cpu, tenants)
     out = Ledgered(node=span.node, is_overhead=span.is_overhead, source=span.source, deficit=span.deficit)
     measured = work.rest(span.meter, tenants, out)
-    for row, joules, (since, until) in zip(work.cells, measured, work.slices, strict=True):
+    for row, (joules, hole_seconds), (since, until) in zip(work.cells, measured, work.slices, strict=True):
         at = (since + until) / 2 + span.shift
-        out.post(at, row, joules, price(at))
+        out.post(at, row, price(at), joules, hole_seconds)
     out.uses = {key: _gpu_use(key, span.node, meter, claim, use) for key, (meter, claim, use) in work.uses.items()}
     return out
 
@@ -202,42 +209,99 @@ class _Work:
     def cpu(self, meter: Meter, tenants: Tenants) -> None:
         """Processors' or memory's joules to whoever was given processors."""
         errors = self._errors(meter, self.edges)
+        weights = [rules.cpu_weights(row, self.span.node_gpus) for row in tenants]
         for place, piece in enumerate(slices(meter, self.cuts, errors)):
-            weights = rules.cpu_weights(tenants[place], self.span.node_gpus)
-            error = piece.error + sum(errors.get(at, 0.0) for at in self.slices[place])
-            for run, weight in weights.items():
+            for run, weight in weights[place].items():
                 cell = _cell(self.cells[place], run)
                 cell.cpu += weight * piece.joules
-                cell.error += weight * error
-                cell.estimated += weight * piece.estimated
-                cell.methods |= piece.methods | (SPLIT if len(weights) > 1 else 0)
+                self._mark(cell, piece, weight, is_split=len(weights[place]) > 1)
+        self._at_edges(weights, errors)
 
-    def rest(self, meter: Meter | None, tenants: Tenants, out: Ledgered) -> list[float]:
-        """The node's joules less its devices', by share of those. Returns what the node's meter counted, slice by slice."""
+    def rest(self, meter: Meter | None, tenants: Tenants, out: Ledgered) -> list[Measured]:
+        """The node's joules less its devices', by share of those. Returns what the node's meter counted, slice by slice.
+
+        Between two readings of the devices the rest (fans, supplies) goes on evenly, whatever the devices do.
+        """
+        devices = [sum(cell.joules for cell in row.values()) for row in self.cells]
         if meter is None:
-            return [sum(cell.joules for cell in row.values()) for row in self.cells]
-        errors = self._errors(meter, self.edges)
-        found = slices(meter, self.cuts, errors)
-        for place, piece in enumerate(found):
-            row = self.cells[place]
-            devices = sum(cell.joules for cell in row.values())
-            rest, out.deficit = rules.rest_of_node(piece.joules, devices, out.deficit)
-            drew = [tenant._replace(device_joules=_joules(row, tenant.run)) for tenant in tenants[place]]
-            weights = rules.rest_weights(drew, _joules(row, None), self.span.node_gpus)
-            error = piece.error + sum(errors.get(at, 0.0) for at in self.slices[place])
-            estimated = piece.estimated / piece.joules if piece.joules > 0 else 0.0
-            for run, weight in weights.items():
-                cell = _cell(row, run)
-                cell.rest += weight * rest
-                cell.error += weight * error
-                cell.estimated += weight * rest * estimated
-                cell.methods |= piece.methods | (SPLIT if len(weights) > 1 else 0)
-        return [piece.joules for piece in found]
+            return [Measured(joules, 0.0) for joules in devices]
+        weights = [self._rest_weights(place, row) for place, row in enumerate(tenants)]
+        measured: list[Measured] = []
+        errors: dict[float, float] = {}
+        groups = self._groups()
+        pieces = slices(meter, [self.cuts[place] for place in groups], ())
+        for (first, end), piece in zip(pairwise(groups), pieces, strict=True):
+            drawn = sum(devices[first:end])
+            rest, out.deficit = rules.rest_of_node(piece.joules, drawn, out.deficit)
+            since, until = self.cuts[first], self.cuts[end]
+            errors |= rest_errors(meter, (since, until), rest, self.edges)
+            guessed = piece.estimated / piece.joules if piece.joules > 0 else 0.0
+            for place in range(first, end):
+                start, stop = self.slices[place]
+                part = (stop - start) / (until - since)
+                share = Slice(part * rest, piece.methods, part * rest * guessed, part * piece.error)
+                self._share_rest(place, share, weights[place], devices[place])
+                hole_seconds = guessed * (stop - start) if piece.methods & ESTIMATED else 0.0
+                measured.append(Measured(devices[place] + part * (piece.joules - drawn), hole_seconds))
+        self._at_edges(weights, errors)
+        return measured
+
+    def _groups(self) -> list[int]:
+        """Which cuts are readings of the devices, the first and the last in any case."""
+        marks, last = set(self.span.frames.times), len(self.slices)
+        return [0, *(place for place in range(1, last) if self.cuts[place] in marks), last]
+
+    def _rest_weights(self, place: int, tenants: Sequence[rules.Tenant]) -> dict[RunKey | None, float]:
+        row = self.cells[place]
+        drew = [tenant._replace(device_joules=_joules(row, tenant.run)) for tenant in tenants]
+        return rules.rest_weights(drew, _joules(row, None), self.span.node_gpus)
+
+    def _share_rest(self, place: int, rest: Slice, weights: dict[RunKey | None, float], devices: float) -> None:
+        """A slice's rest, to whoever's devices it served. Where those are not sure, neither is the rest's share."""
+        for run, weight in weights.items():
+            cell = _cell(self.cells[place], run)
+            unsure = min(1.0, cell.error / devices) if devices > 0 else 0.0
+            cell.rest += weight * rest.joules
+            cell.error += unsure * rest.joules
+            self._mark(cell, rest, weight, is_split=len(weights) > 1)
+
+    def _mark(self, cell: Cell, piece: Slice, weight: float, *, is_split: bool) -> None:
+        cell.error += weight * piece.error
+        cell.estimated += weight * piece.estimated
+        cell.methods |= piece.methods | (SPLIT if is_split else 0)
+
+    def _at_edges(self, weights: Sequence[dict[RunKey | None, float]], errors: Mapping[float, float]) -> None:
+        """Where shares change while joules are not sure, everybody's joules are unsure by as much as his share changes."""
+        last = len(self.slices)
+        for place, at in enumerate(self.cuts):
+            error = errors.get(at)
+            if error:
+                before = weights[place - 1] if place > 0 else {}
+                after = weights[place] if place < last else {}
+                for run in before.keys() | after.keys():
+                    near = place if run in after else place - 1
+                    _cell(self.cells[near], run).error += abs(after.get(run, 0.0) - before.get(run, 0.0)) * error
 
     def _errors(self, meter: Meter, moments: Iterable[Moment]) -> dict[float, float]:
         """How far the joules at starts and ends within the span may be off, by their time."""
         since, until = self.cuts[0], self.cuts[-1]
         return {moment.at: edge_error(meter, moment) for moment in moments if since <= moment.at <= until}
+
+
+def rest_errors(meter: Meter, group: tuple[float, float], rest: float, edges: Iterable[Moment]) -> dict[float, float]:
+    """How far the rest may be off on either side of starts and ends between two readings of the devices, by their time.
+
+    How much rest there was in between is as sure as the node's meter at both readings; when it was drawn, nobody knows.
+    """
+    since, until = group
+    unsure = {at: gauge_slack(meter.knots, at) for at in group}
+    errors: dict[float, float] = {}
+    for at, slack in edges:
+        if since <= at <= until:
+            inside = rest * max(at - since, until - at) / (until - since) if since < at < until else 0.0
+            about = sum(unsure.values()) if since < at < until else unsure[at]
+            errors[at] = inside + about + slack * rest / (until - since)
+    return errors
 
 
 def _tenants(span: Span, since: float, until: float) -> list[rules.Tenant]:

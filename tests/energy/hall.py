@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from energy.ledger import Ledger
 from tests.energy.memory_books import MemoryBooks
+from wattstat.catalogue.gpu import GPU_POWER_LIMIT_WATTS
 from wattstat.catalogue.metric import Sample
 from wattstat.catalogue.node import NODE_POWER_WATTS
 from wattstat.config.energy import Energy
@@ -71,15 +72,18 @@ class Bench:
     def observe(self, *runs: Run, nodes: tuple[str, ...] = ("n1",), scheduler: str = "slurm") -> None:
         self.ledger.observe(Observed(scheduler=scheduler, taken_at=self.clocks.wall(), runs=runs, nodes=frozenset(nodes)))
 
-    def power(self, watts: float, node: str = "n1") -> None:
+    def power(self, watts: float, node: str = "n1", *, limit: float | None = None, gpus: tuple[Gpu, ...] = ()) -> None:
         now = self.clocks.wall()
-        block = Block(
-            key=BlockKey("redfish", node, "fast"),
-            samples=(Sample(NODE_POWER_WATTS, (node, "system"), watts),),
-            taken_at=now,
-            interval_seconds=10,
-        )
+        samples = [Sample(NODE_POWER_WATTS, (node, "system"), watts)]
+        if limit is not None:
+            samples += [Sample(GPU_POWER_LIMIT_WATTS, (node, str(gpu.index), gpu.uuid, "enforced"), limit) for gpu in gpus]
+        block = Block(key=BlockKey("redfish", node, "fast"), samples=tuple(samples), taken_at=now, interval_seconds=10)
         self.ledger.see(Snapshot(taken_at=now, blocks=(block,)))
+
+    def settled_steady(self, node: str = "n1") -> float:
+        """Until when a node is settled, by the clock that does not jump."""
+        settled = self.ledger._nodes[node].settled
+        return START if settled is None else settled + self.clocks.steady - self.ledger._now
 
 
 def gpus(count: int) -> tuple[Gpu, ...]:
