@@ -39,6 +39,8 @@ MOST_NODES = 64
 NODES_EVERY_SECONDS = 300.0
 # How long after its start core waits for the agents' first word before it reports pods without their GPUs.
 PATIENCE_SECONDS = 60.0
+# A pod that ended is told of for so long: core may have been away when it did. Clusters keep such pods for ever.
+ENDED_FOR_SECONDS = 2 * 86400.0
 _SLICE_VERSIONS = ("v1", "v1beta2", "v1beta1")
 
 
@@ -132,7 +134,7 @@ class KubernetesSource(Source[Reading]):
         made_runs = (
             observed.run(each, self._held.get(each.uid, ()), scheduler=self.target, settings=self.settings, cluster=cluster)
             for each in known
-            if each.gpus or each.uid in self._held
+            if (each.gpus or each.uid in self._held) and (each.ended is None or now - each.ended < ENDED_FOR_SECONDS)
         )
         return Reading(
             runs=tuple(run for run in made_runs if run is not None),

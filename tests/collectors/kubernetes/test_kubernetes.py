@@ -85,6 +85,17 @@ async def test_the_end_of_a_pod_is_that_of_its_last_container_and_its_gpus_are_r
     assert run.placements[0].gpus == (GpuHold(uuid=A),)
 
 
+async def test_a_pod_that_ended_long_ago_is_no_news(server, agents, source):
+    agents.heard("gpu001")
+    server.lists["/api/v1/pods"] = [
+        pod("lately", phase="Succeeded", containerStatuses=ended(at="2025-12-31T01:00:00Z")),
+        pod("once", phase="Succeeded", containerStatuses=ended(at="2025-12-01T01:00:00Z")),
+    ]
+    observed, _ = await told(source)
+
+    assert [run.key.job_id for run in observed.runs] == ["team-a/lately"]
+
+
 @pytest.mark.parametrize(
     ("status", "state"),
     [
