@@ -110,15 +110,18 @@ def other_runs(runs: Sequence[JobRow], seen: Seen) -> Markup:
 
 
 def inference(served: Sequence[Inference]) -> Markup:
-    """Requests and tokens by model, and what each took."""
+    """Requests and tokens by model, and what each took; of a run that is alive also what it takes now."""
+    alive = any(each.live_joules_per_request is not None or each.live_joules_per_1000_tokens is not None for each in served)
     rows = [
         [each.model or "all models", _count(each.requests), _count(each.tokens), words.kilowatt_hours(each.energy_joules),
-         _joules(each.joules_per_request), _joules(each.joules_per_1000_tokens)]
+         _joules(each.joules_per_request), _joules(each.joules_per_1000_tokens),
+         *([_joules(each.live_joules_per_request), _joules(each.live_joules_per_1000_tokens)] if alive else [])]
         for each in served
     ]  # fmt: skip
     headings = (("Model", False), ("Requests", True), ("Tokens", True), ("kWh", True), ("J per request", True),
                 ("J per 1,000 tokens", True))  # fmt: skip
-    return table(headings, rows, "Inference")
+    now = (("J per request, last 15 min", True), ("J per 1,000 tokens, last 15 min", True)) if alive else ()
+    return table((*headings, *now), rows, "Inference")
 
 
 def _count(value: float | None) -> str:
