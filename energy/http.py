@@ -35,15 +35,17 @@ def router(
     reports: EnergyReports,
     settings: Energy | None = None,
     *,
+    learn_from: EnergyReports | None = None,
     zone: tzinfo = UTC,
     clock: Callable[[], float] = time.time,
 ) -> APIRouter:
     """All routes. Their functions are plain ones, so that FastAPI calls them in threads: the reports block.
 
-    `zone` is the site's, in which dates and months begin; `settings` hold prices and PUE for plans.
+    `zone` is the site's, in which dates and months begin; `settings` hold prices and PUE for plans. Plans learn from dozens of
+    jobs of `learn_from`, where `reports` ask more for each job than the books know.
     """
     routes = APIRouter(tags=["energy"])
-    routes.include_router(plan_http.router(reports, settings or Energy(), clock))
+    routes.include_router(plan_http.router(learn_from or reports, settings or Energy(), clock))
 
     def spanned(start: str | None, end: str | None, month: str | None = None) -> Span:
         try:

@@ -58,7 +58,9 @@ def test_a_pod_that_runs_is_shown_with_what_it_served(run, site):
     shown = run("jobs", "show", "team-a/bert-0", "--url", site).stdout
 
     assert "what came later is not in these figures yet" in shown
-    assert "llama: 5e+03 J a request, 1e+04 J per 1,000 tokens" in shown
+    assert (
+        "llama: 100 requests, 50,000 tokens, 5.0 kJ a request, 10.0 kJ per 1,000 tokens; now 12.5 J per 1,000 tokens" in shown
+    )
     assert "cost      not known: no tariff" in shown
 
 

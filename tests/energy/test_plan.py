@@ -13,7 +13,7 @@ from fastapi import FastAPI
 from hypothesis import given
 from hypothesis import strategies as st
 
-from energy import capping, learning, plan_http
+from energy import capping, http, learning, plan_http
 from energy.boards import BOARDS, board, of_model
 from energy.plan import Site, Wish, implied_mfu, plan
 from energy.quantity import Quantity, about, exact, next_of, product, total
@@ -410,3 +410,14 @@ def test_a_wish_without_sense_is_wrong_use(run):
 
     assert ended.exit_code == 2
     assert "mfu: 40.0 has no sense" in ended.stderr
+
+
+async def test_plans_learn_from_the_books_alone_where_reports_ask_more_for_each_job():
+    books, slow = Trained([600.0] * 6), Trained([600.0] * 6)
+    app = FastAPI()
+    app.include_router(http.router(slow, learn_from=books, clock=lambda: NOW))
+    async with serving(app) as url, aiohttp.ClientSession(url) as session:
+        answer = await (await session.get("/api/plan", params={"parameters": "7B", "tokens": "1T"})).json()
+
+    assert any("own 6 finished jobs" in each["source"] for each in answer["constants"])
+    assert slow.asked == []

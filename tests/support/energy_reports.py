@@ -115,7 +115,13 @@ class BooksInMemory:
             return None
         hour = JobHour(start=NOW - 86_400, energy=Parts(gpu=45e6), error_joules=1.0, cost=3.75, carbon_grams=4750.0)
         served = Inference(
-            model="llama", requests=100, tokens=5e4, energy_joules=5e5, joules_per_request=5000, joules_per_1000_tokens=1e4
+            model="llama",
+            requests=100,
+            tokens=5e4,
+            energy_joules=5e5,
+            joules_per_request=5000,
+            joules_per_1000_tokens=1e4,
+            live_joules_per_1000_tokens=12.5,
         )
         return JobDetail(
             job=runs[0],

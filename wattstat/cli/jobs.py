@@ -220,11 +220,18 @@ def _carbon(job: Mapping[str, Any]) -> str:
 
 
 def _served(each: Mapping[str, Any]) -> str:
-    figures = [
-        None if each[name] is None else f"{each[name]:.3g} J {text}"
-        for name, text in (("joules_per_request", "a request"), ("joules_per_1000_tokens", "per 1,000 tokens"))
-    ]
-    return f"{each['model']}: " + (", ".join(figure for figure in figures if figure) or units.energy(each["energy_joules"]))
+    counts = [f"{each[name]:,.0f} {name}" for name in ("requests", "tokens") if each[name] is not None]
+    whole = [f"{_joules(each[name])} {text}" for name, text in _SERVED if each[name] is not None]
+    live = [f"{_joules(each[f'live_{name}'])} {text}" for name, text in _SERVED if each.get(f"live_{name}") is not None]
+    figures = ", ".join([*counts, *whole]) or units.energy(each["energy_joules"])
+    return f"{each['model']}: {figures}" + (f"; now {', '.join(live)}" if live else "")
+
+
+_SERVED = (("joules_per_request", "a request"), ("joules_per_1000_tokens", "per 1,000 tokens"))
+
+
+def _joules(joules: float) -> str:
+    return f"{joules / 1000:,.1f} kJ" if joules >= 1000 else f"{joules:.3g} J"
 
 
 def _gpu(each: Mapping[str, Any]) -> list[object]:

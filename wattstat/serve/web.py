@@ -48,7 +48,8 @@ def application(store: Store, live: Live, config: Config, reports: EnergyReports
     app.include_router(live_routes.forwarding(live))
     app.include_router(prometheus.router(store))
     if reports is not None:
-        app.include_router(energy.http.router(reports, config.energy, zone=site_zone(config)))
+        books = reports.reports if isinstance(reports, InferenceReports) else reports
+        app.include_router(energy.http.router(reports, config.energy, learn_from=books, zone=site_zone(config)))
         app.include_router(services_http.router(reports, store, zone=site_zone(config)))
     docs_page.install(app)
     dashboard.app.create(app, store, live, reports=reports)
