@@ -9,7 +9,15 @@ from playwright.sync_api import TimeoutError as PlaywrightTimeout
 pytestmark = pytest.mark.browser
 
 CHART = ".js-plotly-plot .scatterlayer .trace"
-PAGES = {"/": "#map .cell", "/node/gpu-03": ".gpu-row", "/nodes": ".servers .server-row"}
+PAGES = {
+    "/": "#map .cell",
+    "/node/gpu-03": ".gpu-row",
+    "/nodes": ".servers .server-row",
+    "/jobs": ".job-row",
+    "/job/4204": ".gpu-row",
+    "/energy": ".report-row",
+}
+WITHOUT_CHARTS = {"/nodes", "/energy"}
 
 
 @pytest.mark.parametrize("path", PAGES)
@@ -18,7 +26,7 @@ def test_a_page_draws_without_complaint_and_asks_no_other_host(site, watched, pa
     page.goto(site.url + path)
 
     expect(page.locator(PAGES[path]).first).to_be_visible()
-    if path != "/nodes":
+    if path not in WITHOUT_CHARTS:
         expect(page.locator(CHART).first).to_be_visible()
     assert watched.complaints == []
     assert [url for url in watched.requests if not url.startswith((site.url, "data:", "blob:"))] == []
@@ -226,9 +234,11 @@ def test_kiosk_has_no_header_and_does_not_scroll(site, watched):
 def test_no_text_is_smaller_than_14_pixels_and_nothing_is_wider_than_the_screen(site, watched, size):
     page = watched.page
     page.set_viewport_size({"width": size[0], "height": size[1]})
-    for path in ("/", "/node/gpu-03"):
+    for path in ("/", "/node/gpu-03", "/jobs", "/job/4204", "/energy"):
         page.goto(site.url + path)
-        expect(page.locator(CHART).first).to_be_visible()
+        expect(page.locator(PAGES[path]).first).to_be_visible()
+        if path not in WITHOUT_CHARTS:
+            expect(page.locator(CHART).first).to_be_visible()
 
         smallest = page.evaluate("""Math.min(...[...document.querySelectorAll('body *')]
             .filter(e => e.checkVisibility() && [...e.childNodes].some(n => n.nodeType === 3 && n.textContent.trim()))

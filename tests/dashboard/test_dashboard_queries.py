@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from fixture_hall import FakeLive, inventory
+from fixture_hall import FakeLive, inventory, job_samples
 
 from dashboard import queries
 from tests.promql.real_prometheus import Prometheus, started
@@ -30,17 +30,28 @@ EXPRESSIONS = {
     "GPU power": queries.gpu_power("gpu-03", 60),
     "GPU temperature": queries.gpu_temperature("gpu-03", 60),
     "GPU utilization": queries.gpu_utilization("gpu-03", 15),
+    "job power": queries.job_power("slurm", "4201", 60),
+    "power of several": queries.gpus_power(("gpu-03", "gpu-04"), 60),
+    "SM activity": queries.gpus_sm_active(("gpu-03",), 15),
+    "tensor": queries.gpus_tensor_active(("gpu-03", "gpu-04"), 60),
+    "utilization of several": queries.gpus_utilization(("gpu-03", "gpu-04"), 60),
+    "limits": queries.gpus_limit(("gpu-03", "gpu-04")),
+    "throttled": queries.gpus_throttled(("gpu-03", "gpu-04"), 60),
+    "no XIDs": queries.gpus_xids(("gpu-09",), 60),
+    "lost": queries.gpus_lost(("gpu-01", "gpu-02")),
+    "caps": queries.nodes_cap(("gpu-03", "gpu-04")),
     **{f"since {kind}": expression for kind, expression in queries.SINCE.items()},
 }
 # What holds nowhere in the fixture; everything else must bring something.
-EMPTY = {"no cap", "since remap_failed", "since remap_pending", "since power_off"}
+EMPTY = {"no cap", "no XIDs", "since remap_failed", "since remap_pending", "since power_off"}
 
 
 def scrape(live: FakeLive, at: float) -> list[str]:
     """Samples of the fixture's hall at a moment, plus counters of energy: one server with its own, the others integrated."""
     live.clock = lambda: at
     entries = [entry for entry in live.hall_inventory.nodes if entry.name not in live.unread]
-    lines = [s.metric.series_prefix(s.labels) + repr(s.value) for entry in entries for s in live.samples(entry)]
+    samples = [*(sample for entry in entries for sample in live.samples(entry)), *job_samples(at)]
+    lines = [sample.metric.series_prefix(sample.labels) + repr(sample.value) for sample in samples]
     for entry in entries:
         sources = ("counter", "integrated") if entry.name == "gpu-01" else ("integrated",)
         lines += [
@@ -108,6 +119,10 @@ def test_every_metric_of_an_expression_is_in_the_catalogue(name):
 def test_every_label_of_an_expression_is_one_of_its_metric(name):
     for metric, matchers in re.findall(r"(wattstat_\w+)\{([^}]*)\}", EXPRESSIONS[name]):
         assert {matcher.split("=")[0] for matcher in matchers.split(",") if "=" in matcher} <= set(ALL[metric].labels)
+
+
+def test_a_servers_name_is_no_pattern_and_leaves_no_quotes():
+    assert r'node=~"gpu\\.\\(hpc\\)|a\"b|n1"' in queries.gpus_limit(("gpu.(hpc)", 'a"b', "n1"))
 
 
 def test_a_servers_name_cannot_leave_its_quotes():
