@@ -125,9 +125,12 @@ class KubeletSource(Source[tuple[Held, ...]]):
 
 
 def sources(config: Config, node: str) -> list[Source[Any]]:
-    """The kubelet of this node, where its socket is or was said to be."""
+    """The kubelet of this node, where its socket was said to be, or where kubelets have their folder for it.
+
+    The socket itself may still be missing: at boot the agent may come before the kubelet.
+    """
     socket = config.agent.pod_resources or SOCKET
-    if config.agent.pod_resources is None and not _is_there(socket):
+    if config.agent.pod_resources is None and not _is_there(socket.parent):
         return []
     tier = Tier("fast", EVERY_SECONDS, 4.0)
     if importlib.util.find_spec("grpclib") is None or importlib.util.find_spec("google.protobuf") is None:
@@ -194,8 +197,8 @@ def _labels(node: str, held: Held) -> tuple[str, ...]:
     )
 
 
-def _is_there(socket: Path) -> bool:
+def _is_there(folder: Path) -> bool:
     try:
-        return socket.is_socket()
+        return folder.is_dir()
     except OSError:  # a folder on the way that only root may enter
         return False

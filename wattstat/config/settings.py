@@ -218,8 +218,8 @@ class Agent(Strict):
     sysfs: Path = Path("/sys")
     """Where the kernel's files are mounted; another place inside a container."""
     pod_resources: Path | None = None
-    """Socket of the kubelet's pod-resources service, which tells which pod holds which GPU; looked for at
-    /var/lib/kubelet/pod-resources/kubelet.sock unless given."""
+    """Socket of the kubelet's pod-resources service, which tells which pod holds which GPU; unless given, it is
+    /var/lib/kubelet/pod-resources/kubelet.sock where that folder exists."""
     proc: Path = Path("/proc")
     """Where the kernel's view of processes is mounted; the host's, at another place inside a container."""
     token_file: Path | None = None

@@ -1,6 +1,5 @@
 """The agent knows from the kubelet which pod holds which GPU."""
 
-import socket
 import subprocess
 import sys
 
@@ -120,19 +119,21 @@ async def test_an_answer_that_is_no_protobuf_is_a_bad_payload(source):
         await collected(source)
 
 
-def test_without_a_socket_there_is_nothing_to_read(monkeypatch, tmp_path):
-    monkeypatch.setattr("collectors.kubelet.source.SOCKET", tmp_path / "none.sock")
+def test_where_no_kubelet_ever_was_there_is_nothing_to_read(monkeypatch, tmp_path):
+    monkeypatch.setattr("collectors.kubelet.source.SOCKET", tmp_path / "pod-resources/kubelet.sock")
 
     assert sources(Config(), "gpu001") == []
 
 
-def test_a_socket_at_the_usual_place_is_found(monkeypatch, tmp_path):
-    monkeypatch.setattr("collectors.kubelet.source.SOCKET", tmp_path / "k.sock")
-    with socket.socket(socket.AF_UNIX) as listening:
-        listening.bind(str(tmp_path / "k.sock"))
-        (found,) = sources(Config(), "gpu001")
+async def test_a_kubelet_that_comes_up_after_the_agent_is_read(monkeypatch, tmp_path):
+    monkeypatch.setattr("collectors.kubelet.source.SOCKET", tmp_path / "kubelet.sock")
+    (found,) = sources(Config(), "gpu001")
+    with pytest.raises(Unreachable):
+        await found.collect("fast")
+    with kubelet(tmp_path / "kubelet.sock", pods(("a", "p", "c", "nvidia.com/gpu", [A]))):
+        _, labels = await collected(found)
 
-    assert (found.collector, found.target) == ("kubelet", "gpu001")
+    assert [each["node"] for each in labels] == ["gpu001"]
 
 
 async def test_a_missing_package_is_told_with_what_to_install(monkeypatch, tmp_path):
