@@ -37,8 +37,9 @@ from wattstat.jobs import ALIVE, GpuHold, JobSink, Observed, Run
 # list is read page by page.
 MOST_NODES = 64
 NODES_EVERY_SECONDS = 300.0
-# How long after its start core waits for the agents' first word before it reports pods without their GPUs.
-PATIENCE_SECONDS = 60.0
+# How long after its start core waits for the agents' first word before it reports pods without their GPUs. The ledger waits a
+# minute for the first word of a scheduler, and then takes it that there is none.
+PATIENCE_SECONDS = 40.0
 # A pod that ended is told of for so long: core may have been away when it did. Clusters keep such pods for ever.
 ENDED_FOR_SECONDS = 2 * 86400.0
 _SLICE_VERSIONS = ("v1", "v1beta2", "v1beta1")
