@@ -141,6 +141,7 @@ class Ledger:
     def settle(self, now: float) -> Settled:
         """All that can be settled by now (the wall clock), not yet counted as written: that is said by `committed`."""
         shift = self._clock() - self._now
+        self._roster.place(now - shift)
         units: dict[int, Priced] = {}
 
         def price(at: float) -> Priced:

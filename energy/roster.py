@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from math import inf
 from typing import NamedTuple
 
+from energy.matching import is_of, run_of
 from wattstat.jobs import GpuHold, Observed, Placement, Run, RunKey, State
 from wattstat.journal import Boundary, Edge
 
@@ -78,6 +79,7 @@ class Roster:
     _ends: dict[RunKey, dict[tuple[str, Edge], _Told]] = field(default_factory=dict)
     _ids: set[str] = field(default_factory=set)
     _shifts: dict[str, tuple[float, ...]] = field(default_factory=dict)
+    _waiting: list[tuple[str, Boundary, float]] = field(default_factory=list)
 
     def run(self, key: RunKey) -> Run | None:
         """The run as it is known now."""
@@ -130,13 +132,34 @@ class Roster:
         for key, known in list(self._known.items()):
             if key.scheduler == observed.scheduler and key not in mentioned and known.run.ended is None:
                 self._vanished(key, known, taken_at)
+        self.place(taken_at)
 
     def boundary(self, node: str, boundary: Boundary, shift: float) -> bool:
         """Take in a true start or end; the same one may come often. Whether it was new."""
         if boundary.id in self._ids:
             return False
         self._ids.add(boundary.id)
-        key = self._key_of(boundary)
+        self._waiting.append((node, boundary, shift))
+        self.place(boundary.at - shift)
+        return True
+
+    def place(self, now: float) -> None:
+        """Lay boundaries at their runs. Those of runs that a scheduler has yet to tell of wait for its word, but not for long.
+
+        A node is often quicker than its scheduler's collector, and may know less: a job's number without its array, no cluster.
+        """
+        waiting, self._waiting = self._waiting, []
+        for node, boundary, shift in waiting:
+            known = run_of(boundary, [each.run for each in self._known.values()])
+            at = boundary.at - shift
+            words = [word for name, word in self.words.items() if is_of(boundary, name)]
+            if known is None and any(word > at - LATE_WORD_SECONDS for word in words) and now < at + LATE_WORD_SECONDS:
+                self._waiting.append((node, boundary, shift))
+            else:
+                key = RunKey(boundary.scheduler, boundary.job_id, boundary.instance or "0") if known is None else known.key
+                self._place(key, node, boundary, shift)
+
+    def _place(self, key: RunKey, node: str, boundary: Boundary, shift: float) -> None:
         self._ends.setdefault(key, {})[node, boundary.edge] = _Told(boundary, boundary.at - shift)
         known = self._known.get(key)
         if known is None:
@@ -146,11 +169,12 @@ class Roster:
             self.changed[key] = run
         elif known.told is None:
             known.run = self.changed[key] = _joined(known.run, node, boundary)
+        elif boundary.gpus and not any(each.gpus for each in known.run.placements if each.node == node):
+            known.run = self.changed[key] = _filled(known.run, node, boundary)
         if boundary.edge is Edge.END and known.told is None and known.end is NEVER:
             known.end = Moment(boundary.at - shift)
             known.run = self.changed[key] = replace(known.run, ended=boundary.at, state=State.GONE)
         self._lay_out(key)
-        return True
 
     def forget(self, settled: Callable[[str], float]) -> None:
         """Drop runs that ended before all that is still to be settled on their nodes, once no scheduler mentions them."""
@@ -219,19 +243,6 @@ class Roster:
         known.run = replace(known.run, ended=max(ended, known.run.started), state=State.GONE)
         self.changed[key] = known.run
         self._lay_out(key)
-
-    def _key_of(self, boundary: Boundary) -> RunKey:
-        """The run that a boundary speaks of: a prolog may not know the cluster's name, nor how often the job was started."""
-        runs = [
-            known
-            for key, known in self._known.items()
-            if key.job_id == boundary.job_id
-            and key.scheduler.partition(":")[0] == boundary.scheduler.partition(":")[0]
-            and boundary.instance in ("", key.instance)
-        ]
-        if not runs:
-            return RunKey(boundary.scheduler, boundary.job_id, boundary.instance or "0")
-        return min(runs, key=lambda known: abs(known.run.started - boundary.at)).run.key
 
     def _lay_out(self, key: RunKey) -> None:
         """Where the run stays, node by node."""
@@ -306,6 +317,11 @@ def _joined(run: Run, node: str, boundary: Boundary) -> Run:
     if node in run.nodes:
         return run
     return replace(run, placements=(*run.placements, _placement(node, boundary)))
+
+
+def _filled(run: Run, node: str, boundary: Boundary) -> Run:
+    """The run with what it held on a node, where its scheduler had forgotten that before it was asked: a short job."""
+    return replace(run, placements=tuple(_placement(node, boundary) if each.node == node else each for each in run.placements))
 
 
 def _placement(node: str, boundary: Boundary) -> Placement:

@@ -1,0 +1,35 @@
+"""Which run a node's word of a start or an end is about."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from wattstat.jobs import Run
+from wattstat.journal import Boundary, Edge
+
+# Where a scheduler's collector keeps the scheduler's own number of a job, beside the id that users know.
+NUMBER_LABELS = ("slurm_job_id",)
+_SAME_SECOND = 1.0
+
+
+def is_of(boundary: Boundary, scheduler: str) -> bool:
+    """Whether a boundary may be this scheduler's: a prolog may not know which of several clusters it serves."""
+    return scheduler.partition(":")[0] == boundary.scheduler.partition(":")[0]
+
+
+def run_of(boundary: Boundary, runs: Iterable[Run]) -> Run | None:
+    """The run that a boundary speaks of.
+
+    Slurm's prolog may know a task of an array, or a component, by its number only (seen with 22.05), and its epilog not how
+    often the job was started. A start is that of the run that began next to it; an end that of the last that had begun.
+    """
+    own = [run for run in runs if is_of(boundary, run.key.scheduler) and _is_called(run, boundary)]
+    if boundary.edge is Edge.END:
+        begun = [run for run in own if run.started <= boundary.at + _SAME_SECOND]
+        return max(begun, key=lambda run: run.started, default=None)
+    return min(own, key=lambda run: abs(run.started - boundary.at), default=None)
+
+
+def _is_called(run: Run, boundary: Boundary) -> bool:
+    names = (run.key.job_id, *(run.labels.get(label) for label in NUMBER_LABELS))
+    return boundary.job_id in names and boundary.instance in {"", run.key.instance}
