@@ -1,6 +1,7 @@
 """The nodes' journals, as core reads them: `/journal` of each agent, with a cursor, handed to whoever keeps the ledger.
 
-Only ages come over the wire. The reader puts them on its own clock, so that a node's clock may be wrong or jump.
+Only ages come over the wire. The reader puts them on its own clock as it stands at that moment, so that a node's clock may be
+wrong or jump; what to do about jumps of the reader's own is up to the ledger, which sees the same clock.
 """
 
 from __future__ import annotations
@@ -19,18 +20,17 @@ from collectors.journal_json import JournalReading, parse
 from wattstat.catalogue.metric import Samples
 from wattstat.config import Config
 from wattstat.inventory import Inventory, Node
-from wattstat.journal import Entry, JournalSink, NodeJournal
+from wattstat.journal import JournalSink
 
 _LONGEST_TIMEOUT_SECONDS = 10.0
 
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """How far a node's journal was read: the agent's life, its cursor, and when the newest entry was taken."""
+    """How far a node's journal was read: the agent's life and its cursor."""
 
     boot: str
     cursor: int
-    newest: float
 
 
 @dataclass(kw_only=True)
@@ -75,10 +75,8 @@ class JournalSource(Source[JournalReading]):
         fetched = await self.fetch(tier)
         reading = self.parse(tier, fetched.documents)
         if reading.journal is not None:
-            journal = self._in_order(reading.journal)
-            self.sink(journal)
-            newest = journal.entries[-1].at if journal.entries else self._newest(reading.journal.boot)
-            self._seen = Seen(boot=journal.boot, cursor=reading.cursor, newest=newest)
+            self.sink(reading.journal)
+            self._seen = Seen(boot=reading.journal.boot, cursor=reading.cursor)
         errors: dict[str, CollectError] = {}
         if reading.unknown:
             errors["journal"] = BadPayload(f"{reading.unknown} entries left out as unknown: is the agent of another version?")
@@ -91,26 +89,6 @@ class JournalSource(Source[JournalReading]):
     def samples(self, reading: JournalReading) -> Samples:
         """None: the ledger makes the metrics."""
         return Samples()
-
-    def _newest(self, boot: str) -> float:
-        return self._seen.newest if self._seen is not None and self._seen.boot == boot else float("-inf")
-
-    def _in_order(self, journal: NodeJournal) -> NodeJournal:
-        """Entries never go back before those read last, even where our own clock was set back in between."""
-        newest = self._newest(journal.boot)
-        late = [entry for entry in journal.entries if entry.at <= newest]
-        if not late:
-            return journal
-        moved = [Entry(at=newest, gpus=each.gpus, cpus=each.cpus, shares=each.shares) for each in late[-1:]]
-        rest = journal.entries[len(late) :]
-        return NodeJournal(
-            node=journal.node,
-            boot=journal.boot,
-            gpus=journal.gpus,
-            entries=(*moved, *rest),
-            boundaries=journal.boundaries,
-            complete=journal.complete,
-        )
 
 
 def sources(

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 CONNECT_SECONDS = 0.02
 ANSWER_SECONDS = 0.03
 LISTEN = "127.0.0.1:9837"
-SPOOL = "/var/lib/wattstat/spool"
+SPOOL = "/var/lib/wattstat-agent/spool"
 USAGE = {
     "slurm-prolog": "wattstat slurm-prolog [--agent HOST:PORT] [--spool DIR] [--gpu-order minor|pci] [--scheduler NAME]",
     "slurm-epilog": "wattstat slurm-epilog [--agent HOST:PORT] [--spool DIR] [--gpu-order minor|pci] [--scheduler NAME]",

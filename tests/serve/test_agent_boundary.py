@@ -204,6 +204,19 @@ async def test_a_mig_device_is_named_by_its_own_uuid_and_counted_by_its_gpu(gpus
     assert read["gpus"][1]["slices"] == {"mig:1:0": 3}
 
 
+async def test_slurm_s_numbers_count_the_parts_of_divided_gpus(gpus, board):
+    board.set_mig(0, [mig("MIG-a", 1), mig("MIG-b", 2)])
+    await gpus.read("medium")
+    await gpus.read()
+    read = await gpus.journal()
+    whole = read["gpus"][1]["uuid"]
+    for number, uuid in enumerate(["MIG-a", "MIG-b", whole]):
+        await tell(gpus, {**START, "gpus": [number], "id": f"b{number}"})
+        assert (await gpus.journal())["boundaries"][-1]["gpus"] == [uuid]
+    await tell(gpus, {**START, "scheduler": "pbs", "gpus": [1]})
+    assert (await gpus.journal())["boundaries"][-1]["gpus"] == [whole]
+
+
 def mig(uuid, instance):
     return MigInstance(
         uuid=uuid,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
@@ -86,16 +86,21 @@ def noted(document: Any) -> Note:
 
 def named_gpus(boundary: Told, gpus: Mapping[str, Gpu]) -> dict[str, str]:
     """UUIDs of the GPUs or MIG devices that a boundary names, each with the UUID of its GPU. Unknown ones are left out."""
-    found = {}
-    for name in boundary.gpus:
-        number = int(name) if name.isascii() and name.isdecimal() else None
-        for gpu in gpus.values():
-            is_number = number is not None and number == (gpu.index if boundary.gpu_order == "pci" else gpu.minor)
-            if is_number or name == gpu.uuid:
-                found[gpu.uuid] = gpu.uuid
-            elif name in gpu.mig_uuids.values():
-                found[name] = gpu.uuid
-    return found
+    known: dict[str, tuple[str, str]] = {}
+    for gpu in gpus.values():
+        known[gpu.uuid] = gpu.uuid, gpu.uuid
+        known |= {part: (part, gpu.uuid) for part in gpu.mig_uuids.values()}
+    known |= _numbered(boundary, sorted(gpus.values(), key=lambda gpu: gpu.index))
+    return dict(known[name] for name in boundary.gpus if name in known)
+
+
+def _numbered(boundary: Told, gpus: Sequence[Gpu]) -> dict[str, tuple[str, str]]:
+    """What numbers mean: GPUs, but to Slurm on a node with divided GPUs each part of them and each GPU that is not divided."""
+    if boundary.scheduler.partition(":")[0] == "slurm" and any(gpu.mig_uuids for gpu in gpus):
+        devices = ((part, gpu.uuid) for gpu in gpus for part in gpu.mig_uuids.values() or (gpu.uuid,))
+        return {str(number): device for number, device in enumerate(devices)}
+    numbers = ((gpu.uuid, gpu.index if boundary.gpu_order == "pci" else gpu.minor) for gpu in gpus)
+    return {str(number): (uuid, uuid) for uuid, number in numbers if number is not None}
 
 
 def _valid(kind: type[Kind], document: Any) -> Kind:

@@ -17,7 +17,7 @@ import structlog
 from wattstat.config import Config
 from wattstat.serve.journal.boundary import InvalidBoundary, Note, noted
 
-SYSTEM_FOLDER = Path("/var/lib/wattstat")
+SYSTEM_FOLDER = Path("/var/lib/wattstat-agent")
 _MOST_BYTES = 65536
 
 log = structlog.get_logger(__name__)
