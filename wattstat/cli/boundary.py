@@ -29,7 +29,7 @@ SpoolOption = Annotated[
     str | None,
     typer.Option(
         metavar="DIR",
-        help="The agent's spool, for when it does not answer; WATTSTAT_AGENT__SPOOL or /var/lib/wattstat-agent/spool unless given.",
+        help="Its spool, for when it does not answer; WATTSTAT_AGENT__SPOOL or /var/lib/wattstat-agent/spool unless given.",
     ),
 ]
 OrderOption = Annotated[

@@ -227,8 +227,8 @@ class Agent(Strict):
     insecure: bool = False
     """Allows to listen beyond this machine without a token."""
     spool: Path | None = None
-    """Folder for the starts and ends of jobs that core has not read yet; `/var/lib/wattstat-agent/spool` where that may be written,
-    else `spool` in `data_dir`, unless given."""
+    """Folder for the starts and ends of jobs that core has not read yet; `/var/lib/wattstat-agent/spool` where that may be
+    written, else `spool` in `data_dir`, unless given."""
 
 
 class Config(Strict):
