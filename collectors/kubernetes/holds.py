@@ -19,8 +19,11 @@ from wattstat.jobs import GpuHold, Hold
 
 _SLICES = 7  # compute slices of an A100, H100 or later board
 _SLICES_A30 = 4
-# Of mig-3g.40gb (a resource), and of gpu-5-mig-3g40gb-9-0 (a device that was allocated by claim).
+# Compute slices in mig-3g.40gb (a resource) and gpu-5-mig-3g40gb-9-0 (a device that was allocated by claim).
 _PROFILE = re.compile(r"mig-(\d)g")
+# Memory slices, of 8, in gpu-5-mig-9-0-4: what older drivers for claims call the same; profile, first slice, slices.
+_PLACED = re.compile(r"-mig-\d+-\d+-(\d+)$")
+_MEMORY_SLICES = 8
 
 
 class PodName(NamedTuple):
@@ -101,8 +104,7 @@ def resource_slices(documents: Iterable[Any]) -> dict[str, Slice]:
 
 def _hold(label: Mapping[str, str], instances: Mapping[str, _Mig]) -> GpuHold:
     uuid, minor, part = label["uuid"], _number(label["minor"]), label["gpu_instance"]
-    profile = _PROFILE.search(label["resource"]) or _PROFILE.search(label["device"])
-    fraction = min(int(profile[1]) / _SLICES, 1.0) if profile else 1.0
+    fraction = _told_fraction(label)
     if uuid.startswith("MIG-"):
         if (mig := instances.get(uuid)) is not None:
             return GpuHold(uuid=mig.uuid, hold=Hold.MIG, fraction=mig.fraction, instance=mig.instance)
@@ -112,10 +114,18 @@ def _hold(label: Mapping[str, str], instances: Mapping[str, _Mig]) -> GpuHold:
         known = next((each for each in instances.values() if (each.uuid, each.instance) == (uuid, instance)), None)
         fraction = known.fraction if known is not None else fraction
         return GpuHold(uuid=uuid or None, minor=minor, hold=Hold.MIG, fraction=fraction, instance=instance)
-    if profile:  # allocated by claim, and no ResourceSlice says which instance it is
+    if "-mig-" in label["device"]:  # allocated by claim, and no ResourceSlice says which instance it is
         return GpuHold(minor=minor, hold=Hold.MIG, fraction=fraction)
     kind = Hold.TIME_SLICED if label["replica"] else Hold.WHOLE
     return GpuHold(uuid=uuid or None, minor=None if uuid else minor, hold=kind)
+
+
+def _told_fraction(label: Mapping[str, str]) -> float:
+    """How much of a GPU a MIG device is by its name; all of it where the name does not say."""
+    profile = _PROFILE.search(label["resource"]) or _PROFILE.search(label["device"])
+    placed = _PLACED.search(label["device"])
+    slices, whole = (profile[1], _SLICES) if profile else (placed[1], _MEMORY_SLICES) if placed else ("1", 1)
+    return min(max(int(slices), 1) / whole, 1.0)
 
 
 def _replicas(label: Mapping[str, str]) -> int:

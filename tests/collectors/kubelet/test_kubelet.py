@@ -156,7 +156,8 @@ def test_ids_of_all_known_device_plugins_are_understood():
     assert device("nvidia0/gi4/vgpu1") == Device(minor="0", gpu_instance="4", replica="1")
     assert device("3") == Device(minor="3")
     assert dynamic_device("gpu-5") == Device(minor="5")
-    assert dynamic_device("gpu-5-mig-1g10gb-19-0") == Device(minor="5")
+    assert dynamic_device("gpu-5-mig-1g10gb-19-0") == dynamic_device("gpu-5-mig-19-0-1") == Device(minor="5")
+    assert dynamic_device("channel-0") is None
 
 
 @given(st.text())

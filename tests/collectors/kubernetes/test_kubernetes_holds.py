@@ -84,6 +84,12 @@ def test_an_instance_that_was_allocated_by_claim_is_found_in_the_slices_of_any_v
     assert holds(agents.snapshot(), found).of("gpu001", PodName("team-a", "p"))[0].instance == MIG
 
 
+def test_older_names_of_instances_that_were_allocated_by_claim_tell_their_size(agents):
+    agents.holds("p", "gpu.nvidia.com/w/gpu-2-mig-9-4-4", resource="gpu.nvidia.com", minor="2")
+
+    assert of(agents, "p") == (GpuHold(minor=2, hold=Hold.MIG, fraction=0.5),)
+
+
 @given(st.lists(st.tuples(*[st.text() for _ in POD_GPU_INFO.labels])))
 def test_no_labels_break_the_reading_and_no_gpu_is_given_away_more_than_once(rows):
     agents = Agents()
