@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from energy.checks import Checks
 from energy.claims import claims
 from energy.lines import Ledgered
+from energy.model import HOUR
 from energy.node import NodeState
 from energy.roster import Roster
 from wattstat.catalogue import job as catalogue
@@ -16,6 +18,8 @@ from wattstat.catalogue.metric import Samples
 from wattstat.hall import Snapshot
 from wattstat.jobs import Run, RunKey
 from wattstat.journal import Gpu
+
+RESIDUAL_HOURS = 24
 
 
 @dataclass(kw_only=True)
@@ -28,6 +32,8 @@ class Figures:
     accounts: defaultdict[str, float] = field(default_factory=lambda: defaultdict(float))
     posted: defaultdict[tuple[str, str], float] = field(default_factory=lambda: defaultdict(float))
     holes: defaultdict[str, float] = field(default_factory=lambda: defaultdict(float))
+    checks: Checks = field(default_factory=Checks)
+    _balances: dict[str, dict[int, tuple[float, float]]] = field(default_factory=dict)
 
     def see(self, snapshot: Snapshot) -> None:
         """GPUs' power: the average of a second where the board tells it, else of the instant."""
@@ -38,8 +44,9 @@ class Figures:
                 watts[uuid] = found.sample.value
         self.watts = watts
 
-    def post(self, ledgered: Ledgered, roster: Roster) -> None:
-        """Add what was written."""
+    def post(self, ledgered: Ledgered, roster: Roster, seconds: float) -> None:
+        """Add what was written for a span of so many seconds."""
+        self.checks.settled(ledgered, seconds)
         for (_, key), line in ledgered.lines.items():
             joules = line.joules
             kind = ledgered.account(key)
@@ -53,8 +60,24 @@ class Figures:
                 parts["cpu"] += line.cpu
                 parts["rest"] += line.rest
                 parts["allocated_idle"] += line.idle
-        for balance in ledgered.hours.values():
+        hours = self._balances.setdefault(ledgered.node, {})
+        for hour, balance in ledgered.hours.items():
             self.holes[ledgered.node] += balance.hole_seconds
+            measured, posted = hours.get(hour, (0.0, 0.0))
+            hours[hour] = measured + balance.measured, posted + balance.jobs + balance.idle + balance.overhead
+        for old in [hour for hour in hours if hour < max(hours) - RESIDUAL_HOURS * HOUR]:
+            del hours[old]
+
+    def forget(self, keep: Callable[[RunKey], bool]) -> None:
+        """Drop the sums of runs that are over."""
+        for key in [key for key in self.parts if not keep(key)]:
+            del self.parts[key]
+
+    def residual(self, node: str) -> float | None:
+        """What a node's meter counted and nobody was posted, over what it counted."""
+        hours = self._balances.get(node, {}).values()
+        measured, posted = sum(each[0] for each in hours), sum(each[1] for each in hours)
+        return (measured - posted) / measured if measured > 0 else None
 
     def samples(self, out: Samples, roster: Roster, nodes: Mapping[str, NodeState], shift: float) -> None:
         """Everything, now."""
@@ -69,10 +92,15 @@ class Figures:
             if node.settled is not None:
                 out.add(catalogue.LEDGER_SETTLED_TIMESTAMP_SECONDS, node.settled + shift, name)
             out.add(catalogue.LEDGER_HOLE_SECONDS_TOTAL, self.holes.get(name), name)
+            out.add(catalogue.LEDGER_RESIDUAL_RATIO, self.residual(name), name)
+        for (name, index), check in self.checks.gpus.items():
+            out.add(catalogue.ENERGY_DISAGREEMENT_RATIO, check.ratio, name, str(index))
+        for name, check in self.checks.nodes.items():
+            out.add(catalogue.NODE_DEVICE_DISAGREEMENT_RATIO, check.ratio, name)
 
     def findings(self) -> tuple[str, ...]:
         """What somebody should look at."""
-        return ()
+        return self.checks.findings(self.disagreement_ratio)
 
     def _run(self, out: Samples, run: Run, roster: Roster, gpus: Mapping[str, tuple[Gpu, ...]]) -> None:
         scheduler, job_id, _ = run.key

@@ -30,6 +30,12 @@ from wattstat.journal import NodeJournal
 # Which reading of a node's power counts; `hgx` is only a part of the node.
 POWER_SOURCES = ("system", "psu_sum", "estimated")
 
+# How many entries are settled at a time at the most: after an outage a large site is caught up with in several transactions.
+MOST_ENTRIES = 100_000
+# How many are held in memory, all nodes together (2.5 KB each with eight GPUs); beyond that every second one goes.
+MOST_HELD = 200_000
+LEAST_HELD = 120
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settled:
@@ -46,6 +52,7 @@ class _Pending:
     advanced: Advanced
     token: float
     ledgered: Ledgered
+    seconds: float
 
 
 class Ledger:
@@ -105,10 +112,12 @@ class Ledger:
     def journal(self, journal: NodeJournal) -> None:
         """What a node's journal brought."""
         shift = self._shift
+        self._figures.checks.journal(journal)
         node = self._node(journal.node)
         off = node.take(journal, shift)
         if off and not self._is_dated:
             self._roster.move(off)
+        node.thin(max(LEAST_HELD, MOST_HELD // len(self._nodes)))
         self._is_dated = self._is_dated or bool(journal.entries)
         for boundary in journal.boundaries:
             if self._roster.boundary(journal.node, boundary, shift):
@@ -152,10 +161,12 @@ class Ledger:
 
         batches = []
         self._pending.clear()
-        for node in self._nodes.values():
-            batch = self._settle_node(node, now - shift, shift, price)
+        budget = MOST_ENTRIES
+        for node in sorted(self._nodes.values(), key=lambda each: each.settled or 0.0):
+            batch = self._settle_node(node, now - shift, shift, price) if budget > 0 else None
             if batch is not None:
                 batches.append(batch)
+                budget -= len(node.entries)
         self._pending_runs = tuple(self._roster.changed.values())
         return Settled(batches=tuple(batches), runs=self._pending_runs)
 
@@ -166,13 +177,14 @@ class Ledger:
                 del self._nodes[name]
                 continue
             self._nodes[name].apply(pending.advanced, pending.token)
-            self._figures.post(pending.ledgered, self._roster)
+            self._figures.post(pending.ledgered, self._roster, pending.seconds)
         self._pending.clear()
         for run in self._pending_runs:
             if self._roster.changed.get(run.key) is run:
                 del self._roster.changed[run.key]
         self._pending_runs = ()
         self._roster.forget(self._settled_until)
+        self._figures.forget(lambda key: self._roster.run(key) is not None)
 
     def samples(self) -> Samples:
         """Jobs and their energy, for the hall."""
@@ -232,7 +244,9 @@ class Ledger:
         ledgered = settle(span, price)
         advanced = node.advanced(span, ledgered.deficit)
         checkpoint = advanced.checkpoint(node.name, shift)
-        self._pending[node.name] = _Pending(advanced=advanced, token=checkpoint.settled_until, ledgered=ledgered)
+        self._pending[node.name] = _Pending(
+            advanced=advanced, token=checkpoint.settled_until, ledgered=ledgered, seconds=until - since
+        )
         return NodeBatch(
             since=node.token,
             checkpoint=checkpoint,

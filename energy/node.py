@@ -27,6 +27,8 @@ OVERSHOOT = 1.1
 SHORTEST_MEAN_SECONDS = 5.0
 # Less than this between two datings of one reading is how long answers take, and no clock that was set.
 SAME_CLOCK_SECONDS = 2.0
+# Entries this close to a boundary tell what was drawn just before and after it.
+NEAR_SECONDS = 1.5
 
 
 @dataclass(slots=True)
@@ -140,6 +142,18 @@ class NodeState:
                 return
         self.entries.insert(place, entry)
         self.boots.insert(place, boot)
+
+    def thin(self, most: int) -> None:
+        """Keep at most about so many entries: counters lose shape by that but no joule. Those next to boundaries stay."""
+        if len(self.entries) <= most:
+            return
+        edges = sorted(reading.at for readings in self.edges.values() for reading in readings)
+        last = len(self.entries) - 1
+        kept = [
+            place for place, entry in enumerate(self.entries) if place % 2 == 0 or place == last or _is_near(edges, entry.at)
+        ]
+        self.entries = [self.entries[place] for place in kept]
+        self.boots = [self.boots[place] for place in kept]
 
     def edge(self, boundary: Boundary, shift: float) -> None:
         """The GPUs' counters as a boundary has them."""
@@ -318,6 +332,11 @@ def restored(checkpoint: Checkpoint, shift: float, now: float) -> NodeState:
         node.meter.restore(MeterBase.of(state["meter"], shift))
     node.move(min(0.0, now - (checkpoint.settled_until - shift)))
     return node
+
+
+def _is_near(edges: Sequence[float], at: float) -> bool:
+    place = bisect_left(edges, at)
+    return any(abs(edge - at) <= NEAR_SECONDS for edge in edges[max(0, place - 1) : place + 1])
 
 
 def _with_base(base: Base | None, readings: list[Reading]) -> tuple[Base, list[Reading]]:
