@@ -129,6 +129,18 @@ def test_addresses_come_from_the_settings_in_the_environment_too(spool):
     assert [note.edge for note in left(spool)] == ["end"]
 
 
+def test_addresses_are_those_that_the_agent_s_unit_has(spool, tmp_path, monkeypatch):
+    settings = tmp_path / "wattstat-agent"
+    settings.write_text(f'# of the agent\nWATTSTAT_AGENT__LISTEN=10.1.0.1:9837\nWATTSTAT_AGENT__SPOOL="{spool}"\n')
+    monkeypatch.setattr("wattstat.prolog.AGENT_SETTINGS", str(settings))
+    asked = []
+    monkeypatch.setattr("wattstat.prolog.post", lambda listen, _: asked.append(listen) or 503)
+    run(["slurm-prolog"], SLURM)
+    run(["slurm-prolog"], {**SLURM, "WATTSTAT_AGENT__LISTEN": "10.1.0.2:9837"})
+    assert asked == ["10.1.0.1:9837", "10.1.0.2:9837"]
+    assert len(left(spool)) == 2
+
+
 def test_an_agent_that_hangs_is_not_waited_for(spool):
     with socket.create_server(("127.0.0.1", 0)) as silent:
         listen = f"127.0.0.1:{silent.getsockname()[1]}"

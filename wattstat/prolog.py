@@ -24,6 +24,8 @@ CONNECT_SECONDS = 0.02
 ANSWER_SECONDS = 0.03
 LISTEN = "127.0.0.1:9837"
 SPOOL = "/var/lib/wattstat-agent/spool"
+# What the agent's systemd unit reads its settings from.
+AGENT_SETTINGS = "/etc/default/wattstat-agent"
 USAGE = {
     "slurm-prolog": "wattstat slurm-prolog [--agent HOST:PORT] [--spool DIR] [--gpu-order minor|pci] [--scheduler NAME]",
     "slurm-epilog": "wattstat slurm-epilog [--agent HOST:PORT] [--spool DIR] [--gpu-order minor|pci] [--scheduler NAME]",
@@ -72,7 +74,8 @@ def run(arguments: Sequence[str], environment: Mapping[str, str]) -> None:
         body["gpus"] = numbers(told["gpus"])
     if not body.get("job_id") or not body.get("scheduler"):
         raise ValueError(f"no job is named; usage: {USAGE[command]}")
-    listen = options.get("agent") or environment.get("WATTSTAT_AGENT__LISTEN") or LISTEN
+    settings = {**of_agent(AGENT_SETTINGS), **environment}
+    listen = options.get("agent") or settings.get("WATTSTAT_AGENT__LISTEN") or LISTEN
     text = encoded(body)
     try:
         status = post(listen, text)
@@ -83,11 +86,22 @@ def run(arguments: Sequence[str], environment: Mapping[str, str]) -> None:
         if why:
             raise ValueError(why)
         return
-    folder = options.get("spool") or environment.get("WATTSTAT_AGENT__SPOOL") or SPOOL
+    folder = options.get("spool") or settings.get("WATTSTAT_AGENT__SPOOL") or SPOOL
     try:
         spool(folder, str(body["id"]), text)
     except OSError as error:
         raise OSError(f"{why}, and {folder} cannot be written ({error.strerror}): this {body['edge']} is lost") from error
+
+
+def of_agent(path: str) -> dict[str, str]:
+    """The settings that the agent was started with: lines of the form NAME=value. None where there is no such file."""
+    try:
+        with open(path, encoding="utf-8", errors="replace") as file:  # noqa: PTH123 - pathlib alone takes longer to import than all of this
+            lines = file.read(65536).splitlines()
+    except OSError:
+        return {}
+    pairs = (line.strip().partition("=") for line in lines if line.startswith("WATTSTAT_"))
+    return {name: value.strip("\"'") for name, _, value in pairs}
 
 
 def slurm_job(environment: Mapping[str, str]) -> dict[str, str | list[str]]:
@@ -159,7 +173,7 @@ def post(listen: str, body: str) -> int:
 
 def spool(folder: str, boundary_id: str, body: str) -> None:
     """Leave the boundary for the agent, as it would itself, and readable for it."""
-    if not os.path.isdir(folder):  # noqa: PTH112 - pathlib alone takes longer to import than all of this
+    if not os.path.isdir(folder):  # noqa: PTH112
         os.mkdir(folder, 0o700)  # noqa: PTH102
         _give(folder, os.path.dirname(folder))  # noqa: PTH120
     kernel_boot = ""

@@ -23,13 +23,13 @@ class GpuOrder(StrEnum):
 
 AgentOption = Annotated[
     str | None,
-    typer.Option(metavar="HOST:PORT", help="The node's agent; WATTSTAT_AGENT__LISTEN or 127.0.0.1:9837 unless given."),
+    typer.Option(metavar="HOST:PORT", help="The node's agent; as /etc/default/wattstat-agent has it, else 127.0.0.1:9837."),
 ]
 SpoolOption = Annotated[
     str | None,
     typer.Option(
         metavar="DIR",
-        help="Its spool, for when it does not answer; WATTSTAT_AGENT__SPOOL or /var/lib/wattstat-agent/spool unless given.",
+        help="Its spool, for when it does not answer; as that file has it, else /var/lib/wattstat-agent/spool.",
     ),
 ]
 OrderOption = Annotated[
