@@ -166,12 +166,12 @@ def slurm_cluster(
     settings: str = "",
 ) -> Iterator[Slurm]:
     """A cluster with idle nodes gpu01, gpu02 … (or `names`). `settings` are further lines of slurm.conf."""
-    for program, package in PROGRAMS.items():
-        required_program(program, package=package)
+    programs = {program: required_program(program, package=package) for program, package in PROGRAMS.items()}
     named = tuple(names) or tuple(f"gpu{number:02d}" for number in range(1, nodes + 1))
     folder = Path(tempfile.mkdtemp(prefix="slurm-", dir="/tmp"))  # short: the path of a socket has at most 107 characters
     folder.chmod(0o755)
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("SLURM", "SBATCH", "MUNGE"))}
+    environment["PATH"] = f"{environment.get('PATH', '')}:/usr/sbin"
     environment |= {"SLURM_CONF": str(folder / "slurm.conf"), "SLURMRESTD_SECURITY": "disable_user_check"}
     gres = gres or f"gpu:h100:{gpus}"
     gres_conf = gres_conf or f"Name=gpu Type=h100 File={{dev}}/nvidia[0-{gpus - 1}]"
@@ -185,7 +185,7 @@ def slurm_cluster(
         stack.callback(shutil.rmtree, folder, ignore_errors=True)
         stack.callback(_end_what_is_left, folder)
         cluster = Slurm(folder=folder, nodes=named, environment=environment, _stack=stack)
-        for name, command in _daemons(folder).items():
+        for name, command in _daemons(folder, programs["slurmrestd"]).items():
             process = stack.enter_context(running(command, folder / f"{name}.log", **environment))
             if name == "slurmctld":
                 cluster._slurmctld = process
@@ -225,19 +225,19 @@ def _files(folder: Path, gpus: int, prolog: str, epilog: str) -> None:
         (folder / name).chmod(0o755)
 
 
-def _daemons(folder: Path) -> dict[str, list[str]]:
+def _daemons(folder: Path, slurmrestd: str) -> dict[str, list[str]]:
     munge = ["--key-file=munge.key", "--socket=munge.sock", "--pid-file=munged.pid", "--seed-file=munged.seed"]
     placed = [option.replace("=", f"={folder}/") for option in munge]
     return {
         "munged": ["munged", "--foreground", "--force", f"--log-file={folder}/munge-own.log", *placed],
         "slurmctld": ["slurmctld", "-D", "-c"],
-        "slurmrestd": ["slurmrestd", "-s", _openapi(), "-a", "rest_auth/local", f"unix:{folder / 'rest.sock'}"],
+        "slurmrestd": ["slurmrestd", "-s", _openapi(slurmrestd), "-a", "rest_auth/local", f"unix:{folder / 'rest.sock'}"],
     }
 
 
-def _openapi() -> str:
+def _openapi(program: str) -> str:
     """The plugin of slurmrestd that asks slurmctld; those that ask slurmdbd refuse to load where there is none."""
-    version = _run(["slurmrestd", "-V"], {**os.environ, "SLURMRESTD_SECURITY": "disable_user_check"}).stdout
+    version = _run([program, "-V"], {**os.environ, "SLURMRESTD_SECURITY": "disable_user_check"}).stdout
     major = int(version.split()[-1].partition(".")[0])
     return "openapi/v0.0.38" if major < 23 else "openapi/slurmctld"
 
