@@ -196,16 +196,34 @@ class BookRuns:
 
     def _move_usage(self, connection: sa.Connection, run: int, old: Owner, new: Owner, first_hour: int) -> None:
         """A run's owner became known, or was corrected, after something was posted: give it to the new one."""
-        sums = [sa.func.sum(postings.c[name]).label(name) for name in AMOUNTS]
-        for table, time in ((usage_hours, postings.c.hour), (usage_days, postings.c.hour - postings.c.hour % DAY)):
+        hours = _summed(postings, postings.c.hour, postings.c.run_id == run)
+        days = _summed(run_days, run_days.c.day, run_days.c.run_id == run)
+        # A run within one day has no row by day, its totals are those of the day.
+        day = first_hour - first_hour % DAY
+        whole = _summed(runs, sa.literal(day, sa.BigInteger), runs.c.id == run)
+        for table, posted in (
+            (usage_hours, connection.execute(hours).mappings().all()),
+            (
+                usage_days,
+                connection.execute(days).mappings().all() or connection.execute(whole).mappings().all(),
+            ),
+        ):
             name = table.primary_key.columns[0].name
-            posted = sa.select(time.label(name), *sums).where(postings.c.run_id == run).group_by(time)
-            rows = [{**row, "posted_to": str(Account.JOB), "methods": 0} for row in connection.execute(posted).mappings()]
-            if not rows:
-                continue
-            negative = [{**row, **{each: -row[each] for each in AMOUNTS}, **old._asdict()} for row in rows]
-            connection.execute(self._move[table], [*negative, *({**row, **new._asdict()} for row in rows)])
+            rows = [{name: row["at"], "posted_to": str(Account.JOB), **_amounts(row)} for row in posted]
+            taken = [{**row, **{each: -row[each] for each in AMOUNTS}, "methods": 0, **old._asdict()} for row in rows]
+            given = [{**row, "methods": found["methods"], **new._asdict()} for row, found in zip(rows, posted, strict=True)]
+            if rows:
+                connection.execute(self._move[table], [*taken, *given])
         self._count_rows(connection, [(first_hour, old, -1), (first_hour, new, 1)])
+
+
+def _summed(table: sa.Table, at: Any, where: sa.ColumnElement[bool]) -> sa.Select[Any]:
+    sums = [sa.func.sum(table.c[name]).label(name) for name in AMOUNTS]
+    return sa.select(at.label("at"), *sums, sa.func.max(table.c.methods).label("methods")).where(where).group_by(at)
+
+
+def _amounts(row: Any) -> dict[str, Any]:
+    return {name: row[name] for name in AMOUNTS}
 
 
 def _stored(connection: sa.Connection, keys: Iterable[RunKey]) -> dict[RunKey, Any]:

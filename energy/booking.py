@@ -7,7 +7,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from energy import run_record
+from energy import retention, run_record
 from energy.book_runs import BookRuns, Written
 from energy.engine import transaction
 from energy.model import Checkpoint, NodeBatch, NodeHour
@@ -84,6 +84,10 @@ class SqlBooks:
         # Not before: what was rolled back is not remembered as written.
         self._runs.remember(written)
         return refused
+
+    def thin(self, now: float, detail_days: float) -> int:
+        """Remove what is kept by the hour and older than `detail_days`; returns how many rows went. Once a day is enough."""
+        return retention.thin(self._engine, now=now, detail_days=detail_days)
 
     def close(self) -> None:
         """Give the connections back."""

@@ -20,7 +20,7 @@ from wattstat.config import Config
 # Longer than any commit or thinning step takes on a slow disk; shorter than the ledger's next commit.
 WAIT_SECONDS = 10.0
 
-# By the name of SQLite's result code, or of its first two parts: what to do.
+# What to do, by the name of SQLite's result code (or its first two parts), or by PostgreSQL's SQLSTATE.
 _ADVICE = {
     "SQLITE_BUSY": "another process has been writing it for over 10 s; end that, or wait",
     "SQLITE_LOCKED": "another process has been writing it for over 10 s; end that, or wait",
@@ -30,6 +30,11 @@ _ADVICE = {
     "SQLITE_PERM": "give the file and its folder to the user that runs Wattstat",
     "SQLITE_IOERR": "look at the disk, the kernel's log says more",
     "SQLITE_CORRUPT": "restore it from a backup, or move it away: the ledger then begins anew",
+    # lock_not_available, disk_full, insufficient_privilege, read_only_sql_transaction
+    "55P03": "another process has been writing it for over 10 s; end that, or wait",
+    "53100": "free some space on the server's disk",
+    "42501": "give this user the right to make tables in the database, and to write them",
+    "25006": "this server is a copy that may only be read; name the primary in energy.database",
     "SQLITE_NOTADB": "this file is no ledger; move it away, or set energy.database",
 }
 
@@ -149,7 +154,7 @@ def _errors(url: URL) -> Iterator[None]:
 
 def _reason(err: DBAPIError, url: URL) -> str:
     said = " ".join(str(err.orig).split())
-    name = str(getattr(err.orig, "sqlite_errorname", ""))
+    name = str(getattr(err.orig, "sqlite_errorname", None) or getattr(err.orig, "sqlstate", None) or "")
     if name:
         advice = _ADVICE.get(name) or _ADVICE.get("_".join(name.split("_")[:2]))
         return f"{said}; {advice}" if advice else said

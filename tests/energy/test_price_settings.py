@@ -33,7 +33,7 @@ def test_nonsense_is_refused_where_it_stands(text, setting, words):
     found = config.environment.override(parse(text, source="wattstat.yaml"), {})
     (problem,) = reader.examine(found, Path("/site"))[1]
     assert problem.setting == setting
-    assert words in problem.what
+    assert words in str(problem)
 
 
 def test_great_britain_needs_neither_zone_nor_key():

@@ -44,6 +44,11 @@ def config(request: pytest.FixtureRequest, tmp_path: Path) -> Config:
 
 
 @pytest.fixture
+def postgresql_config(request: pytest.FixtureRequest, tmp_path: Path) -> Config:
+    return Config(data_dir=tmp_path / "data", energy=Energy(database=database_of("postgresql", request)))
+
+
+@pytest.fixture
 def books(config: Config) -> Iterator[SqlBooks]:
     opened = open_books(config)
     yield opened
