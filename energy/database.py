@@ -9,6 +9,7 @@ from datetime import UTC, tzinfo
 from energy import schema
 from energy.booking import SqlBooks
 from energy.engine import address, writer
+from energy.model import BooksError
 from energy.reports import SqlReports
 from wattstat.config import Config
 
@@ -16,7 +17,11 @@ from wattstat.config import Config
 def open_books(config: Config) -> SqlBooks:
     """The books, to write. Makes them, or brings their tables up to date. Raises `BooksError`."""
     engine = writer(address(config))
-    schema.migrate(engine)
+    try:
+        schema.migrate(engine)
+    except BooksError:
+        engine.dispose()
+        raise
     return SqlBooks(engine)
 
 

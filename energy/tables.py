@@ -52,7 +52,7 @@ def _key(name: str) -> Column[Any]:
 
 
 def _text(name: str) -> Column[Any]:
-    return Column(name, _Name, nullable=False, server_default="")
+    return Column(name, _Name, nullable=False, server_default=text("''"))
 
 
 def _sums(*names: str) -> list[Column[Any]]:

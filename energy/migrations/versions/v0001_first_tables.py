@@ -28,7 +28,9 @@ def upgrade() -> None:
         sa.Column("measured_joules", sa.Double(), server_default=sa.text("0"), nullable=False),
         sa.Column("error_joules", sa.Double(), server_default=sa.text("0"), nullable=False),
         sa.Column("hole_seconds", sa.Double(), server_default=sa.text("0"), nullable=False),
-        sa.Column("source", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), server_default="", nullable=False),
+        sa.Column(
+            "source", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), server_default=sa.text("''"), nullable=False
+        ),
         sa.PrimaryKeyConstraint("day", "node", name=op.f("meter_days_key")),
         sqlite_with_rowid=False,
     )
@@ -39,7 +41,9 @@ def upgrade() -> None:
         sa.Column("measured_joules", sa.Double(), server_default=sa.text("0"), nullable=False),
         sa.Column("error_joules", sa.Double(), server_default=sa.text("0"), nullable=False),
         sa.Column("hole_seconds", sa.Double(), server_default=sa.text("0"), nullable=False),
-        sa.Column("source", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), server_default="", nullable=False),
+        sa.Column(
+            "source", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), server_default=sa.text("''"), nullable=False
+        ),
         sa.PrimaryKeyConstraint("hour", "node", name=op.f("meter_hours_key")),
         sqlite_with_rowid=False,
     )
@@ -95,12 +99,33 @@ def upgrade() -> None:
         sa.Column("scheduler", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
         sa.Column("job_id", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
         sa.Column("instance", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
-        sa.Column("name", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), server_default="", nullable=False),
-        sa.Column("user_name", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), server_default="", nullable=False),
-        sa.Column("account", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), server_default="", nullable=False),
-        sa.Column("partition", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), server_default="", nullable=False),
-        sa.Column("qos", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), server_default="", nullable=False),
-        sa.Column("state", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), server_default="", nullable=False),
+        sa.Column(
+            "name", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), server_default=sa.text("''"), nullable=False
+        ),
+        sa.Column(
+            "user_name",
+            sa.Text().with_variant(sa.Text(collation="C"), "postgresql"),
+            server_default=sa.text("''"),
+            nullable=False,
+        ),
+        sa.Column(
+            "account",
+            sa.Text().with_variant(sa.Text(collation="C"), "postgresql"),
+            server_default=sa.text("''"),
+            nullable=False,
+        ),
+        sa.Column(
+            "partition",
+            sa.Text().with_variant(sa.Text(collation="C"), "postgresql"),
+            server_default=sa.text("''"),
+            nullable=False,
+        ),
+        sa.Column(
+            "qos", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), server_default=sa.text("''"), nullable=False
+        ),
+        sa.Column(
+            "state", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), server_default=sa.text("''"), nullable=False
+        ),
         sa.Column("submitted", sa.Double(), nullable=True),
         sa.Column("started", sa.Double(), nullable=False),
         sa.Column("ended", sa.Double(), nullable=True),
@@ -250,7 +275,9 @@ def upgrade() -> None:
         sa.Column("uuid", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
         sa.Column("instance", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
         sa.Column("gpu", sa.Integer(), nullable=False),
-        sa.Column("model", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), server_default="", nullable=False),
+        sa.Column(
+            "model", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), server_default=sa.text("''"), nullable=False
+        ),
         sa.Column("fraction", sa.Double(), nullable=False),
         sa.Column("joules", sa.Double(), server_default=sa.text("0"), nullable=False),
         sa.Column("idle_joules", sa.Double(), server_default=sa.text("0"), nullable=False),

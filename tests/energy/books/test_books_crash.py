@@ -167,7 +167,7 @@ def test_two_who_commit_at_once_post_nothing_twice(config):
                 assert each.poll(30)
                 each.recv()
     books = open_books(config)
-    assert check(books) >= 3 * 25
+    assert check(books) >= 24 * len(NODES)  # of two that meet one gets through
     books.close()
 
 
