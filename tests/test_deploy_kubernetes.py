@@ -40,4 +40,6 @@ def test_the_agents_variables_are_settings_and_its_socket_is_mounted():
     assert config is not None
     assert str(SOCKET.parent) in {each["mountPath"] for each in container["volumeMounts"]}
     assert str(config.agent.token_file.parent) in {each["mountPath"] for each in container["volumeMounts"]}
+    writable = {each["mountPath"] for each in container["volumeMounts"] if not each.get("readOnly")}
+    assert writable == {str(config.agent.spool)}
     assert {each["name"] for each in container["volumeMounts"]} == {each["name"] for each in pod["volumes"]}
