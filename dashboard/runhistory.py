@@ -58,7 +58,13 @@ def _coarse(chart: Chart, detail: JobDetail) -> Chart:
 
 
 async def _ranked(services: Services, detail: JobDetail, expression: str, chart: Chart) -> list[Series | None]:
-    return jobhistory.ranked((await services.range(expression, chart.span)).series, detail.gpus)
+    return jobhistory.ranked(await _of_run(services, detail, expression, chart), detail.gpus)
+
+
+async def _of_run(services: Services, detail: JobDetail, expression: str, chart: Chart) -> list[Series]:
+    job = detail.job
+    series = (await services.range(expression, chart.span)).series
+    return jobhistory.within(series, job.start, chart.span.end if job.end is None else job.end)
 
 
 async def heat(services: Services, detail: JobDetail, chart: Chart, metric: str) -> Figure:
@@ -102,7 +108,7 @@ async def events(services: Services, detail: JobDetail, chart: Chart) -> jobeven
     if not nodes:
         return jobevents.History(span=span)
     throttled, xids, lost, limits, caps = [
-        (await services.range(expression, span)).series
+        await _of_run(services, detail, expression, coarse)
         for expression in (
             queries.gpus_throttled(nodes, coarse.window), queries.gpus_xids(nodes, coarse.window), queries.gpus_lost(nodes),
             queries.gpus_limit(nodes), queries.nodes_cap(nodes),

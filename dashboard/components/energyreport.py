@@ -22,6 +22,7 @@ _NAMES: dict[By, str] = {
 }
 # What no job used has lines of its own.
 _UNUSED = frozenset({"(idle)", "(overhead)"})
+_LEAST_OFF = 5e-6  # less is written as 0.000 %
 _ENERGIES = frozenset({"Energy", "Facility"})
 _HEADINGS = ("Jobs", "GPU hours", "Energy", "Share", "GPUs", "CPUs", "Rest", "Held idle", "Estimated", "Cost", "CO₂")
 
@@ -120,7 +121,10 @@ def figures(report: Report, balance: Balance) -> list[Markup]:
     whole, total = balance.total, report.total
     measured, jobs, held = whole.measured_joules, whole.jobs_joules, total.energy.allocated_idle
     market = total.carbon_market_grams
-    posted = "nothing metered" if whole.residual_ratio is None else f"all but {fine(whole.residual_ratio)} posted"
+    off = whole.residual_ratio
+    posted = (
+        "nothing metered" if off is None else f"all but {fine(off)} posted" if abs(off) >= _LEAST_OFF else "all of it posted"
+    )
     return [
         parts.key_figure("Metered", words.split(measured / 3600, "Wh"), posted),
         _share("Jobs", jobs, measured, "of the metered"),

@@ -25,6 +25,16 @@ def ranked(series: Sequence[Series], gpus: Sequence[GpuOfJob]) -> list[Series | 
     return [by_uuid.get(each.uuid) for each in gpus]
 
 
+def within(series: Sequence[Series], start: float, end: float) -> list[Series]:
+    """Only the points of a time: before and after its run a GPU is somebody else's."""
+    found = []
+    for one in series:
+        points = [(at, value) for at, value in zip(one.times, one.values, strict=True) if start <= at <= end]
+        if points:
+            found.append(Series(labels=one.labels, times=[at for at, _ in points], values=[value for _, value in points]))
+    return found
+
+
 def names(gpus: Sequence[GpuOfJob]) -> list[str]:
     """What each rank is called: by server and index, the part of a GPU included."""
     return [f"{each.node} · {each.index}" + (f" {each.instance}" if each.instance else "") for each in gpus]

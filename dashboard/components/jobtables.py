@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import statistics
 from collections.abc import Sequence
 
 from dashboard import address, words
@@ -11,22 +10,19 @@ from dashboard.components.jobhead import Seen
 from dashboard.energyunit import EnergyUnit, unit_for
 from dashboard.markup import Markup, tag
 from dashboard.problems import Level
-from wattstat.api.energy import GpuOfJob, Inference, JobRow
+from wattstat.api.energy import GpuOfJob, Inference, JobDetail, JobFinding, JobRow
 
-# A GPU that is this far below the median of its run holds the others up.
-_STRAGGLER_RATIO = 0.7
-_LEAST_TO_COMPARE = 3
 _GPU_HEADINGS = (
     ("Rank", True), ("GPU", False), ("Energy", True), ("Average of limit", True), ("SM active", True), ("Busy", True),
     ("Tensor", True), ("Idle", True), ("At a cap", True), ("Memory, most", True), ("Held", True),
 )  # fmt: skip
 
 
-def gpus(listed: Sequence[GpuOfJob], search: str) -> Markup:
+def gpus(detail: JobDetail, search: str) -> Markup:
     """Every GPU of the run in the order of its ranks; assets/servers.js sorts them by what stands in `data-by`."""
+    listed, out = detail.gpus, standing_out(detail.findings)
     if not listed:
         return tag("p", "The run held no GPUs, or no agent reads them.", class_="empty")
-    pace = median_activity(listed)
     unit = unit_for(max(each.energy_joules for each in listed))
     head = [
         tag(
@@ -37,34 +33,23 @@ def gpus(listed: Sequence[GpuOfJob], search: str) -> Markup:
         )
         for name, is_number in _GPU_HEADINGS
     ]
-    rows = [_gpu(rank, each, pace, unit, search) for rank, each in enumerate(listed)]
+    rows = [_gpu(rank, each, out, unit, search) for rank, each in enumerate(listed)]
     table = tag(
         "table", [tag("thead", tag("tr", head)), tag("tbody", rows)], class_="table sortable", aria_label="GPUs of the run"
     )
     return tag("div", table, class_="servers gpu-list")
 
 
-def median_activity(listed: Sequence[GpuOfJob]) -> float | None:
-    """What most GPUs of the run did; None where there are too few to compare."""
-    known = [activity for each in listed if (activity := _activity(each)) is not None]
-    return statistics.median(known) if len(known) >= _LEAST_TO_COMPARE else None
+def standing_out(found: Sequence[JobFinding]) -> frozenset[str]:
+    """The GPUs that the ledger found out of step with their siblings, by server and index."""
+    return frozenset(str(each.evidence.get("name", "")) for each in found if each.kind == "straggler")
 
 
-def is_straggler(each: GpuOfJob, median: float | None) -> bool:
-    """Far below the others of its run."""
-    activity = _activity(each)
-    return activity is not None and median is not None and activity < _STRAGGLER_RATIO * median
-
-
-def _activity(each: GpuOfJob) -> float | None:
-    return each.sm_active_ratio if each.sm_active_ratio is not None else each.busy_ratio
-
-
-def _gpu(rank: int, each: GpuOfJob, median: float | None, unit: EnergyUnit, search: str) -> Markup:
-    is_slow = is_straggler(each, median)
+def _gpu(rank: int, each: GpuOfJob, out: frozenset[str], unit: EnergyUnit, search: str) -> Markup:
+    is_out = f"{each.node}/{each.index}" + (f" ({each.instance})" if each.instance else "") in out
     part = f" · {each.instance}" if each.instance else ""
     link = tag("a", f"{each.node} · {each.index}", href=address.to_node(each.node, search), data_link=True, class_="row-link")
-    name = [link, part, parts.badge(Level.WARNING, "straggler") if is_slow else None]
+    name = [link, part, parts.badge(Level.WARNING, "out of step") if is_out else None]
     memory = None
     if each.memory_peak_bytes is not None and each.memory_total_bytes:
         memory = each.memory_peak_bytes / each.memory_total_bytes
@@ -82,7 +67,7 @@ def _gpu(rank: int, each: GpuOfJob, median: float | None, unit: EnergyUnit, sear
             each.sm_active_ratio, each.busy_ratio, each.tensor_active_ratio, each.idle_ratio, each.capped_ratio)],
         _barred(memory, _memory(each), each.memory_peak_bytes),
         tag("td", held, class_="number", data_by=f"{each.seconds:.6g}"),
-    ], class_="gpu-row warning" if is_slow else "gpu-row")  # fmt: skip
+    ], class_="gpu-row warning" if is_out else "gpu-row")  # fmt: skip
 
 
 def _memory(each: GpuOfJob) -> str:

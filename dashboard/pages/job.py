@@ -172,7 +172,7 @@ def bodies(detail: JobDetail, seen: Seen) -> dict[str, Children]:
         "job-figures": jobhead.figures(detail, seen),
         "job-split-body": jobhead.split(detail, seen),
         "job-findings-body": jobhead.findings(detail),
-        "job-gpus-body": jobtables.gpus(detail.gpus, seen.search),
+        "job-gpus-body": jobtables.gpus(detail, seen.search),
         "job-more": [
             jobtables.section("What it served", jobtables.inference(detail.inference)) if detail.inference else None,
             jobtables.section("Other runs of this job", jobtables.other_runs(detail.other_runs, seen))

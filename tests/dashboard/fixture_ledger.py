@@ -210,7 +210,7 @@ def detail(job: JobRow, at: float) -> JobDetail:
     )  # fmt: skip
     findings = (
         JobFinding(kind="straggler", severity="warning", text="GPU 1 on gpu-03 worked at half the pace of the others.",
-                   evidence={"node": job.nodes[-1], "gpu": "1", "sm_active_ratio": 0.31, "median_sm_active_ratio": 0.78}),
+                   evidence={"name": f"{job.nodes[-1]}/1", "sm_active_ratio": 0.31, "median_sm_active_ratio": 0.78}),
         JobFinding(kind="idle_gpus", severity="warning", text="2 of 8 GPUs were held and hardly used.",
                    evidence={"gpus": 2.0, "of": 8.0}, wasted_joules=job.energy.allocated_idle),
     )  # fmt: skip

@@ -97,16 +97,23 @@ def test_no_findings_of_a_minute_are_no_praise():
     assert "No GPU of this run was read" in jobhead.findings(dataclasses.replace(SMALL, findings=(), gpus=()))
 
 
-def test_a_gpu_far_below_the_others_is_a_straggler_and_two_gpus_are_not_compared():
-    median = jobtables.median_activity(WIDE.gpus)
+def test_a_gpu_that_the_ledger_found_out_of_step_is_marked_in_its_row():
+    found = JobFinding(kind="straggler", severity="warning", text="GPU gpu-03/2 did less.", evidence={"name": "gpu-03/2"})
 
-    assert [each.index for each in WIDE.gpus if jobtables.is_straggler(each, median)] == [1]
-    assert jobtables.median_activity(WIDE.gpus[:2]) is None
-    assert jobtables.gpus(WIDE.gpus, "").count("straggler") == 1
+    rows = jobtables.gpus(dataclasses.replace(SMALL, findings=(found,)), "").split("<tr")
+
+    assert ["out of step" in row for row in rows[-4:]] == [False, False, True, False]
+    assert "out of step" not in jobtables.gpus(dataclasses.replace(SMALL, findings=()), "")
+
+
+def test_before_and_after_its_run_a_gpu_is_somebody_elses():
+    (own,) = jobhistory.within([series([1.0, 2.0, 3.0]), series([9.0])], CHART.span.start + 60, CHART.span.start + 60)
+
+    assert own.values == [2.0]
 
 
 def test_a_gpu_leads_to_its_server_with_nothing_but_the_viewers_choices():
-    assert 'href="/node/gpu-03?from=now-1h&amp;to=now&amp;refresh=5s"' in jobtables.gpus(SMALL.gpus, SEEN.search)
+    assert 'href="/node/gpu-03?from=now-1h&amp;to=now&amp;refresh=5s"' in jobtables.gpus(SMALL, SEEN.search)
 
 
 def test_a_row_of_the_heat_map_is_a_rank_and_what_was_not_measured_is_empty():
