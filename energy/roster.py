@@ -216,7 +216,8 @@ class Roster:
 
     def _told(self, run: Run, taken_at: float, before: float | None, shift: float) -> None:
         known = self._known.get(run.key)
-        if known is not None and known.told == run:
+        has_vanished = known is not None and known.end is not NEVER and run.ended is None
+        if known is not None and known.told == run and not has_vanished:
             known.seen = taken_at
             return
         if known is None:
