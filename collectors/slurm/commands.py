@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import shutil
 import signal
@@ -12,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from collectors.frame.errors import AuthFailed, BadPayload, CollectError, Misconfigured, Unreachable
-from collectors.slurm import document
+from collectors.slurm import document, large
 from collectors.slurm.reading import Answer
 
 # What asks for all jobs with their GPUs, best first. `scontrol` knows --json since 23.02; `squeue` since 21.08, and tells GPUs
@@ -89,7 +88,7 @@ class Commands:
     async def _json(self, command: tuple[str, ...]) -> object:
         printed = await self.run(*command)
         try:
-            found = await asyncio.to_thread(json.loads, printed)
+            found = await asyncio.to_thread(large.loads, printed)
         except ValueError as error:
             raise BadPayload(f"{command[0]} --json printed no JSON ({error})") from error
         wrong = document.errors(found)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import re
 import ssl
 from collections.abc import Callable, Mapping
@@ -13,7 +12,7 @@ from typing import Any
 import aiohttp
 
 from collectors.frame.errors import AuthFailed, BadPayload, CollectError, NotSupported, Throttled, Unreachable
-from collectors.slurm import document
+from collectors.slurm import document, large
 from collectors.slurm.reading import Answer
 
 # Twenty thousand jobs in a queue make a hundred megabytes.
@@ -151,7 +150,7 @@ def newest(described: Any) -> Paths | None:
 def _document(address: str, status: int, content: bytes) -> Any:
     """The document, or a `CollectError` for what is wrong. A list beside an error is empty, whatever there is in truth."""
     try:
-        found = json.loads(content)
+        found = large.loads(content)
     except ValueError as error:
         raise _refusal(address, status, "") or BadPayload(f"{address}: not JSON ({error})") from error
     wrong = document.errors(found)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import functools
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -90,7 +91,7 @@ class SlurmSource(Source[Reading]):
         """As every source, and the runs go to the sink. What fails raises, and no run ends by it."""
         asked_at = self.clock()  # Slurm's word is at least as new
         fetched = await self.fetch(tier)
-        reading = self.parse(tier, fetched.documents)
+        reading = await asyncio.to_thread(self.parse, tier, fetched.documents)
         errors = dict(fetched.errors)
         if reading.unknown:
             errors["records"] = BadPayload(f"{reading.unknown} records of jobs or nodes were not to be understood")
