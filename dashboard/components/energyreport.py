@@ -71,7 +71,7 @@ def _line(line: ReportRow, report: Report, unit: EnergyUnit, search: str, *, is_
         _number("" if line.jobs is None else f"{line.jobs:,}", line.jobs),
         _number(f"{line.gpu_hours:,.1f}" if line.gpu_hours or not is_unused else "", line.gpu_hours),
         _number([unit.write(line.energy_joules), error], line.energy_joules),
-        tag("td", tag("div", [tag("span", words.percent(share)), parts.bar(share)], class_="barred"), class_="number",
+        tag("td", tag("div", [tag("span", _portion(share)), parts.bar(share)], class_="barred"), class_="number",
             data_by=f"{line.energy_joules:.6g}"),
         *[_number(unit.write(joules), joules) for joules in (
             line.energy.gpu, line.energy.cpu, line.energy.rest, line.energy.allocated_idle)],
@@ -105,6 +105,10 @@ def _way(line: ReportRow, by: By, search: str) -> str:
     if by == "job":
         return address.to_job(line.key, line.labels.get("instance"), search)
     return "/jobs" + address.changed(address.kept(search, *address.VIEWER, *address.TIME), **{by: line.key}, sort="-energy")
+
+
+def _portion(share: float | None) -> str:
+    return words.NOTHING if share is None else f"{share * 100:.1f}{words.THIN}%"
 
 
 def _market(line: ReportRow) -> Markup | None:

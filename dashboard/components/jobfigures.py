@@ -34,8 +34,8 @@ def scatter(jobs: Sequence[JobRow], chart: Chart, search: str) -> Figure:
         "showlegend": True,
         "xaxis": {"range": [-0.02, 1.04], "tickformat": ".0%", "title": {"text": "SM active", "standoff": 4}, "zeroline": False,
                   "showgrid": False, "automargin": True, "nticks": 6},
-        "yaxis": {"rangemode": "tozero", "tickformat": "~s", "ticksuffix": "W", "title": {"text": "a GPU", "standoff": 4},
-                  "zeroline": False, "automargin": True, "nticks": 5},
+        "yaxis": {"rangemode": "tozero", "tickformat": "~s", "ticksuffix": "W", "zeroline": False,
+                  "automargin": True, "nticks": 5},
     }  # fmt: skip
     return found
 

@@ -57,7 +57,7 @@ def layout(search: str) -> Component:
             html.Div(
                 [
                     frame.panel(
-                        "Utilization and power",
+                        "SM activity and watts of a GPU, by job",
                         frame.graph("jobs-scatter", _SCATTER_LABEL),
                         panel_id="jobs-scatter-panel",
                         tools=html.Span(id="jobs-scatter-about", className="quiet"),
