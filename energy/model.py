@@ -169,3 +169,6 @@ class Books(Protocol):
 
         Raises `BooksError` when nothing was written.
         """
+
+    def thin(self, now: float, detail_days: float) -> int:
+        """Remove details older than `detail_days`; returns how many rows went. May be called from another thread."""

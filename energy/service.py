@@ -27,6 +27,8 @@ from wattstat.journal import NodeJournal
 # How often readings are taken in and the samples are renewed; settling has its own, longer beat.
 BEAT_SECONDS = 5.0
 PRICES_SECONDS = 30.0
+# Old details go twice a day, first when the start is over.
+THIN_SECONDS, FIRST_THIN_SECONDS = 43_200.0, 600.0
 BLOCK = BlockKey("ledger", "core", "ledger")
 
 log = structlog.get_logger(__name__)
@@ -43,6 +45,7 @@ class LedgerService:
     open_ledger: Callable[[Books], Ledger]
     hall: Hall
     settle_seconds: float
+    detail_days: float = 400
     refresh_prices: Callable[[], Awaitable[None]] | None = None
     price_problem: Callable[[], str] = str
     clock: Callable[[], float] = time.time
@@ -70,7 +73,7 @@ class LedgerService:
     async def run(self, stop: asyncio.Event) -> None:
         """Keep the ledger until `stop` is set; then settle once more."""
         loop = asyncio.get_running_loop()
-        refreshing = asyncio.ensure_future(self._refresh())
+        others = [asyncio.ensure_future(self._refresh()), asyncio.ensure_future(self._thin())]
         worker = ThreadPoolExecutor(1, thread_name_prefix="ledger")
         due = self.monotonic()
         try:
@@ -83,7 +86,8 @@ class LedgerService:
                     await asyncio.wait_for(stop.wait(), self.beat_seconds)
             await loop.run_in_executor(worker, self._beat, self.hall.snapshot(), True)
         finally:
-            refreshing.cancel()
+            for other in others:
+                other.cancel()
             worker.shutdown(wait=True)
 
     def status(self) -> dict[str, Any]:
@@ -95,6 +99,19 @@ class LedgerService:
         while self.refresh_prices is not None:
             await self.refresh_prices()
             await asyncio.sleep(PRICES_SECONDS)
+
+    async def _thin(self) -> None:
+        """Let old details go, in a thread of its own: settling does not wait for it, only for one transaction of it."""
+        await asyncio.sleep(FIRST_THIN_SECONDS)
+        while True:
+            if self._books is not None:
+                try:
+                    removed = await asyncio.to_thread(self._books.thin, self.clock(), self.detail_days)
+                except BooksError as error:
+                    log.warning("old details of the ledger could not be removed", why=str(error))
+                else:
+                    log.info("old details of the ledger are gone", rows=removed)
+            await asyncio.sleep(THIN_SECONDS)
 
     def _beat(self, snapshot: Snapshot, settle: bool) -> Samples:
         """In the worker: take in what came, settle where it is time."""

@@ -37,6 +37,9 @@ class MemoryBooks:
             self.batches.append(batch)
         return tuple(refused)
 
+    def thin(self, now: float, detail_days: float) -> int:
+        return 0
+
     @property
     def postings(self) -> list[Posting]:
         return [posting for batch in self.batches for posting in batch.postings]

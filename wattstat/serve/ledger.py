@@ -30,6 +30,7 @@ def ledger_service(config: Config, hall: Hall) -> LedgerService:
         open_ledger=partial(_open_ledger, config, prices),
         hall=hall,
         settle_seconds=config.energy.settle_seconds,
+        detail_days=config.energy.detail_days,
         refresh_prices=prices.refresh,
         price_problem=lambda: prices.problem,
     )
