@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from energy.roster import Moment, Stay
+from energy.moments import Moment
+from energy.roster import Stay
 from wattstat.jobs import GpuHold, Hold, RunKey
 from wattstat.journal import Gpu
 

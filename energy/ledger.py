@@ -11,10 +11,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
+from energy.bases import Advanced
 from energy.figures import Figures
 from energy.lines import Ledgered, Priced, Prices
 from energy.model import Books, NodeBatch
-from energy.node import Advanced, NodeState, restored
+from energy.node import NodeState, restored
 from energy.roster import Roster
 from energy.settle import settle
 from energy.watermark import Watch, watermark
@@ -120,6 +121,9 @@ class Ledger:
         node.thin(max(LEAST_HELD, MOST_HELD // len(self._nodes)))
         self._is_dated = self._is_dated or bool(journal.entries)
         for boundary in journal.boundaries:
+            is_settled = node.settled is not None and boundary.at - shift <= node.settled
+            if is_settled and self._roster.run_of(boundary) is None:
+                continue  # told again by an agent that was not heard for a while: the books know better how that run ended
             if self._roster.boundary(journal.node, boundary, shift):
                 node.edge(boundary, shift)
 

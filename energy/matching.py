@@ -30,6 +30,10 @@ def run_of(boundary: Boundary, runs: Iterable[Run]) -> Run | None:
     return min(own, key=lambda run: abs(run.started - boundary.at), default=None)
 
 
+def names(run: Run) -> set[str]:
+    """What a boundary may call the run's job."""
+    return {run.key.job_id, *(run.labels[label] for label in NUMBER_LABELS if label in run.labels)}
+
+
 def _is_called(run: Run, boundary: Boundary) -> bool:
-    names = (run.key.job_id, *(run.labels.get(label) for label in NUMBER_LABELS))
-    return boundary.job_id in names and boundary.instance in {"", run.key.instance}
+    return boundary.job_id in names(run) and boundary.instance in {"", run.key.instance}

@@ -9,12 +9,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from energy.activity import Frames
+from energy.bases import Advanced, Base, based, mean_watts, merged, with_base
 from energy.claims import Claim, claims
 from energy.meter import MeterBase, NodeMeter
 from energy.model import Checkpoint
 from energy.roster import Roster
-from energy.series import ESTIMATED, Knot, Reading, levels, track
-from energy.settle import GpuMeter, Meter, Span
+from energy.series import Reading, track
+from energy.slices import GpuMeter, Meter, Span
 from wattstat.journal import Boundary, Entry, Gpu, NodeJournal
 
 # The journal has an entry a second at most: two that are closer are one entry, read twice.
@@ -23,38 +24,10 @@ SAME_ENTRY_SECONDS = 0.4
 CPU_DOMAINS = ("package-", "dram-")
 # A power limit holds on average over a second or so; for moments boards draw more.
 OVERSHOOT = 1.1
-# A mean power over less than this says little: the counter goes in steps.
-SHORTEST_MEAN_SECONDS = 5.0
 # Less than this between two datings of one reading is how long answers take, and no clock that was set.
 SAME_CLOCK_SECONDS = 2.0
 # Entries this close to a boundary tell what was drawn just before and after it.
 NEAR_SECONDS = 1.5
-
-
-@dataclass(slots=True)
-class Base:
-    """Where a meter stood at its last reading that is not newer than the settled time, and what is posted since that.
-
-    `posted` None: the node was settled without this meter meanwhile. `watts` is what was drawn before the reading.
-    """
-
-    reading: Reading
-    posted: float | None = 0.0
-    watts: float | None = None
-
-    def record(self, shift: float) -> list[Any]:
-        """For the checkpoint, in the wall clock's time."""
-        return [self.reading.at + shift, *self.reading[1:], self.posted, self.watts]
-
-    def moved(self, seconds: float) -> Base:
-        """The same, called later."""
-        return Base(self.reading._replace(at=self.reading.at + seconds), self.posted, self.watts)
-
-    @classmethod
-    def of(cls, record: list[Any], shift: float) -> Base:
-        """From the checkpoint."""
-        at, *rest, posted, watts = record
-        return cls(Reading(at - shift, *rest), posted, watts)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -223,13 +196,13 @@ class NodeState:
         idle = dict(self.idle_watts)
         for uuid, _, readings in self._gpu_readings():
             if uuid in knots:
-                gpu_bases[uuid] = _based(readings, knots[uuid], span)
-                watts = _mean_watts(knots[uuid], span)
+                gpu_bases[uuid] = based(readings, knots[uuid], span)
+                watts = mean_watts(knots[uuid], span)
                 if watts is not None:
                     idle[uuid] = min(watts, idle.get(uuid, watts))
         cpu_bases = dict(self.cpu_bases)
         for (domain, _, readings), meter in zip(self._cpu_readings(), span.cpus, strict=True):
-            cpu_bases[domain] = _based(readings, meter.knots, span)
+            cpu_bases[domain] = based(readings, meter.knots, span)
         return Advanced(
             until=span.until,
             gpu_bases=gpu_bases,
@@ -264,8 +237,8 @@ class NodeState:
                 if (counts := entry.gpus.get(uuid)) is not None
             ]
             if uuid in self.edges:
-                found = _merged(found, self.edges[uuid])
-            yield uuid, *_with_base(self.gpu_bases.get(uuid), found)
+                found = merged(found, self.edges[uuid])
+            yield uuid, *with_base(self.gpu_bases.get(uuid), found)
 
     def _cpu_readings(self) -> Iterator[tuple[str, Base, list[Reading]]]:
         domains = dict.fromkeys((*self.cpu_bases, *(name for entry in self.entries for name in entry.cpus)))
@@ -276,7 +249,7 @@ class NodeState:
                     for entry, boot in zip(self.entries, self.boots, strict=True)
                     if domain in entry.cpus
                 ]
-                yield domain, *_with_base(self.cpu_bases.get(domain), found)
+                yield domain, *with_base(self.cpu_bases.get(domain), found)
 
     def _most(self, uuid: str) -> float | None:
         limit = self.limits.get(uuid)
@@ -287,31 +260,6 @@ class NodeState:
         if self._claims is None or self._claims[0] != version or self._claims[1] is not self.gpus:
             self._claims = version, self.gpus, claims(roster.stays.get(self.name, {}).values(), self.gpus)
         return self._claims[2]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Advanced:
-    """Where a node's meters stand at the end of a span."""
-
-    until: float
-    gpu_bases: dict[str, Base]
-    cpu_bases: dict[str, Base]
-    meter: MeterBase | None
-    deficit: float
-    idle_watts: dict[str, float]
-    is_managed: bool
-
-    def checkpoint(self, node: str, shift: float) -> Checkpoint:
-        """As the books keep it, in the wall clock's time."""
-        state = {
-            "gpus": {uuid: base.record(shift) for uuid, base in self.gpu_bases.items()},
-            "cpus": {domain: base.record(shift) for domain, base in self.cpu_bases.items()},
-            "meter": None if self.meter is None else self.meter.record(shift),
-            "deficit": self.deficit,
-            "idle_watts": self.idle_watts,
-            "managed": self.is_managed,
-        }
-        return Checkpoint(node=node, settled_until=self.until + shift, state=json.dumps(state, separators=(",", ":")))
 
 
 def restored(checkpoint: Checkpoint, shift: float, now: float) -> NodeState:
@@ -337,40 +285,3 @@ def restored(checkpoint: Checkpoint, shift: float, now: float) -> NodeState:
 def _is_near(edges: Sequence[float], at: float) -> bool:
     place = bisect_left(edges, at)
     return any(abs(edge - at) <= NEAR_SECONDS for edge in edges[max(0, place - 1) : place + 1])
-
-
-def _with_base(base: Base | None, readings: list[Reading]) -> tuple[Base, list[Reading]]:
-    """The readings from the base on. A meter that is new begins with its first reading."""
-    if base is None:
-        return Base(readings[0], posted=None), readings
-    return base, [base.reading, *(reading for reading in readings if reading.at > base.reading.at)]
-
-
-def _merged(readings: list[Reading], edges: list[Reading]) -> list[Reading]:
-    """Readings with those of boundaries between them, where they fit: a boundary's time may be wrong, if it was told late."""
-    out = sorted([*readings, *edges], key=lambda reading: reading.at)
-    known = [reading for reading in out if reading.joules is not None]
-    for before, edge, after in zip(known, known[1:], known[2:], strict=False):
-        if edge.boot == "" and not (before.joules or 0.0) <= (edge.joules or 0.0) <= (after.joules or 0.0):
-            out.remove(edge)
-    return out
-
-
-def _based(readings: Sequence[Reading], knots: Sequence[Knot], span: Span) -> Base:
-    """The new base: the last reading before the end, with a counter if the meter has one; and what is posted after it."""
-    past = [reading for reading in readings if reading.at <= span.until] or [readings[0]]
-    base = next((reading for reading in reversed(past) if reading.joules is not None), past[-1])
-    at_base, at_end = levels(knots, (base.at, span.until))
-    before = levels(knots, (base.at - 1, base.at))
-    is_blind = span.meter is not None and knots[-1].at < span.until
-    posted = None if is_blind else max(0.0, at_end.joules - at_base.joules)
-    return Base(base, posted, max(0.0, before[1].joules - before[0].joules))
-
-
-def _mean_watts(knots: Sequence[Knot], span: Span) -> float | None:
-    """What a GPU drew over the span; None where that was too short, or partly guessed."""
-    first, last = levels(knots, (span.since, span.until))
-    seconds = span.until - span.since
-    if seconds < SHORTEST_MEAN_SECONDS or last.methods & ESTIMATED or last.joules <= first.joules:
-        return None
-    return (last.joules - first.joules) / seconds

@@ -11,27 +11,14 @@ from dataclasses import dataclass, field, replace
 from math import inf
 from typing import NamedTuple
 
-from energy.matching import is_of, run_of
+from energy.matching import is_of, names, run_of
+from energy.moments import LATE_WORD_SECONDS, NEVER, WHOLE_SECOND, Moment, fits, whole_second, within
 from wattstat.jobs import GpuHold, Observed, Placement, Run, RunKey, State
 from wattstat.journal import Boundary, Edge
 
-# Schedulers state whole seconds, cut off: the true time lies in the second that begins there.
-WHOLE_SECOND = 0.5
 # A start or end that the node itself tells replaces the scheduler's when they are this close: a prolog may wait for a driver,
 # an epilog for processes that do not die. Further apart, they speak of different runs of the job.
 SAME_EDGE_SECONDS = 300.0
-# A run that a scheduler first mentions cannot have begun long before its last word without it; this is how late it may be.
-LATE_WORD_SECONDS = 60.0
-
-
-class Moment(NamedTuple):
-    """A time, and by how many seconds it may be off."""
-
-    at: float
-    slack: float = 0.0
-
-
-NEVER = Moment(inf)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,12 +66,17 @@ class Roster:
     _ends: dict[RunKey, dict[tuple[str, Edge], _Told]] = field(default_factory=dict)
     _ids: set[str] = field(default_factory=set)
     _shifts: dict[str, tuple[float, ...]] = field(default_factory=dict)
+    _named: dict[str, set[RunKey]] = field(default_factory=dict)
     _waiting: list[tuple[str, Boundary, float]] = field(default_factory=list)
 
     def run(self, key: RunKey) -> Run | None:
         """The run as it is known now."""
         known = self._known.get(key)
         return known.run if known else None
+
+    def run_of(self, boundary: Boundary) -> Run | None:
+        """The run that a boundary speaks of, as far as it is known."""
+        return run_of(boundary, [self._known[key].run for key in self._named.get(boundary.job_id, ()) if key in self._known])
 
     def alive(self) -> Iterable[Run]:
         """Runs that have not ended."""
@@ -102,7 +94,7 @@ class Roster:
     def restore(self, run: Run, seen: float, shift: float) -> None:
         """A run as the books had it, last heard of at `seen`."""
         self._known[run.key] = _Known(
-            run, _whole_second(run.started, shift), NEVER if run.ended is None else _whole_second(run.ended, shift), shift, seen
+            run, whole_second(run.started, shift), NEVER if run.ended is None else whole_second(run.ended, shift), shift, seen
         )
         self._lay_out(run.key)
 
@@ -150,7 +142,7 @@ class Roster:
         """
         waiting, self._waiting = self._waiting, []
         for node, boundary, shift in waiting:
-            known = run_of(boundary, [each.run for each in self._known.values()])
+            known = self.run_of(boundary)
             at = boundary.at - shift
             words = [word for name, word in self.words.items() if is_of(boundary, name)]
             if known is None and any(word > at - LATE_WORD_SECONDS for word in words) and now < at + LATE_WORD_SECONDS:
@@ -187,6 +179,10 @@ class Roster:
                     self.stays.get(node, {}).pop(key, None)
                 for boundary, _ in self._ends.pop(key, {}).values():
                     self._ids.discard(boundary.id)
+                for name in names(known.run):
+                    self._named.get(name, set()).discard(key)
+                    if not self._named.get(name):
+                        self._named.pop(name, None)
                 del self._known[key]
 
     def _clock_of(self, observed: Observed, taken_at: float, before: float | None, shift: float) -> float:
@@ -212,7 +208,7 @@ class Roster:
                 times.append(run.started)
             if run.ended is not None and (known is None or known.run.ended is None):
                 times.append(run.ended)
-        return sum(not _fits(_whole_second(at, shift), before, taken_at) for at in times)
+        return sum(not fits(whole_second(at, shift), before, taken_at) for at in times)
 
     def _told(self, run: Run, taken_at: float, before: float | None, shift: float) -> None:
         known = self._known.get(run.key)
@@ -221,14 +217,14 @@ class Roster:
             known.seen = taken_at
             return
         if known is None:
-            start = _within(_whole_second(run.started, shift), before, taken_at)
+            start = within(whole_second(run.started, shift), before, taken_at)
             known = self._known[run.key] = _Known(run, start, NEVER, shift, taken_at)
         elif known.told.started != run.started if known.told is not None else not known.is_restored:
-            known.start = _within(_whole_second(run.started, shift), None, taken_at)
+            known.start = within(whole_second(run.started, shift), None, taken_at)
         if run.ended is None:
             known.end = NEVER
         elif known.end is NEVER:
-            known.end = _within(_whole_second(run.ended, shift), before, taken_at)
+            known.end = within(whole_second(run.ended, shift), before, taken_at)
         known.seen, known.told, known.run = taken_at, run, _remembered(run, known.run)
         known.shift = shift
         self._lay_out(run.key)
@@ -248,6 +244,8 @@ class Roster:
     def _lay_out(self, key: RunKey) -> None:
         """Where the run stays, node by node."""
         known = self._known[key]
+        for name in names(known.run):
+            self._named.setdefault(name, set()).add(key)
         ends = self._ends.get(key, {})
         suspended = tuple((since - known.shift, until - known.shift) for since, until in known.run.suspended)
         if known.run.suspended_since is not None:
@@ -267,29 +265,9 @@ class Roster:
             self.versions[node] = self.versions.get(node, 0) + 1
 
 
-def _whole_second(at: float, shift: float = 0.0) -> Moment:
-    return Moment(at - shift + WHOLE_SECOND, WHOLE_SECOND) if at == int(at) else Moment(at - shift)
-
-
 def _remembered(run: Run, before: Run) -> Run:
     """A run that ended holds what it held before, where its scheduler (Kubernetes after core's restart) has forgotten that."""
     return replace(run, placements=before.placements) if run.ended is not None and not run.gpus and before.gpus else run
-
-
-def _within(moment: Moment, before: float | None, now: float) -> Moment:
-    """What is first told of now has happened, and not long before the last word, which did not tell of it.
-
-    Where a scheduler says otherwise, its clock is not ours: then it was in between, nobody knows when.
-    """
-    since = moment.at if before is None else before
-    if _fits(moment, since, now):
-        return Moment(min(moment.at, now), moment.slack)
-    since = min(since, now)
-    return Moment((since + now) / 2, (now - since) / 2)
-
-
-def _fits(moment: Moment, before: float, now: float) -> bool:
-    return before - LATE_WORD_SECONDS <= moment.at - moment.slack <= now
 
 
 def _truer(said: Moment, told: _Told | None) -> Moment:

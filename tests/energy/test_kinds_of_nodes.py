@@ -7,7 +7,7 @@ from tests.energy.hall import START, Bench, gpus
 from wattstat.catalogue import job as catalogue
 from wattstat.config.energy import Energy
 from wattstat.jobs import GpuHold, Hold, Placement, Run, RunKey
-from wattstat.journal import Entry, Gpu, GpuCounts, NodeJournal
+from wattstat.journal import Boundary, Edge, Entry, Gpu, GpuCounts, NodeJournal
 
 A, B = RunKey("slurm", "1"), RunKey("slurm", "2")
 
@@ -160,3 +160,14 @@ def test_a_counter_that_differs_from_integrated_power_is_a_finding():
     assert "differ by 20 %" in finding.replace("20%", "20 %")
     ratio = next(sample.value for sample in bench.ledger.samples() if sample.metric is catalogue.ENERGY_DISAGREEMENT_RATIO)
     assert ratio == pytest.approx(0.2)
+
+
+def test_a_boundary_of_a_run_that_is_settled_and_forgotten_does_not_bring_it_back():
+    bench = Bench()
+    settled = _play(bench, _run(A, GpuHold(minor=0)), power=1000.0)
+    bench.fresh()
+    old = Boundary(id="x", edge=Edge.END, at=START + 50, scheduler="slurm", job_id="99", instance="0", gpus=("GPU-0",))
+    entry = _entry(settled + 30, START + settled + 30)
+    bench.ledger.journal(NodeJournal(node="n1", boot="a", gpus=gpus(2), entries=(entry,), boundaries=(old,)))
+    bench.settle()
+    assert {key.job_id for key in bench.books.runs} == {"1"}
