@@ -21,7 +21,7 @@ from energy.model import Books, BooksError
 from wattstat.catalogue.metric import Samples
 from wattstat.hall import Block, BlockKey, Hall, Snapshot
 from wattstat.inventory import Inventory
-from wattstat.jobs import Observed
+from wattstat.jobs import Observed, Run
 from wattstat.journal import NodeJournal
 
 # How often readings are taken in and the samples are renewed; settling has its own, longer beat.
@@ -53,6 +53,8 @@ class LedgerService:
     beat_seconds: float = BEAT_SECONDS
     trouble: str = ""
     findings: tuple[str, ...] = ()
+    open_runs: tuple[Run, ...] | None = None
+    """The runs that were alive when core last ran; None until the books are open."""
     _inbox: list[Callable[[Ledger], None]] = field(default_factory=list)
     _books: Books | None = None
     _ledger: Ledger | None = None
@@ -134,6 +136,7 @@ class LedgerService:
                 self._books = self._books or self.open_books()
                 ledger = self.open_ledger(self._books)
                 ledger.restore()
+                self.open_runs = self._books.open_runs()
             except BooksError as error:
                 self._tell(str(error))
                 return None

@@ -53,6 +53,8 @@ class SlurmSource(Source[Reading]):
     monotonic: Callable[[], float] = time.monotonic
     longest_backoff_seconds: float = 30.0  # slurmctld forgets an ended job after five minutes
     _history: History = field(default_factory=History)
+    # Runs that were alive when core last ran; None while that is not known yet.
+    known: Callable[[], Iterable[Run] | None] | None = None
     _told: str = ""
     _nodes: Any = None
     _nodes_at: float = float("-inf")
@@ -96,6 +98,9 @@ class SlurmSource(Source[Reading]):
         if reading.unknown:
             errors["records"] = BadPayload(f"{reading.unknown} records of jobs or nodes were not to be understood")
         self._tell()
+        if self.known is not None and (known := self.known()) is not None:
+            self.remember(known)
+            self.known = None
         cluster = self._cluster(reading)
         runs = self._history.merge(reading.jobs, cluster, asked_at)
         try:
@@ -133,13 +138,18 @@ class SlurmSource(Source[Reading]):
             log.info("asking Slurm", scheduler=self.target, by=self._told)
 
 
-def sources(config: Config, _: Inventory, *, sink: JobSink) -> list[Source[Any]]:
-    """One source for every Slurm cluster of the settings. One that cannot be asked as set fails with the reason."""
+def sources(
+    config: Config, _: Inventory, *, sink: JobSink, known: Callable[[], Iterable[Run] | None] | None = None
+) -> list[Source[Any]]:
+    """One source for every Slurm cluster of the settings. One that cannot be asked as set fails with the reason.
+
+    `known` gives the runs that were alive when core last ran, once it is known.
+    """
     entries = config.schedulers.slurm
     targets = [scheduler_name(entry) for entry in entries]
     return [
         made(
-            functools.partial(_source, entry, config, sink, targets),
+            functools.partial(_source, entry, config, sink, targets, known),
             collector=SlurmSource.collector,
             target=target if targets.count(target) == 1 else f"{target}#{number}",
             tier=_tier(entry),
@@ -158,7 +168,9 @@ def _tier(entry: Slurm) -> Tier:
     return Tier(TIER, entry.every_seconds, 3 * entry.timeout_seconds)
 
 
-def _source(entry: Slurm, config: Config, sink: JobSink, targets: Sequence[str]) -> SlurmSource:
+def _source(
+    entry: Slurm, config: Config, sink: JobSink, targets: Sequence[str], known: Callable[[], Iterable[Run] | None] | None
+) -> SlurmSource:
     target = scheduler_name(entry)
     if targets.count(target) > 1:
         raise ValueError(f"several entries of schedulers.slurm are called {target!r}: give each its own `cluster`")
@@ -171,6 +183,7 @@ def _source(entry: Slurm, config: Config, sink: JobSink, targets: Sequence[str])
         accounting=Accounting(runner=way) if isinstance(way, Commands) else None,
         order=entry.gpu_order,
         names=entry.nodes,
+        known=known,
     )
 
 

@@ -41,7 +41,7 @@ def all_sources(
     found = [*redfish.sources(config, inventory), *agent.sources(config, inventory)]
     if ledger is not None:  # nobody else wants to know who ran where
         found += journal.sources(config, inventory, sink=ledger.journal)
-        found += slurm.sources(config, inventory, sink=_both(ledger.observe, comments))
+        found += slurm.sources(config, inventory, sink=_both(ledger.observe, comments), known=lambda: ledger.open_runs)
         found += command_scheduler.sources(config, inventory, sink=ledger.observe)
         found += kubernetes.sources(config, inventory, sink=ledger.observe, hall=hall.snapshot)
         found += inference.sources(config, hall=hall.snapshot)

@@ -115,3 +115,13 @@ async def test_a_database_that_does_not_answer_is_told_and_the_run_has_ended_uns
     collected = await asked.source.collect("jobs")
     assert set(collected.errors) == {"accounting"}
     assert asked.told[-1].runs == ()
+
+
+async def test_runs_from_before_a_restart_are_known_as_soon_as_the_books_are_open():
+    sacct = Sacct(f"7|{START}|{START + 60}|COMPLETED|0:0\n")
+    asked = Asked(Empty(), clock=lambda: NOW + 900, accounting=Accounting(runner=sacct))
+    books = [None, [run()]]
+    asked.source.known = lambda: books.pop(0)
+    assert await asked.runs() == {}
+    assert [each.ended for each in (await asked.runs()).values()] == [START + 60]
+    assert books == []
