@@ -54,6 +54,8 @@ class Bench:
     clocks: Clocks = field(default_factory=Clocks)
     books: MemoryBooks = field(default_factory=MemoryBooks)
     inventory: Inventory = field(default_factory=Inventory)
+    begun: float | None = None
+    """From when on the node n1 is settled, by the clock that does not jump."""
 
     def __post_init__(self) -> None:
         self.ledger = self.fresh()
@@ -66,6 +68,10 @@ class Bench:
         return self.ledger
 
     def settle(self) -> None:
+        node = self.ledger._nodes.get("n1")
+        if not self.books.batches and node is not None:
+            first = node.first()
+            self.begun = None if first is None else first + self.clocks.steady - self.ledger._now
         settled = self.ledger.settle(self.clocks.wall())
         self.ledger.committed(self.books.commit(settled.batches, settled.runs))
 

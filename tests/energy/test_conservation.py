@@ -102,6 +102,10 @@ def check(bench: Bench, truth: Truth) -> None:
         assert 0 <= posting.estimated_joules <= posting.joules * (1 + 1e-9)
     # The end, by the ledger's own steady clock: jumps that the books saw are taken out again.
     until = bench.settled_steady()
+    if truth.has_counter and not truth.resets and bench.begun is not None:
+        counted = sum(truth.counter(index, until) - truth.counter(index, bench.begun) for index in range(truth.gpu_count))
+        # Of each GPU no joule is missing but what readings at both ends are late: a counter's step, an answer's jitter.
+        assert abs(gpu_joules(bench) - counted) <= 2 * 0.12 * MOST_WATTS * truth.gpu_count
     for job in truth.jobs:
         mine = [posting for posting in postings if posting.run == job.key]
         got = sum(posting.gpu_joules + posting.idle_joules for posting in mine)
