@@ -31,8 +31,10 @@ from wattstat.journal import NodeJournal
 # Which reading of a node's power counts; `hgx` is only a part of the node.
 POWER_SOURCES = ("system", "psu_sum", "estimated")
 
-# How many entries are settled at a time at the most: after an outage a large site is caught up with in several transactions.
-MOST_ENTRIES = 100_000
+# How many entries are settled at a time at the most where there are many: a large site is caught up with after an outage in
+# several transactions of seconds each. A node that waits for no more than a few entries is settled in any case.
+MOST_ENTRIES = 30_000
+FEW_ENTRIES = 60
 # How many are held in memory, all nodes together (2.5 KB each with eight GPUs); beyond that every second one goes.
 MOST_HELD = 200_000
 LEAST_HELD = 120
@@ -167,10 +169,13 @@ class Ledger:
         self._pending.clear()
         budget = MOST_ENTRIES
         for node in sorted(self._nodes.values(), key=lambda each: each.settled or 0.0):
-            batch = self._settle_node(node, now - shift, shift, price) if budget > 0 else None
+            is_far = len(node.entries) > FEW_ENTRIES
+            if is_far and budget <= 0:
+                continue
+            batch = self._settle_node(node, now - shift, shift, price)
             if batch is not None:
                 batches.append(batch)
-                budget -= len(node.entries)
+                budget -= len(node.entries) if is_far else 0
         self._pending_runs = tuple(self._roster.changed.values())
         return Settled(batches=tuple(batches), runs=self._pending_runs)
 
