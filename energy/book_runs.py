@@ -25,7 +25,7 @@ from energy.tables import (
     usage_hours,
 )
 from energy.tally import DAY, Owner, RunSum, Tally
-from energy.upsert import greater, lesser, upsert
+from energy.upsert import Bulk, greater, lesser, upsert
 from wattstat.jobs import Run, RunKey, State
 
 Each = TypeVar("Each")
@@ -67,7 +67,7 @@ class BookRuns:
         new: dict[str, Any] = {
             name: sa.bindparam(f"new_{name}") for name in (*_ADDED, "methods", "first_hour", "last_hour", "memory_peak_ratio")
         }
-        self._add = (
+        self._add = Bulk(
             sa.update(runs)
             .where(runs.c.id == sa.bindparam("run_id"))
             .values(
@@ -113,8 +113,7 @@ class BookRuns:
         for use in uses:
             run = written.ids[use.run]
             _add_use(rows.setdefault(run, _nothing(run)), use)
-        if rows:
-            connection.execute(self._add, list(rows.values()))
+        self._add.execute(connection, list(rows.values()))
         self._count_begun(connection, sums.runs, written)
 
     def _spread_over_days(self, connection: sa.Connection, sums: Tally, written: Written) -> None:

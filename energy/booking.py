@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -29,7 +29,7 @@ from energy.tables import (
     usage_hours,
 )
 from energy.tally import DAY, Tally, checked, tally, use_row
-from energy.upsert import upsert
+from energy.upsert import Bulk, upsert
 from wattstat.jobs import Run, RunKey
 
 
@@ -41,22 +41,24 @@ class SqlBooks:
         self._runs = BookRuns(engine.dialect.name)
         dialect = engine.dialect.name
         sums = (postings, node_days, usage_hours, usage_days, site_hours)
-        self._add_sums = {table: upsert(dialect, table, added=AMOUNTS, joined=("methods",)) for table in sums}
+        self._add_sums = {table: Bulk(upsert(dialect, table, added=AMOUNTS, joined=("methods",))) for table in sums}
         self._add_metered = {
-            meter_hours: upsert(dialect, meter_hours, added=METERED, replaced=("source",)),
-            meter_days: upsert(dialect, meter_days, added=METERED, replaced=("source",)),
-            site_meter_hours: upsert(dialect, site_meter_hours, added=METERED),
+            meter_hours: Bulk(upsert(dialect, meter_hours, added=METERED, replaced=("source",))),
+            meter_days: Bulk(upsert(dialect, meter_days, added=METERED, replaced=("source",))),
+            site_meter_hours: Bulk(upsert(dialect, site_meter_hours, added=METERED)),
         }
-        self._add_use = upsert(
-            dialect,
-            gpu_uses,
-            replaced=("gpu", "model", "fraction"),
-            added=("joules", "idle_joules", "seconds", "idle_seconds", *(f"{name}_known" for name in ACTIVITIES)),
-            added_if_known=ACTIVITIES,
-            greatest=("memory_peak_bytes",),
-            replaced_if_known=("memory_total_bytes", "limit_watts"),
+        self._add_use = Bulk(
+            upsert(
+                dialect,
+                gpu_uses,
+                replaced=("gpu", "model", "fraction"),
+                added=("joules", "idle_joules", "seconds", "idle_seconds", *(f"{name}_known" for name in ACTIVITIES)),
+                added_if_known=ACTIVITIES,
+                greatest=("memory_peak_bytes",),
+                replaced_if_known=("memory_total_bytes", "limit_watts"),
+            )
         )
-        self._set_checkpoint = upsert(dialect, checkpoints, replaced=("settled_until", "state"))
+        self._set_checkpoint = Bulk(upsert(dialect, checkpoints, replaced=("settled_until", "state")))
 
     def checkpoints(self) -> dict[str, Checkpoint]:
         """The newest checkpoint of every node."""
@@ -111,22 +113,22 @@ class SqlBooks:
                 refused.append(node)
         newest = {batch.checkpoint.node: batch.checkpoint for batch in taken}
         rows = [{"node": each.node, "settled_until": each.settled_until, "state": each.state} for each in newest.values()]
-        _execute(connection, self._set_checkpoint, rows)
+        self._set_checkpoint.execute(connection, rows)
         return taken, tuple(dict.fromkeys(refused))
 
     def _post(self, connection: sa.Connection, batches: Sequence[NodeBatch], written: Written) -> None:
         sums = tally((checked(each) for batch in batches for each in batch.postings), written.ids, written.owners)
         for table, found in self._tables(sums):
-            _execute(connection, self._add_sums[table], found)
+            self._add_sums[table].execute(connection, found)
         hours = [hour for batch in batches for hour in batch.hours]
-        _execute(connection, self._add_metered[meter_hours], [_metered(each, hour=each.hour, node=each.node) for each in hours])
+        self._add_metered[meter_hours].execute(connection, [_metered(each, hour=each.hour, node=each.node) for each in hours])
         days = ({"day": each.hour - each.hour % DAY, "node": each.node} for each in hours)
-        _execute(
-            connection, self._add_metered[meter_days], [_metered(each, **key) for each, key in zip(hours, days, strict=True)]
+        self._add_metered[meter_days].execute(
+            connection, [_metered(each, **key) for each, key in zip(hours, days, strict=True)]
         )
-        _execute(connection, self._add_metered[site_meter_hours], _by_hour(hours))
+        self._add_metered[site_meter_hours].execute(connection, _by_hour(hours))
         uses = [use for batch in batches for use in batch.uses]
-        _execute(connection, self._add_use, [use_row(use, written.ids[use.run]) for use in uses])
+        self._add_use.execute(connection, [use_row(use, written.ids[use.run]) for use in uses])
         self._runs.add(connection, sums, uses, written)
 
     @staticmethod
@@ -136,11 +138,6 @@ class SqlBooks:
         yield site_hours, sums.site_hours.rows()
         yield usage_hours, sums.usage_hours.rows()
         yield usage_days, sums.usage_days.rows()
-
-
-def _execute(connection: sa.Connection, statement: Any, rows: Sequence[Mapping[str, Any]]) -> None:
-    if rows:
-        connection.execute(statement, rows)
 
 
 def _mentioned(batches: Iterable[NodeBatch]) -> dict[RunKey, float]:

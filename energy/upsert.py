@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -56,3 +56,36 @@ def greater(one: Any, other: Any) -> sa.ColumnElement[Any]:
 def lesser(one: Any, other: Any) -> sa.ColumnElement[Any]:
     """The lesser of two values of which either may be absent."""
     return sa.case((one.is_(None), other), (one > other, other), else_=one)
+
+
+class Bulk:
+    """A statement for many rows, made once. All rows have the same names, and values that the driver takes as they are.
+
+    SQLAlchemy would look at every value of every row for conversions that these tables do not need: that took twice as long as
+    SQLite itself.
+    """
+
+    def __init__(self, statement: sa.UpdateBase) -> None:
+        self._statement = statement
+        self._text = ""
+        self._order: Sequence[str] | None = None
+        self._constants: Mapping[str, Any] = {}
+
+    def execute(self, connection: sa.Connection, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Run it for every row; for none, do nothing."""
+        if not rows:
+            return
+        if not self._text:
+            compiled = self._statement.compile(dialect=connection.dialect, column_keys=list(rows[0]))
+            self._text = str(compiled)
+            self._order = compiled.positiontup  # None where names are used
+            self._constants = {name: value for name, value in compiled.params.items() if name not in rows[0]}
+        order = self._order
+        if order is None:
+            connection.exec_driver_sql(self._text, [{**self._constants, **row} for row in rows])
+            return
+        if not self._constants:
+            connection.exec_driver_sql(self._text, [tuple([row[name] for name in order]) for row in rows])
+            return
+        whole = ({**self._constants, **row} for row in rows)
+        connection.exec_driver_sql(self._text, [tuple([row[name] for name in order]) for row in whole])
