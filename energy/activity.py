@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -35,6 +35,20 @@ class Frames:
         if key not in self._found:
             self._found[key] = self._activity(place, uuid)
         return self._found[key]
+
+    def is_at_rest(self, uuid: str, since: float, until: float, idle_ratio: float) -> bool:
+        """Whether a GPU is known to have done nothing all the time, as a whole and in its parts."""
+        first, last = bisect_left(self.times, since), bisect_right(self.times, until) - 1
+        if not 0 <= first < last or self.boots[first] != self.boots[last]:
+            return False
+        before, after = self.entries[first], self.entries[last]
+        if uuid not in before.gpus or uuid not in after.gpus:
+            return False
+        seconds = self.times[last] - self.times[first]
+        told = [_activity(before.gpus[uuid], after.gpus[uuid], seconds).used]
+        told += [_rate(before.shares.get(key, 0.0), value, seconds) for key, value in after.shares.items() if key[0] == uuid]
+        known = [activity for activity in told if activity is not None]
+        return bool(known) and max(known) < idle_ratio
 
     def share(self, place: int, uuid: str, holder: str) -> float | None:
         """The active share of a part of a GPU, within that part; None where nobody tells."""

@@ -35,6 +35,10 @@ class Base:
         """The same, called later."""
         return Base(self.reading._replace(at=self.reading.at + seconds), self.posted, self.watts)
 
+    def unseen(self) -> Base:
+        """The same, after the node was settled by its own meter alone: what this one counts of that time is posted already."""
+        return Base(self.reading, None, self.watts)
+
     @classmethod
     def of(cls, record: list[Any], shift: float) -> Base:
         """From the checkpoint."""

@@ -217,7 +217,6 @@ class Ledger:
             node = self._nodes.get(entry.name)
             if node is not None:
                 node.node_gpus = entry.gpus
-                node.has_meter = entry.bmc is not None
 
     def _settled_until(self, name: str) -> float:
         node = self._nodes.get(name)

@@ -167,13 +167,18 @@ class NodeMeter:
     def _level(self, at: float) -> float:
         return levels(self.knots, (at,))[0].joules
 
-    def until(self, at: float) -> list[Knot]:
-        """The knots, and where the meter is silent before `at`, what it drew when last read, as an estimate."""
-        last = self.knots[-1]
-        if last.at >= at:
-            return self.knots
-        joules = self.watts[-1] * (at - last.at)
-        return [*self.knots, Knot(at, last.joules + joules, INTEGRAL | ESTIMATED, joules, joules)]
+    def over(self, since: float, until: float) -> list[Knot]:
+        """The knots; where the meter is silent at either end of a span, what it drew at its nearest reading, as an estimate."""
+        knots = self.knots
+        first, last = knots[0], knots[-1]
+        if since < first.at:
+            joules = self.watts[0] * (first.at - since)
+            guessed = first._replace(methods=INTEGRAL | ESTIMATED, filled=joules, error=joules)
+            knots = [Knot(since, first.joules - joules), guessed, *knots[1:]]
+        if last.at < until:
+            joules = self.watts[-1] * (until - last.at)
+            knots = [*knots, Knot(until, last.joules + joules, INTEGRAL | ESTIMATED, joules, joules)]
+        return knots
 
     def advanced(self, until: float) -> MeterBase | None:
         """Where the meter stands at the end of a settled span."""
@@ -181,7 +186,7 @@ class NodeMeter:
             return None
         place = max(0, bisect_right(self.knots, until, key=lambda knot: knot.at) - 1)
         base = self.knots[place]
-        end = levels(self.until(until), (base.at, until))[1]
+        end = levels(self.over(base.at, until), (base.at, until))[1]
         posted = max(end.joules, self.posted) - base.joules
         anchors = (_moved(self.anchor, base.joules), _moved(self._trusted, base.joules))
         return MeterBase(base.at, self.watts[place], posted, base.joules, self.gain, self.raw, *anchors)

@@ -14,6 +14,7 @@ from energy.claims import Claim, claims
 from energy.meter import MeterBase, NodeMeter
 from energy.model import Checkpoint
 from energy.roster import Roster
+from energy.rules import static_watts
 from energy.series import Reading, track
 from energy.slices import GpuMeter, Meter, Span
 from wattstat.journal import Boundary, Entry, Gpu, NodeJournal
@@ -44,7 +45,6 @@ class NodeState:
     gpu_bases: dict[str, Base] = field(default_factory=dict)
     cpu_bases: dict[str, Base] = field(default_factory=dict)
     meter: NodeMeter = field(default_factory=NodeMeter)
-    has_meter: bool = False
     is_managed: bool = False
     deficit: float = 0.0
     idle_watts: dict[str, float] = field(default_factory=dict)
@@ -159,7 +159,7 @@ class NodeState:
                 knots=track(readings, self._most(uuid), base.watts),
                 posted=base.posted,
                 most_watts=self._most(uuid),
-                idle_watts=self.idle_watts.get(uuid, 0.0),
+                static_watts=static_watts(self.idle_watts.get(uuid), self.limits.get(uuid)),
                 limit_watts=self.limits.get(uuid),
                 claims=[claim for claim in claimed.get(uuid, ()) if claim.start.at <= until and claim.end.at >= since],
             )
@@ -171,7 +171,8 @@ class NodeState:
         ]
         meter = None
         if self.meter.knots:
-            meter = Meter(knots=self.meter.until(until), posted=self.meter.posted)
+            is_new = since < self.meter.knots[0].at
+            meter = Meter(knots=self.meter.over(since, until), posted=None if is_new else self.meter.posted)
         return Span(
             node=self.name,
             since=since,
@@ -192,13 +193,15 @@ class NodeState:
     def advanced(self, span: Span, deficit: float) -> Advanced:
         """Where everything stands at the end of a settled span."""
         knots = {meter.gpu.uuid: meter.knots for meter in span.gpus}
-        gpu_bases = dict(self.gpu_bases)
+        gpu_bases = {
+            uuid: base if uuid in knots or span.meter is None else base.unseen() for uuid, base in self.gpu_bases.items()
+        }
         idle = dict(self.idle_watts)
         for uuid, _, readings in self._gpu_readings():
             if uuid in knots:
                 gpu_bases[uuid] = based(readings, knots[uuid], span)
                 watts = mean_watts(knots[uuid], span)
-                if watts is not None:
+                if watts is not None and span.frames.is_at_rest(uuid, span.since, span.until, span.idle_ratio):
                     idle[uuid] = min(watts, idle.get(uuid, watts))
         cpu_bases = dict(self.cpu_bases)
         for (domain, _, readings), meter in zip(self._cpu_readings(), span.cpus, strict=True):

@@ -10,6 +10,8 @@ from wattstat.jobs import RunKey
 # How much more one program may draw than another for the same share of activity. A model by activity knows no better: published
 # comparisons of such models with single-tenant measurements stay within it.
 INTENSITY = 2.0
+REST_WATTS = 70.0
+REST_SHARE = 0.1
 
 
 class Holder(NamedTuple):
@@ -40,6 +42,16 @@ def whole_gpu(joules: float, holder: Holder | None, activity: float | None, idle
         return Part(None, joules)
     idle = holder.suspended or (activity is not None and activity < idle_ratio)
     return Part(holder.run, joules, is_idle=idle)
+
+
+def static_watts(at_rest: float | None, limit: float | None) -> float:
+    """What a GPU draws whoever works: the least that it was seen to draw while nobody did.
+
+    One that was never seen at rest: an H100 rests at about 70 W under its limit of 700 W, and others at about that share.
+    """
+    if at_rest is not None:
+        return at_rest
+    return REST_WATTS if limit is None else REST_SHARE * limit
 
 
 def shared_gpu(joules: float, idle_joules: float, holders: Sequence[Holder], idle_ratio: float) -> list[Part]:

@@ -90,13 +90,17 @@ class _Work:
             activity = frames.gpu(self.places[place], uuid)
             holder = rules.Holder(first.run, 1.0, suspended=first.stands_still(since, until))
             return [rules.whole_gpu(joules, holder, activity.used if activity else None, idle_ratio)]
+        shares = [frames.share(self.places[place], uuid, claim.holder) for claim in holding]
+        # Where the agent sees processes of any, a run that it sees none of has none on the GPU.
+        unseen = 0.0 if any(share is not None for share in shares) else None
         holders = []
-        for claim in holding:
-            share = frames.share(self.places[place], uuid, claim.holder)
-            of_gpu = claim.fraction if claim.is_slice else 1.0
-            active = None if share is None else share * of_gpu
+        for claim, share in zip(holding, shares, strict=True):
+            if claim.is_slice:
+                active = None if share is None else share * claim.fraction
+            else:
+                active = unseen if share is None else share
             holders.append(rules.Holder(claim.run, claim.fraction, active, claim.stands_still(since, until)))
-        return rules.shared_gpu(joules, meter.idle_watts * (until - since), holders, idle_ratio)
+        return rules.shared_gpu(joules, meter.static_watts * (until - since), holders, idle_ratio)
 
     def _use(self, meter: GpuMeter, claim: Claim, part: rules.Part, place: int) -> None:
         uuid, frames = meter.gpu.uuid, self.span.frames

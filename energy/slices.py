@@ -30,7 +30,7 @@ class GpuMeter(Meter):
     """A GPU's meter, what it draws at rest, and who held the GPU when."""
 
     gpu: Gpu
-    idle_watts: float = 0.0
+    static_watts: float = 0.0
     limit_watts: float | None = None
     claims: Sequence[Claim] = ()
 

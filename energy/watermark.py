@@ -41,11 +41,17 @@ def watermark(watch: Watch) -> float | None:
             until = min(until, watch.word - WORD_LAG_SECONDS)
     elif watch.now - watch.started < (SCHEDULER_SECONDS if watch.is_managed else FIRST_WORD_SECONDS):
         return None
-    if watch.journal is not None:
-        if watch.meter is None or watch.now - watch.journal < JOURNAL_SECONDS:
-            until = min(until, watch.journal)
-    elif watch.had_journal and (watch.meter is None or watch.now - watch.started < JOURNAL_SECONDS):
+    is_early = watch.meter is None or watch.now - watch.started < JOURNAL_SECONDS
+    if watch.journal is None and watch.had_journal and is_early:
         return None
-    if watch.meter is not None and (watch.journal is None or watch.now - watch.meter < METER_SECONDS):
-        until = min(until, watch.meter)
-    return until
+    return min(until, *_meters(watch))
+
+
+def _meters(watch: Watch) -> list[float]:
+    """How far the node's meters reach: all of them, or those that are not silent for too long; in any case the furthest."""
+    reach = [(watch.journal, JOURNAL_SECONDS), (watch.meter, METER_SECONDS)]
+    known = [(newest, patience) for newest, patience in reach if newest is not None]
+    if not known:
+        return [watch.now]
+    awaited = [newest for newest, patience in known if watch.now - newest < patience]
+    return [*awaited, max(newest for newest, _ in known)]

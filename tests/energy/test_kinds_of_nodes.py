@@ -1,5 +1,7 @@
 """Nodes with and without each kind of meter, shared GPUs, servers that serve all."""
 
+import json
+
 import pytest
 
 from energy.model import Account, Method
@@ -171,3 +173,40 @@ def test_a_boundary_of_a_run_that_is_settled_and_forgotten_does_not_bring_it_bac
     bench.ledger.journal(NodeJournal(node="n1", boot="a", gpus=gpus(2), entries=(entry,), boundaries=(old,)))
     bench.settle()
     assert {key.job_id for key in bench.books.runs} == {"1"}
+
+
+def test_a_server_whose_meters_are_all_silent_is_not_settled_by_guesses():
+    bench = Bench()
+    _play(bench, _run(A, GpuHold(minor=0)), seconds=300, power=1000.0)
+    until = bench.settled_steady()
+    for second in range(400, 30000, 300):
+        bench.clocks.steady = START + second
+        bench.observe(_run(A, GpuHold(minor=0)))
+        bench.settle()
+    assert bench.settled_steady() <= until + 10
+
+
+def test_a_meter_that_comes_later_than_the_journal_begins_with_an_estimate_and_no_deficit():
+    bench = Bench()
+    for second in range(0, 301, 10):
+        bench.clocks.steady = START + second
+        bench.observe(_run(A, GpuHold(minor=0)))
+        if second > 105:
+            bench.power(1000.0)
+        bench.ledger.journal(NodeJournal(node="n1", boot="a", gpus=gpus(2), entries=(_entry(second, bench.clocks.wall()),)))
+        bench.settle()
+    measured = sum(hour.measured_joules for batch in bench.books.batches for hour in batch.hours)
+    assert bench.books.joules() == pytest.approx(measured)
+    settled = bench.settled_steady() - START
+    assert 570 * settled < measured < 1000 * settled
+    assert json.loads(bench.books.newest["n1"].state)["deficit"] == 0
+
+
+def test_a_shard_whose_job_has_no_process_on_the_gpu_has_no_part_in_its_work():
+    bench = Bench()
+    runs = [_run(key, GpuHold(minor=0, hold=Hold.SHARD, fraction=0.5)) for key in (A, B)]
+    _play(bench, *runs, shares={("GPU-0", "job:1"): 0.6})
+    settled = bench.settled_steady() - START
+    assert _sum(bench, "gpu_joules", B) == 0
+    assert _sum(bench, "idle_joules", B) == pytest.approx(35 * settled)  # half of what an H100 draws at rest
+    assert _sum(bench, "gpu_joules", A) == pytest.approx(465 * settled)
