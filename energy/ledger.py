@@ -81,6 +81,7 @@ class Ledger:
         self._is_dated = False
         self._nodes: dict[str, NodeState] = {}
         self._inventory = Inventory()
+        self._refused: dict[str, NodeState] = {}
         self._pending: dict[str, _Pending] = {}
         self._pending_runs: tuple[Run, ...] = ()
         self._figures = Figures(disagreement_ratio=settings.disagreement_ratio)
@@ -102,6 +103,8 @@ class Ledger:
         for name, checkpoint in checkpoints.items():
             if name not in self._nodes:
                 self._nodes[name] = restored(checkpoint, shift, now)
+                if name in self._refused:
+                    self._nodes[name].inherit(self._refused.pop(name))
         for run in self._books.open_runs():
             if self._roster.run(run.key) is None:
                 seen = max((checkpoints[node].settled_until for node in run.nodes if node in checkpoints), default=run.started)
@@ -183,7 +186,7 @@ class Ledger:
         """The books hold what the last `settle` gave, but for refused nodes: those are to be restored from the books."""
         for name, pending in self._pending.items():
             if name in refused:
-                del self._nodes[name]
+                self._refused[name] = self._nodes.pop(name)
                 continue
             self._nodes[name].apply(pending.advanced, pending.token)
             self._figures.post(pending.ledgered, self._roster, pending.seconds)

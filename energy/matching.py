@@ -1,10 +1,11 @@
-"""Which run a node's word of a start or an end is about."""
+"""Which run a node's word of a start or an end is about, and what it tells of that run."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
-from wattstat.jobs import Run
+from wattstat.jobs import GpuHold, Placement, Run, RunKey
 from wattstat.journal import Boundary, Edge
 
 # Where a scheduler's collector keeps the scheduler's own number of a job, beside the id that users know.
@@ -37,3 +38,32 @@ def names(run: Run) -> set[str]:
 
 def _is_called(run: Run, boundary: Boundary) -> bool:
     return boundary.job_id in names(run) and boundary.instance in {"", run.key.instance}
+
+
+def run_told_by(key: RunKey, node: str, boundary: Boundary) -> Run:
+    """A run as far as a boundary tells."""
+    return Run(
+        key=key,
+        name=boundary.name,
+        user=boundary.user,
+        account=boundary.account,
+        partition=boundary.partition,
+        started=boundary.at,
+        placements=(_placement(node, boundary),),
+    )
+
+
+def joined(run: Run, node: str, boundary: Boundary) -> Run:
+    """The run with one more node."""
+    if node in run.nodes:
+        return run
+    return replace(run, placements=(*run.placements, _placement(node, boundary)))
+
+
+def filled(run: Run, node: str, boundary: Boundary) -> Run:
+    """The run with what it held on a node, where its scheduler had forgotten that before it was asked: a short job."""
+    return replace(run, placements=tuple(_placement(node, boundary) if each.node == node else each for each in run.placements))
+
+
+def _placement(node: str, boundary: Boundary) -> Placement:
+    return Placement(node=node, gpus=tuple(GpuHold(uuid=uuid) for uuid in boundary.gpus))

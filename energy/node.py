@@ -74,6 +74,17 @@ class NodeState:
             self._take(Entry(at=entry.at - shift, gpus=entry.gpus, cpus=entry.cpus, shares=entry.shares), journal.boot)
         return off
 
+    def inherit(self, other: NodeState) -> None:
+        """Take over what another state of the node has read and the books do not hold yet."""
+        self.gpus, self.limits, self.node_gpus = other.gpus, other.limits, other.node_gpus
+        self.is_restored = False
+        for entry, boot in zip(other.entries, other.boots, strict=True):
+            self._take(entry, boot)
+        for knot, watts in zip(other.meter.knots, other.meter.watts, strict=True):
+            self.meter.read(watts, knot.at)
+        since = self.settled or 0.0
+        self.edges = {uuid: [each for each in edges if each.at > since] for uuid, edges in other.edges.items()}
+
     def move(self, seconds: float) -> None:
         """Call everything that was settled later by this, for our clock went otherwise when that was written."""
         if self.settled is not None:

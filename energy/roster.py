@@ -11,9 +11,9 @@ from dataclasses import dataclass, field, replace
 from math import inf
 from typing import NamedTuple
 
-from energy.matching import is_of, names, run_of
+from energy.matching import filled, is_of, joined, names, run_of, run_told_by
 from energy.moments import LATE_WORD_SECONDS, NEVER, WHOLE_SECOND, Moment, fits, whole_second, within
-from wattstat.jobs import GpuHold, Observed, Placement, Run, RunKey, State
+from wattstat.jobs import GpuHold, Observed, Run, RunKey, State
 from wattstat.journal import Boundary, Edge
 
 # A start or end that the node itself tells replaces the scheduler's when they are this close: a prolog may wait for a driver,
@@ -31,6 +31,10 @@ class Stay:
     gpus: tuple[GpuHold, ...] = ()
     cpus: int | None = None
     suspended: tuple[tuple[float, float], ...] = ()
+
+    def stands_still(self, since: float, until: float) -> bool:
+        """Whether the run was suspended then."""
+        return any(start < until and end > since for start, end in self.suspended)
 
 
 class _Told(NamedTuple):
@@ -155,14 +159,14 @@ class Roster:
         self._ends.setdefault(key, {})[node, boundary.edge] = _Told(boundary, boundary.at - shift)
         known = self._known.get(key)
         if known is None:
-            run = _run_of(key, node, boundary)
+            run = run_told_by(key, node, boundary)
             at = Moment(boundary.at - shift)
             known = self._known[key] = _Known(run, at, NEVER, shift, at.at)
             self.changed[key] = run
         elif known.told is None:
-            known.run = self.changed[key] = _joined(known.run, node, boundary)
+            known.run = self.changed[key] = joined(known.run, node, boundary)
         elif boundary.gpus and not any(each.gpus for each in known.run.placements if each.node == node):
-            known.run = self.changed[key] = _filled(known.run, node, boundary)
+            known.run = self.changed[key] = filled(known.run, node, boundary)
         if boundary.edge is Edge.END and known.told is None and known.end is NEVER:
             known.end = Moment(boundary.at - shift)
             known.run = self.changed[key] = replace(known.run, ended=boundary.at, state=State.GONE)
@@ -276,32 +280,3 @@ def _truer(said: Moment, told: _Told | None) -> Moment:
         return said
     is_sure = told.boundary.instance != "" or said is NEVER
     return Moment(told.at) if is_sure or abs(told.at - said.at) <= max(SAME_EDGE_SECONDS, 2 * said.slack) else said
-
-
-def _run_of(key: RunKey, node: str, boundary: Boundary) -> Run:
-    """A run as far as a boundary tells."""
-    return Run(
-        key=key,
-        name=boundary.name,
-        user=boundary.user,
-        account=boundary.account,
-        partition=boundary.partition,
-        started=boundary.at,
-        placements=(_placement(node, boundary),),
-    )
-
-
-def _joined(run: Run, node: str, boundary: Boundary) -> Run:
-    """The run with one more node."""
-    if node in run.nodes:
-        return run
-    return replace(run, placements=(*run.placements, _placement(node, boundary)))
-
-
-def _filled(run: Run, node: str, boundary: Boundary) -> Run:
-    """The run with what it held on a node, where its scheduler had forgotten that before it was asked: a short job."""
-    return replace(run, placements=tuple(_placement(node, boundary) if each.node == node else each for each in run.placements))
-
-
-def _placement(node: str, boundary: Boundary) -> Placement:
-    return Placement(node=node, gpus=tuple(GpuHold(uuid=uuid) for uuid in boundary.gpus))

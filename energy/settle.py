@@ -196,9 +196,13 @@ class _Work:
 
 
 def _tenants(span: Span, since: float, until: float) -> list[rules.Tenant]:
-    """Who is on the node, with what it was given."""
+    """Who is on the node, with what it was given. A run that stands still keeps its GPUs, and others get its processors."""
     return [
-        rules.Tenant(stay.run, stay.cpus, _gpus_held(span, stay, since, until))
+        rules.Tenant(
+            stay.run,
+            0 if stay.stands_still(since, until) else stay.cpus,
+            _gpus_held(span, stay, since, until),
+        )
         for stay in span.stays
         if stay.start.at < until and stay.end.at > since
     ]

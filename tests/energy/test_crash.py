@@ -86,7 +86,6 @@ def test_a_batch_that_the_books_have_is_refused_and_the_node_is_restored():
     posted = len(bench.books.batches)
     for second in (40, 50):
         bench.clocks.steady = START + second + 0.37
-        play.have = START
         play.tell(second)
         bench.settle()
     assert len(bench.books.batches) > posted
