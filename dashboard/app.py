@@ -172,6 +172,7 @@ _CLIENTSIDE: list[tuple[str, Sequence[Output], Sequence[Input | State]]] = [
          [Input("visible", "data"), Input("url", "search")])
         for page in _PAGES_WITH_TICKS
     ],
+    *[("beat", [Output(f"{page}-beat", "data")], [Input(f"{page}-tick", "n_intervals")]) for page in _PAGES_WITH_TICKS],
     ("filters", [Output("jobs-q", "value"), Output("jobs-state", "value")],
      [Input("url", "search"), Input("jobs-q", "value"), Input("jobs-state", "value")]),
     ("open", [], [Input("jobs-scatter", "clickData")]),

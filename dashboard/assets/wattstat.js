@@ -107,6 +107,25 @@
     return [(seconds || 10) * 1000, !visible || !seconds];
   };
 
+  // Dash throws an answer away when its question is asked anew: on a slow server a page that asks at every tick would stay
+  // empty. So a tick that finds questions under way is left out, for a while.
+  const PATIENCE = 60000;
+  const asked = new Set();
+  const plainFetch = window.fetch;
+  window.fetch = function (address, ...rest) {
+    const answer = plainFetch.call(this, address, ...rest);
+    if (!String((address && address.url) || address).includes("_dash-update-component")) return answer;
+    const question = { at: performance.now() };
+    asked.add(question);
+    const over = () => asked.delete(question);
+    answer.then(over, over);
+    return answer;
+  };
+  own.beat = function (ticks) {
+    const isWaiting = [...asked].some((question) => performance.now() - question.at < PATIENCE);
+    return isWaiting && ticks ? clientside.no_update : ticks || 0;
+  };
+
   // Put markup in place, touching only what differs: focus, open details and running ages stay as they are.
   own.fill = function (parts) {
     for (const [id, text] of Object.entries(parts || {})) {

@@ -40,6 +40,7 @@ def layout() -> Component:
     return html.Div(
         [
             dcc.Interval(id="energy-tick", interval=60_000),
+            dcc.Store(id="energy-beat"),
             dcc.Store(id="energy-fill"),
             html.Div(id="energy-notice", className="notices"),
             html.Div([html.H1("Energy")], id="energy-head", className="page-head"),
@@ -57,8 +58,8 @@ def layout() -> Component:
 def register(app: Dash, services: Services) -> None:
     """The one callback."""
 
-    @app.callback(Output("energy-fill", "data"), Input("energy-tick", "n_intervals"), Input("url", "search"))
-    async def present(_tick: int | None, search: str | None) -> dict[str, str]:
+    @app.callback(Output("energy-fill", "data"), Input("energy-beat", "data"), Input("url", "search"))
+    async def present(_beat: int | None, search: str | None) -> dict[str, str]:
         now, asked = services.clock(), search or ""
         try:
             zone = await services.zone()

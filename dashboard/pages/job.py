@@ -39,6 +39,7 @@ def layout(job_id: str) -> Component:
     return html.Div(
         [
             dcc.Interval(id="job-tick", interval=10_000),
+            dcc.Store(id="job-beat"),
             dcc.Store(id="job-id", data=job_id),
             dcc.Store(id="job-fill"),
             html.Div(id="job-notice", className="notices"),
@@ -71,11 +72,11 @@ def register(app: Dash, services: Services) -> None:
     @app.callback(
         Output("job-fill", "data"),
         Output("job-hours-data", "data"),
-        Input("job-tick", "n_intervals"),
+        Input("job-beat", "data"),
         Input("url", "search"),
         State("job-id", "data"),
     )
-    async def present(_tick: int | None, search: str | None, job_id: str) -> tuple[dict[str, str], Any]:
+    async def present(_beat: int | None, search: str | None, job_id: str) -> tuple[dict[str, str], Any]:
         now = services.clock()
         try:
             detail = await services.ledger.job(job_id, runhistory.instance(search))
@@ -101,12 +102,12 @@ def register(app: Dash, services: Services) -> None:
 def _register_history(app: Dash, services: Services) -> None:
     @app.callback(
         Output("job-power-data", "data"),
-        Input("job-tick", "n_intervals"),
+        Input("job-beat", "data"),
         Input("url", "search"),
         Input("job-power-kind", "value"),
         State("job-id", "data"),
     )
-    async def power(_tick: int | None, search: str | None, kind: str, job_id: str) -> Any:
+    async def power(_beat: int | None, search: str | None, kind: str, job_id: str) -> Any:
         found = await runhistory.known(services, job_id, search)
         if found is None:
             return no_update
@@ -119,12 +120,12 @@ def _register_history(app: Dash, services: Services) -> None:
 
     @app.callback(
         Output("job-heat-data", "data"),
-        Input("job-tick", "n_intervals"),
+        Input("job-beat", "data"),
         Input("url", "search"),
         Input("job-heat-metric", "value"),
         State("job-id", "data"),
     )
-    async def heat(_tick: int | None, search: str | None, metric: str, job_id: str) -> Any:
+    async def heat(_beat: int | None, search: str | None, metric: str, job_id: str) -> Any:
         found = await runhistory.known(services, job_id, search)
         if found is None:
             return no_update
@@ -139,11 +140,11 @@ def _register_history(app: Dash, services: Services) -> None:
 def _register_events(app: Dash, services: Services) -> None:
     @app.callback(
         Output("job-events-fill", "data"),
-        Input("job-tick", "n_intervals"),
+        Input("job-beat", "data"),
         Input("url", "search"),
         State("job-id", "data"),
     )
-    async def events(_tick: int | None, search: str | None, job_id: str) -> Any:
+    async def events(_beat: int | None, search: str | None, job_id: str) -> Any:
         found = await runhistory.known(services, job_id, search)
         if found is None:
             return no_update

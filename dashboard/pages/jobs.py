@@ -50,6 +50,7 @@ def layout(search: str) -> Component:
     return html.Div(
         [
             dcc.Interval(id="jobs-tick", interval=10_000),
+            dcc.Store(id="jobs-beat"),
             dcc.Store(id="jobs-fill"),
             html.H1("Jobs", className="unseen"),
             html.Div(id="jobs-notice", className="notices"),
@@ -79,8 +80,8 @@ def layout(search: str) -> Component:
 def register(app: Dash, services: Services) -> None:
     """The callbacks: the list and its numbers, and the scatter."""
 
-    @app.callback(Output("jobs-fill", "data"), Input("jobs-tick", "n_intervals"), Input("url", "search"))
-    async def present(_tick: int | None, search: str | None) -> dict[str, str]:
+    @app.callback(Output("jobs-fill", "data"), Input("jobs-beat", "data"), Input("url", "search"))
+    async def present(_beat: int | None, search: str | None) -> dict[str, str]:
         chart = await services.chart(search or "")
         if chart is None:
             return filled({"jobs-notice": parts.blind(CoreUnavailable("Core does not answer."))})
@@ -103,8 +104,8 @@ def register(app: Dash, services: Services) -> None:
             "jobs-pages": pages(page, asked, search or ""),
         })  # fmt: skip
 
-    @app.callback(Output("jobs-scatter-data", "data"), Input("jobs-tick", "n_intervals"), Input("url", "search"))
-    async def scatter(_tick: int | None, search: str | None) -> Any:
+    @app.callback(Output("jobs-scatter-data", "data"), Input("jobs-beat", "data"), Input("url", "search"))
+    async def scatter(_beat: int | None, search: str | None) -> Any:
         chart = await services.chart(search or "")
         if chart is None:
             return no_update

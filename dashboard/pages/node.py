@@ -56,6 +56,7 @@ def layout(name: str) -> Component:
     return html.Div(
         [
             dcc.Interval(id="node-tick", interval=10_000),
+            dcc.Store(id="node-beat"),
             dcc.Store(id="node-name", data=name),
             dcc.Store(id="node-fill"),
             html.Div(id="node-notice", className="notices"),
@@ -91,10 +92,8 @@ def layout(name: str) -> Component:
 def register(app: Dash, services: Services) -> None:
     """The callbacks: one for the present, one for each chart."""
 
-    @app.callback(
-        Output("node-fill", "data"), Input("node-tick", "n_intervals"), Input("node-name", "data"), Input("url", "search")
-    )
-    async def present(_tick: int | None, name: str, search: str | None) -> dict[str, str]:
+    @app.callback(Output("node-fill", "data"), Input("node-beat", "data"), Input("node-name", "data"), Input("url", "search"))
+    async def present(_beat: int | None, name: str, search: str | None) -> dict[str, str]:
         now = services.clock()
         try:
             hall, snapshot = await asyncio.gather(services.hall(), services.everything_of(name))
@@ -119,9 +118,9 @@ def register(app: Dash, services: Services) -> None:
         return filled(top | bodies(seen, now) | ages)
 
     @app.callback(
-        Output("node-power-data", "data"), Input("node-tick", "n_intervals"), Input("url", "search"), State("node-name", "data")
+        Output("node-power-data", "data"), Input("node-beat", "data"), Input("url", "search"), State("node-name", "data")
     )
-    async def power(_tick: int | None, search: str | None, name: str) -> Any:
+    async def power(_beat: int | None, search: str | None, name: str) -> Any:
         chart = await services.chart(search or "")
         if chart is None:
             return no_update
@@ -137,12 +136,12 @@ def register(app: Dash, services: Services) -> None:
 
     @app.callback(
         Output("node-gpus-data", "data"),
-        Input("node-tick", "n_intervals"),
+        Input("node-beat", "data"),
         Input("url", "search"),
         Input("gpu-metric", "value"),
         State("node-name", "data"),
     )
-    async def gpus(_tick: int | None, search: str | None, metric: str, name: str) -> Any:
+    async def gpus(_beat: int | None, search: str | None, metric: str, name: str) -> Any:
         chart = await services.chart(search or "")
         if chart is None:
             return no_update

@@ -34,6 +34,7 @@ def layout() -> Component:
     return html.Div(
         [
             dcc.Interval(id="nodes-tick", interval=10_000),
+            dcc.Store(id="nodes-beat"),
             dcc.Store(id="nodes-fill"),
             html.Div(id="nodes-notice", className="notices"),
             frame.panel("Servers", body, panel_id="servers-panel", tools=search),
@@ -45,8 +46,8 @@ def layout() -> Component:
 def register(app: Dash, services: Services) -> None:
     """The one callback."""
 
-    @app.callback(Output("nodes-fill", "data"), Input("nodes-tick", "n_intervals"), Input("url", "search"))
-    async def present(_tick: int | None, search: str | None) -> dict[str, str]:
+    @app.callback(Output("nodes-fill", "data"), Input("nodes-beat", "data"), Input("url", "search"))
+    async def present(_beat: int | None, search: str | None) -> dict[str, str]:
         now = services.clock()
         try:
             hall = await services.hall()

@@ -40,6 +40,7 @@ def layout(view: View) -> Component:
     return html.Div(
         [
             dcc.Interval(id="overview-tick", interval=10_000),
+            dcc.Store(id="overview-beat"),
             dcc.Store(id="map-data"),
             dcc.Store(id="overview-fill"),
             html.Div(id="overview-notice", className="notices"),
@@ -74,15 +75,15 @@ def register(app: Dash, services: Services) -> None:
     @app.callback(
         Output("overview-fill", "data"),
         Output("map-data", "data"),
-        Input("overview-tick", "n_intervals"),
+        Input("overview-beat", "data"),
         Input("url", "search"),
     )
-    async def present(_tick: int | None, search: str | None) -> tuple[Any, Any]:
+    async def present(_beat: int | None, search: str | None) -> tuple[Any, Any]:
         fill, hall_map = await now(services, search or "")
         return fill, no_update if hall_map is None else hall_map
 
-    @app.callback(Output("power-chart-data", "data"), Input("overview-tick", "n_intervals"), Input("url", "search"))
-    async def history(_tick: int | None, search: str | None) -> Any:
+    @app.callback(Output("power-chart-data", "data"), Input("overview-beat", "data"), Input("url", "search"))
+    async def history(_beat: int | None, search: str | None) -> Any:
         chart = await services.chart(search or "")
         if chart is None:
             return no_update

@@ -216,3 +216,18 @@ def test_on_paper_there_is_the_report_and_no_controls(site, watched):
     expect(page.locator(".periods")).to_be_hidden()
     expect(page.locator(".report tfoot")).to_be_visible()
     assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+
+
+def test_a_server_slower_than_the_refresh_still_fills_the_page(site, watched):
+    page = watched.page
+
+    def late(route):
+        if "jobs-fill.data" in (route.request.post_data or ""):
+            page.wait_for_timeout(2500)
+        route.continue_()
+
+    page.route(re.compile("_dash-update-component"), late)
+    page.goto(site.url + "/jobs?refresh=1s")
+
+    expect(page.locator(ROWS).first).to_be_visible()
+    page.unroute_all(behavior="ignoreErrors")
