@@ -14,6 +14,7 @@ from energy.model import HOUR, Account, GpuUse
 from energy.tables import (
     ACTIVITIES,
     AMOUNTS,
+    IS_OPEN,
     checkpoints,
     postings,
     run_days,
@@ -151,9 +152,7 @@ class BookRuns:
                 ),
             )
         )
-        connection.execute(
-            sa.update(runs).where(runs.c.closed == 0, runs.c.ended.is_not(None), ~unsettled.exists()).values(closed=1)
-        )
+        connection.execute(sa.update(runs).where(IS_OPEN, runs.c.ended.is_not(None), ~unsettled.exists()).values(closed=1))
 
     def _write_details(self, connection: sa.Connection, changed: Mapping[int, Run]) -> None:
         if not changed:

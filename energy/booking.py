@@ -14,6 +14,7 @@ from energy.model import Checkpoint, NodeBatch, NodeHour
 from energy.tables import (
     ACTIVITIES,
     AMOUNTS,
+    IS_OPEN,
     METERED,
     checkpoints,
     gpu_uses,
@@ -68,7 +69,7 @@ class SqlBooks:
 
     def open_runs(self) -> tuple[Run, ...]:
         """Runs that were alive when last seen, or ended after some node of theirs was last settled."""
-        wanted = sa.select(runs, run_details.c.body).join(run_details).where(runs.c.closed == 0).order_by(runs.c.started)
+        wanted = sa.select(runs, run_details.c.body).join(run_details).where(IS_OPEN).order_by(runs.c.started)
         with transaction(self._engine) as connection:
             rows = connection.execute(wanted).all()
         return tuple(run_record.run(row, row.body) for row in rows)

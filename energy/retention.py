@@ -13,13 +13,13 @@ import sqlalchemy as sa
 
 from energy.engine import transaction
 from energy.spans import DAY
-from energy.tables import gpu_uses, meter_hours, postings, runs, thinned, usage_hours
+from energy.tables import IS_OPEN, gpu_uses, meter_hours, postings, runs, thinned, usage_hours
 from energy.upsert import upsert
 
 # Runs whose GPUs are forgotten in one transaction: the ledger's commit waits for it no longer than for another commit.
 RUNS_AT_ONCE = 2000
 
-_OPEN = sa.select(runs.c.id).where(runs.c.closed == 0)
+_OPEN = sa.select(runs.c.id).where(IS_OPEN)
 
 
 def thin(engine: sa.Engine, *, now: float, detail_days: float) -> int:

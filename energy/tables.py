@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from sqlalchemy import BigInteger, Column, Double, ForeignKey, Index, Integer, MetaData, Table, Text, text
+from sqlalchemy import BigInteger, Column, Double, ForeignKey, Index, Integer, MetaData, Table, Text, literal_column, text
 
 # The sums that a line of postings has; every table of sums has the same columns.
 AMOUNTS: Final = (
@@ -108,6 +108,9 @@ runs = Table(
     Index("runs_by_hours", "first_hour", "last_hour", "energy_joules"),
     Index("runs_not_closed", "id", sqlite_where=text("closed = 0"), postgresql_where=text("closed = 0")),
 )
+
+# The number stands in the statement itself: for a parameter neither database would use the index of open runs.
+IS_OPEN: Final = runs.c.closed == literal_column("0")
 
 # What the scheduler said of a run and no list shows, as JSON: apart, so that adding joules does not rewrite it.
 run_details = Table("run_details", metadata, _run(), Column("body", Text, nullable=False))

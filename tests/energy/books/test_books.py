@@ -6,9 +6,11 @@ import pytest
 import sqlalchemy as sa
 
 from energy.booking import SqlBooks
+from energy.database import open_books
 from energy.model import Checkpoint
 from energy.tables import gpu_uses, node_days, postings, runs, site_hours, usage_days, usage_hours
 from tests.energy.books.entries import DAY, HOUR, T0, batch, posting, run_of, use
+from wattstat.config import Config
 from wattstat.jobs import State
 
 
@@ -128,3 +130,25 @@ def test_what_a_gpu_did_is_added_up_and_its_peak_is_the_highest(books):
     assert second.sm_active_seconds is None
     (row,) = _rows(books, runs)
     assert (row.held_seconds, row.sm_active_seconds, row.sm_active_seconds_known) == (180, 60, 120)
+
+
+def test_open_runs_are_found_by_their_index_among_millions_of_closed_ones(tmp_path):
+    """A parameter instead of the number would make every commit read all runs that ever were."""
+    books = open_books(Config(data_dir=tmp_path))
+    said: list[tuple[str, tuple]] = []
+
+    def listen(_connection, _cursor, statement, parameters, *_others) -> None:
+        if "closed = " in statement and not statement.startswith("INSERT"):
+            said.append((statement, parameters))
+
+    sa.event.listen(books._engine, "before_cursor_execute", listen)
+    books.commit([batch(None, T0 + 30, posting(run_of("1"), T0, 1.0))], [run_of("1")])
+    books.open_runs()
+    books.thin(T0 + 500 * DAY, 400)
+    sa.event.remove(books._engine, "before_cursor_execute", listen)
+    assert len(said) >= 3
+    with books._engine.connect() as connection:
+        for statement, parameters in said:
+            plan = connection.exec_driver_sql("EXPLAIN QUERY PLAN " + statement, parameters).all()
+            assert any("runs_not_closed" in row.detail for row in plan), plan
+    books.close()
