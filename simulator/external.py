@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -21,11 +22,15 @@ FIELDS = {
     "node": "the server",
     "gpus": "numbers of its GPUs; with MIG, numbers of the MIG devices in order of GPUs and instances",
     "kind": "what it does: training, finetune, inference, interactive, cpu (training)",
-    "instance": "which run of the job this is (0)",
+    "instance": "which run of the job this is (how many there were on this server before)",
+    "idle_seconds": "how long it holds its GPUs before its work begins (0)",
     "part": "with `gpus` of a shared GPU, which shard of it (0)",
     "user, account, partition, name": "as its scheduler tells them",
     "seed": "the same seed gives the same pattern",
 }
+
+
+LONGEST_IDLE_SECONDS = 3600.0
 
 
 class BadJob(ValueError):
@@ -47,26 +52,29 @@ class External:
         self._motion = motion
         self._running: dict[_Key, Job] = {}
         self._numbers = itertools.count(1)
+        self._seen: Counter[tuple[str, str]] = Counter()
 
     async def begin(self, body: Mapping[str, Any]) -> dict[str, Any]:
         """Begin what a request asks for; answers with the exact time. Raises `BadJob`."""
         unknown = body.keys() - {name for names in FIELDS for name in names.split(", ")}
         if unknown:
             raise BadJob(f"a job has no {min(unknown)!r}; it has: {', '.join(FIELDS)}")
-        key = _Key(str(body.get("job_id", "")), str(body.get("instance", "0")), str(body.get("node", "")))
+        job_id, node = str(body.get("job_id", "")), str(body.get("node", ""))
+        key = _Key(job_id, str(body.get("instance", self._seen[job_id, node])), node)
         if not key.job_id:
             raise BadJob('a job needs at least {"job_id": "17", "node": "gpu01", "gpus": [0, 1]}')
         if key in self._running:
             raise BadJob(f"job {key.job_id} runs on {key.node} already")
         job = self._job(key, body)
         try:
-            await self._motion.begin(job)
+            await self._motion.begin(job, _seconds(body.get("idle_seconds", 0)))
         except ValueError as err:
             raise BadJob(str(err)) from err
         self._running[key] = job
+        self._seen[job_id, node] += 1
         return {"job_id": key.job_id, "node": key.node, "start": job.start}
 
-    async def finish(self, job_id: str, node: str | None, outcome: str) -> list[dict[str, Any]]:
+    async def finish(self, job_id: str, node: str | None, outcome: str, idle: object = 0) -> list[dict[str, Any]]:
         """End a job on one server or on all; answers with what was ended. Raises `BadJob` for an outcome of another name."""
         if outcome not in {each.value for each in Outcome}:
             raise BadJob(f"no job ends {outcome!r}; it may be: {', '.join(Outcome)}")
@@ -74,12 +82,12 @@ class External:
         for key in [key for key in self._running if key.job_id == job_id and node in (None, key.node)]:
             job = self._running.pop(key)
             job.outcome = Outcome(outcome)
-            await self._motion.finish(job)
+            await self._motion.finish(job, _seconds(idle))
             found.append({"job_id": key.job_id, "node": key.node, "end": job.end})
         return found
 
     def routes(self) -> list[web.RouteDef]:
-        """`POST /jobs`, `DELETE /jobs/{id}` (`?node=`, `?outcome=`)."""
+        """`POST /jobs`, `DELETE /jobs/{id}` (`?node=`, `?outcome=`, `?idle_seconds=`)."""
 
         async def create(request: web.Request) -> web.Response:
             try:
@@ -93,7 +101,8 @@ class External:
         async def remove(request: web.Request) -> web.Response:
             query = request.query
             try:
-                gone = await self.finish(request.match_info["job"], query.get("node"), query.get("outcome", "COMPLETED"))
+                outcome, idle = query.get("outcome", "COMPLETED"), query.get("idle_seconds", 0)
+                gone = await self.finish(request.match_info["job"], query.get("node"), outcome, idle)
             except BadJob as err:
                 return web.json_response({"error": str(err)}, status=400)
             return web.json_response({"items": gone}, status=200 if gone else 404)
@@ -145,3 +154,13 @@ class External:
                 raise BadJob(f"{server.name} has nothing with the number {number}; there are 0 to {len(every) - 1}")
             chosen.append(row)
         return chosen
+
+
+def _seconds(value: object) -> float:
+    try:
+        seconds = float(str(value))
+    except ValueError:
+        seconds = -1.0
+    if not 0 <= seconds <= LONGEST_IDLE_SECONDS:
+        raise BadJob(f"idle_seconds must be a number from 0 to {LONGEST_IDLE_SECONDS:g}, not {value!r}")
+    return seconds

@@ -39,7 +39,9 @@ def write_inventory(directory: Path, hall: Layout, *, bmc_port: int, agent_port:
     as_yaml(directory / "inventory.yaml", described.model_dump(mode="json", exclude_defaults=True))
 
 
-def write_config(directory: Path, hall: Layout, *, web: str, core_port: int, slurm_url: str) -> None:
+def write_config(
+    directory: Path, hall: Layout, *, web: str, core_port: int, slurm_url: str, services: list[dict[str, str]]
+) -> None:
     """Write wattstat.yaml."""
     config: dict[str, object] = {
         "data_dir": str(directory / "data"),
@@ -60,6 +62,8 @@ def write_config(directory: Path, hall: Layout, *, web: str, core_port: int, slu
             "pue": 1.24,
             **({"overhead_nodes": overhead} if (overhead := overhead_nodes(hall)) else {}),
         }
+    if services:
+        config["collectors"] = {"inference": services}
     as_yaml(directory / "wattstat.yaml", config)
 
 

@@ -32,8 +32,9 @@ CPU_DOMAINS = ("package-0", "package-1", "dram-0", "dram-1")
 class LedgerHistory:
     """Takes rows while the world moves, and writes them."""
 
-    def __init__(self, world: World) -> None:
-        """Begin now; listens to the world's jobs from here on."""
+    def __init__(self, world: World, entry_seconds: float = ENTRY_SECONDS) -> None:
+        """Begin now; listens to the world's jobs from here on. Journals have an entry every `entry_seconds`."""
+        self._entry_seconds = entry_seconds
         self.world = world
         self.integrals = world.integrals = Integrals(world.physics, world.lanes)
         world.on_event = self._event
@@ -63,7 +64,7 @@ class LedgerHistory:
         is_new = not self._times or world.now > self._times[-1]
         row_number = len(self._times) - (not is_new)
         if world.now >= self._entry_due:
-            nodes, self._entry_due = self._entries, (world.now // ENTRY_SECONDS + 1) * ENTRY_SECONDS
+            nodes, self._entry_due = self._entries, (world.now // self._entry_seconds + 1) * self._entry_seconds
         for node in nodes:
             if row_number not in self._entries[node][-1:]:
                 self._entries[node].append(row_number)

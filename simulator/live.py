@@ -18,6 +18,7 @@ from simulator.external import External
 from simulator.faults import Faults
 from simulator.files import USER, secret, write_agent, write_carbon, write_config, write_inventory
 from simulator.history import write_history
+from simulator.inference import Inference
 from simulator.motion import Motion
 from simulator.nodes import NvmlFeed, RaplFeed
 from simulator.site import Layout, layout
@@ -30,7 +31,8 @@ from simulator.world import World
 STEP_SECONDS = 0.25
 BMC_ONLY_STEP_SECONDS = 1.0
 TRUTH_SECONDS = 5.0
-BMC_PORT, AGENT_PORT, CORE_PORT, CONTROL_PORT, SLURM_PORT = 8443, 9837, 9838, 9839, 6820
+BMC_PORT, AGENT_PORT, CORE_PORT, CONTROL_PORT, SLURM_PORT, INFERENCE_PORT = 8443, 9837, 9838, 9839, 6820, 8100
+Services = list[dict[str, str]]
 TOKEN_SECONDS = 365 * 86400.0
 # One certificate is about to end, so that the page has something to say.
 LAST_DAYS = {3: 12}
@@ -85,11 +87,14 @@ async def run(options: Options, stop: asyncio.Event) -> None:
         control.application(lambda: truth(world), External(motion).routes()), CONTROL_PORT
     )
     slurm_runner, slurm_url = await _serve(SlurmRest(world, slurm_key).application(), SLURM_PORT)
+    inference = Inference(world)
+    inference_runner, inference_url = await _serve(inference.application(), INFERENCE_PORT)
     secret(directory / "slurm-token", token.make(slurm_key, USER, now=now, seconds=TOKEN_SECONDS))
     secret(directory / "bmc-password", password)
     (directory / "control-url").write_text(control_url, encoding="utf-8")
     slurm = slurm_url if options.jobs and not options.bmc_only else ""
-    _write_files(options, hall, bmc_port=port, agent_port=agent_port, slurm_url=slurm)
+    services = inference.services(inference_url) if slurm else []
+    _write_files(options, hall, bmc_port=port, agent_port=agent_port, slurm_url=slurm, services=services)
     write_truth(world, directory / "truth.json")
     (directory / "ready").write_text(f"{time.time()}\n", encoding="utf-8")
     try:
@@ -98,8 +103,8 @@ async def run(options: Options, stop: asyncio.Event) -> None:
         write_truth(world, directory / "truth.json")
         if prologs is not None:
             await prologs.close()
-        await control_runner.cleanup()
-        await slurm_runner.cleanup()
+        for runner in (control_runner, slurm_runner, inference_runner):
+            await runner.cleanup()
         await bmcs.stop()
         if nvml is not None:
             nvml.close()
@@ -142,10 +147,13 @@ def _agents_with_prolog(hall: Layout, port: int) -> dict[str, str]:
     return {server.name: f"http://{server.host_address}:{port}" for server in hall.servers if server.has_prolog}
 
 
-def _write_files(options: Options, hall: Layout, *, bmc_port: int, agent_port: int | None, slurm_url: str) -> None:
+def _write_files(
+    options: Options, hall: Layout, *, bmc_port: int, agent_port: int | None, slurm_url: str, services: Services
+) -> None:
     directory = options.directory
     write_inventory(directory, hall, bmc_port=bmc_port, agent_port=agent_port)
-    write_config(directory, hall, web=options.web, core_port=free_port(["127.0.0.1"], CORE_PORT), slurm_url=slurm_url)
+    core_port = free_port(["127.0.0.1"], CORE_PORT)
+    write_config(directory, hall, web=options.web, core_port=core_port, slurm_url=slurm_url, services=services)
     write_carbon(directory / "carbon.csv", time.time() - options.history_hours * 3600, time.time())
     if agent_port is not None:
         for server in hall.servers:

@@ -34,6 +34,7 @@ class Motion:
         self._lock = asyncio.Lock()
         self._happened: list[Event] = []
         self._rapl_at = 0.0
+        self._later: set[asyncio.Task[None]] = set()
         if prologs is not None:
             world.on_event = self._happened.append
 
@@ -42,19 +43,35 @@ class Motion:
         async with self._lock:
             await self._to_now()
 
-    async def begin(self, job: Job) -> None:
-        """Start somebody else's job now."""
+    async def begin(self, job: Job, idle_seconds: float) -> None:
+        """Start somebody else's job now. It holds its lanes from now on, and its work begins after `idle_seconds`."""
         async with self._lock:
             await self._to_now()
             self.world.begin(job)
+            if idle_seconds:
+                self.world.patterns.finish(job)
+                self._later.add(asyncio.create_task(self._work(job, idle_seconds)))
             await self._show()
 
-    async def finish(self, job: Job) -> None:
-        """End somebody else's job now."""
+    async def finish(self, job: Job, idle_seconds: float) -> None:
+        """End somebody else's job: its work now, and after `idle_seconds` its hold."""
+        if idle_seconds:
+            async with self._lock:
+                await self._to_now()
+                self.world.patterns.finish(job)
+            await asyncio.sleep(idle_seconds)
         async with self._lock:
             await self._to_now()
             self.world.finish(job)
             await self._show()
+
+    async def _work(self, job: Job, after_seconds: float) -> None:
+        await asyncio.sleep(after_seconds)
+        async with self._lock:
+            await self._to_now()
+            if self.world.scheduler.running.get(job.slot) is job:
+                self.world.patterns.begin(job)
+        self._later = {task for task in self._later if not task.done()}
 
     async def _to_now(self) -> None:
         now = self._clock()

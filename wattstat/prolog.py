@@ -173,9 +173,11 @@ def post(listen: str, body: str) -> int:
 
 def spool(folder: str, boundary_id: str, body: str) -> None:
     """Leave the boundary for the agent, as it would itself, and readable for it."""
-    if not os.path.isdir(folder):  # noqa: PTH112
+    try:
         os.mkdir(folder, 0o700)  # noqa: PTH102
         _give(folder, os.path.dirname(folder))  # noqa: PTH120
+    except FileExistsError:  # also where several jobs begin at once
+        folder = folder.rstrip("/")
     kernel_boot = ""
     try:
         with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:  # noqa: PTH123

@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
+from prometheus_client.parser import text_string_to_metric_families
 
 from simulator.external import External
+from simulator.inference import Inference
 from simulator.motion import Motion
 from simulator.site import layout
 from simulator.slurm import token
@@ -171,10 +173,11 @@ async def test_somebody_elses_job_begins_and_ends_when_it_is_told():
     async with TestClient(TestServer(application)) as client:
         async with client.post("/jobs", json={"job_id": "7", "node": "gpu02", "gpus": [0, 3], "user": "ada"}) as response:
             assert (response.status, await response.json()) == (201, {"job_id": "7", "node": "gpu02", "start": START + 5.0})
+        now[0] += 0.5
         for wrong in ({"job_id": "8", "node": "gpu02", "gpus": [3]}, {"job_id": "8", "node": "gpu9"}, {"node": "gpu01"}):
             async with client.post("/jobs", json=wrong) as response:
                 assert response.status == 400
-        now[0] += 70.25
+        now[0] += 69.75
         async with client.delete("/jobs/7?outcome=CANCELLED") as response:
             assert (await response.json())["items"] == [{"job_id": "7", "node": "gpu02", "end": START + 75.25}]
         async with client.delete("/jobs/7") as response:
@@ -223,3 +226,21 @@ async def test_an_agent_that_is_gone_holds_up_nobody():
         await motion.to_now()
     await prologs.close()
     assert world.now == now[0]
+
+
+def test_a_services_tokens_follow_the_joules_of_its_job():
+    world = World(layout(16), 4, START)
+    inference = Inference(world)
+    [first, *_] = inference.services("http://127.0.0.1:8100")
+    job = next(each for each in world.scheduler.running.values() if each.id == first["job_id"])
+
+    def tokens():
+        families = text_string_to_metric_families(inference.page(job))
+        return next(family.samples[0].value for family in families if family.name == "vllm:generation_tokens")
+
+    counts = [tokens()]
+    for _ in range(3):
+        world.advance(world.now + 600, 10.0)
+        counts.append(tokens())
+    assert counts == sorted(counts)
+    assert counts[-1] > 10_000

@@ -110,13 +110,16 @@ class Past:
         self._about: dict[str, Any] = json.loads((directory / "ledger.json").read_text(encoding="utf-8"))
         self._times: Floats = self._columns["times"]
         self.start = float(self._about["start"])
+        # Where a GPU's counter fell, its driver was loaded anew.
+        fell = np.diff(self._columns["joules"], axis=0, prepend=self._columns["joules"][:1]) < 0
+        self._resets = np.cumsum(fell, axis=0)
 
-    def steps(self) -> Iterator[Step]:
+    def steps(self, seconds: float = STEP_SECONDS) -> Iterator[Step]:
         """Step after step: what Slurm told at its end, and all readings within."""
         history, last = History(), len(self._times) - 1
         first = 0
         while first <= last:
-            end = min(last, int(np.searchsorted(self._times, self._times[first] + STEP_SECONDS, side="left")) - 1)
+            end = min(last, int(np.searchsorted(self._times, self._times[first] + seconds, side="left")) - 1)
             until = float(self._times[end])
             rows = range(first, end + 1)
             yield Step(
@@ -150,7 +153,7 @@ class Past:
         told: dict[str, list[Boundary]] = {}
         for number, each in enumerate(self._about["boundaries"]):
             if since < each["at"] <= until:
-                told.setdefault(each["node"], []).append(_boundary(number, each))
+                told.setdefault(each["node"], []).append(self._boundary(number, each))
         return [
             NodeJournal(
                 node=node["name"],
@@ -168,7 +171,7 @@ class Past:
         gpus = {}
         for gpu in self._gpus[node["name"]]:
             counts: dict[str, Any] = {name: _known(columns[name][row, first + gpu.index]) for name in _COUNTS}
-            gpus[gpu.uuid] = GpuCounts(power_seconds=seconds, **counts)
+            gpus[gpu.uuid] = GpuCounts(power_seconds=seconds, resets=int(self._resets[row, first + gpu.index]), **counts)
         nodes = len(self._about["nodes"])
         cpus = columns["cpus"][row].reshape(-1, nodes)[:, index]
         return Entry(
@@ -186,6 +189,24 @@ class Past:
             if holder:
                 found[each["uuid"], holder] = float(self._columns["shares"][row, column])
         return found
+
+    def _boundary(self, number: int, each: dict[str, Any]) -> Boundary:
+        row = int(np.searchsorted(self._times, each["at"], side="right")) - 1
+        first = next(node["first_gpu"] for node in self._about["nodes"] if node["name"] == each["node"])
+        words = {name: each[name] for name in ("scheduler", "job_id", "instance", "user", "account", "partition", "name")}
+        return Boundary(
+            id=f"{BOOT}-{number}",
+            edge=Edge(each["edge"]),
+            at=each["at"],
+            gpus=tuple(each["gpus"]),
+            joules=each["joules"],
+            resets={
+                gpu.uuid: int(self._resets[row, first + gpu.index])
+                for gpu in self._gpus[each["node"]]
+                if gpu.uuid in each["joules"]
+            },
+            **words,
+        )
 
     @cached_property
     def _records(self) -> list[tuple[float, float | None, Job]]:
@@ -216,8 +237,3 @@ class Past:
 
 def _known(value: float) -> float | None:
     return None if math.isnan(value) else float(value)
-
-
-def _boundary(number: int, each: dict[str, Any]) -> Boundary:
-    words = {name: each[name] for name in ("at", "scheduler", "job_id", "instance", "user", "account", "partition", "name")}
-    return Boundary(id=f"{BOOT}-{number}", edge=Edge(each["edge"]), gpus=tuple(each["gpus"]), joules=each["joules"], **words)
