@@ -69,8 +69,11 @@ class Ledger:
         *,
         clock: Callable[[], float],
         monotonic: Callable[[], float],
+        expected_schedulers: int = 0,
     ) -> None:
+        """`expected_schedulers`: so many are to speak; until they have, no node is soon taken for one without jobs."""
         self._settings = settings
+        self._expected_schedulers = expected_schedulers
         self._books = books
         self._prices = prices
         self._clock = clock
@@ -238,7 +241,7 @@ class Ledger:
                 journal=node.newest,
                 had_journal=bool(node.gpu_bases or node.cpu_bases),
                 meter=node.meter.newest,
-                is_managed=node.is_managed,
+                is_managed=node.is_managed or len(self._roster.words) < self._expected_schedulers,
             )
         )
         until = None if until is None else node.floor(until)

@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 from wattstat.jobs import RunKey
 
-# How much more one program may draw than another for the same share of activity. A model by activity knows no better: published
-# comparisons of such models with single-tenant measurements stay within it.
+# How much more one program may draw than another for the same share of activity: tensor cores at work draw far more than plain
+# arithmetic does. An assumption, and a wide one: no power of a part can be measured to check it.
 INTENSITY = 2.0
 REST_WATTS = 70.0
 REST_SHARE = 0.1

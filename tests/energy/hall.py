@@ -54,6 +54,7 @@ class Bench:
     clocks: Clocks = field(default_factory=Clocks)
     books: MemoryBooks = field(default_factory=MemoryBooks)
     inventory: Inventory = field(default_factory=Inventory)
+    expected_schedulers: int = 0
     begun: float | None = None
     """From when on the node n1 is settled, by the clock that does not jump."""
 
@@ -62,7 +63,14 @@ class Bench:
 
     def fresh(self) -> Ledger:
         """Another process on the same books."""
-        self.ledger = Ledger(self.settings, self.books, FlatPrices(), clock=self.clocks.wall, monotonic=self.clocks.monotonic)
+        self.ledger = Ledger(
+            self.settings,
+            self.books,
+            FlatPrices(),
+            clock=self.clocks.wall,
+            monotonic=self.clocks.monotonic,
+            expected_schedulers=self.expected_schedulers,
+        )
         self.ledger.restore()
         self.ledger.inventory(self.inventory)
         return self.ledger

@@ -69,6 +69,18 @@ def test_a_node_that_no_scheduler_manages_is_overhead():
     assert {posting.account for posting in bench.books.postings} == {Account.OVERHEAD}
 
 
+def test_no_node_is_taken_for_one_without_jobs_before_the_expected_scheduler_has_spoken():
+    bench = Bench(expected_schedulers=1)
+    for second in range(0, 1001, 10):
+        bench.clocks.steady = START + second
+        bench.power(300.0)
+        bench.settle()
+    assert bench.books.postings == []
+    bench.observe()
+    bench.settle()
+    assert {posting.account for posting in bench.books.postings} == {Account.IDLE}
+
+
 def test_a_second_process_takes_up_where_the_first_ended():
     bench = Bench()
     _story(bench, run=_run(START - 100))

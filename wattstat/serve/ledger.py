@@ -73,4 +73,12 @@ def site_zone(config: Config) -> ZoneInfo:
 
 
 def _open_ledger(config: Config, prices: Prices, books: Books) -> Ledger:
-    return Ledger(config.energy, books, prices, clock=time.time, monotonic=time.monotonic)
+    told = config.schedulers
+    return Ledger(
+        config.energy,
+        books,
+        prices,
+        clock=time.time,
+        monotonic=time.monotonic,
+        expected_schedulers=len(told.slurm) + len(told.kubernetes) + len(told.commands),
+    )
