@@ -205,7 +205,7 @@ def test_pages_of_a_list_are_the_list(history, reports, sort, descending):
         ({"search": "n3-2"}, lambda run: run.key.job_id.startswith("n3-2")),
         ({"search": "%"}, lambda run: "%" in run.name),
     ],
-    ids=str,
+    ids=lambda value: str(value) if isinstance(value, dict) else "",
 )
 def test_filters_narrow_a_list(history, reports, filters, matches):
     _, runs = history
