@@ -28,7 +28,7 @@ import numpy as np
 
 from benchmarks.table import Row
 from collectors import journal_json
-from energy.ledger import Ledger
+from energy.ledger.ledger import Ledger
 from simulator.nodes import NvmlFeed
 from simulator.nvml import build, environment
 from simulator.site import layout

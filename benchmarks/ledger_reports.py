@@ -11,11 +11,11 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from benchmarks.table import Row
-from energy.booking import SqlBooks
+from energy.books.booking import SqlBooks
+from energy.books.tables import AMOUNTS
 from energy.database import open_books, open_reports
 from energy.model import Account, Checkpoint, GpuUse, Method, NodeBatch, NodeHour, Posting
-from energy.reports import SqlReports
-from energy.tables import AMOUNTS
+from energy.reports.reports import SqlReports
 from wattstat.api.energy import BYS, JobQuery
 from wattstat.config import Config
 from wattstat.jobs import GpuHold, Placement, Run, RunKey

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from benchmarks.table import Row
 from energy.database import open_books
-from energy.ledger import Ledger
+from energy.ledger.ledger import Ledger
 from energy.model import Books
 from wattstat.catalogue.metric import Sample
 from wattstat.catalogue.node import NODE_ENERGY_JOULES_TOTAL, NODE_POWER_WATTS

@@ -6,11 +6,11 @@ import time
 from collections.abc import Callable
 from datetime import UTC, tzinfo
 
-from energy import schema
-from energy.booking import SqlBooks
-from energy.engine import address, writer
+from energy.books import schema
+from energy.books.booking import SqlBooks
+from energy.books.engine import address, writer
 from energy.model import BooksError
-from energy.reports import SqlReports
+from energy.reports.reports import SqlReports
 from wattstat.config import Config
 
 

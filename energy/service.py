@@ -16,7 +16,7 @@ from typing import Any
 
 import structlog
 
-from energy.ledger import Ledger, Settled
+from energy.ledger.ledger import Ledger, Settled
 from energy.model import Books, BooksError
 from wattstat.catalogue.metric import Samples
 from wattstat.hall import Block, BlockKey, Hall, Snapshot

@@ -8,7 +8,7 @@ import pytest
 from fastapi import FastAPI
 from typer.testing import CliRunner
 
-from energy.http import router
+from energy.http.routes import router
 from tests.support.energy_reports import NOW, BooksInMemory
 from tests.support.web_server import serving
 from wattstat.api import problems

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from energy.ledger import Ledger
+from energy.ledger.ledger import Ledger
 from tests.energy.memory_books import MemoryBooks
 from wattstat.catalogue.gpu import GPU_POWER_LIMIT_WATTS
 from wattstat.catalogue.metric import Sample

@@ -85,7 +85,7 @@ def test_a_report_is_a_table_with_a_total(run, site):
 
 
 def test_a_report_as_csv_is_whole(run, site, monkeypatch):
-    monkeypatch.setattr("energy.http.CSV_PAGE", 1)
+    monkeypatch.setattr("energy.http.routes.CSV_PAGE", 1)
     rows = list(csv.DictReader(io.StringIO(run("energy", "report", "--url", site, "--format", "csv").stdout)))
 
     assert [row["key"] for row in rows] == ["physics", "team-a", "physics", "(idle)"]

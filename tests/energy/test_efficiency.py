@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from energy.efficiency import MIN_SECONDS, findings
+from energy.reports.efficiency import MIN_SECONDS, findings
 from tests.support.energy_reports import GPU, JOB
 
 GIB = 2**30

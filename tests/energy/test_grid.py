@@ -12,8 +12,8 @@ from fastapi.responses import JSONResponse, Response
 from hypothesis import given
 from hypothesis import strategies as st
 
-from energy.grid_answers import electricity_maps, national_grid_eso, watttime, watttime_token
-from energy.prices import JOULES_PER_KWH, Prices
+from energy.prices.grid_answers import electricity_maps, national_grid_eso, watttime, watttime_token
+from energy.prices.prices import JOULES_PER_KWH, Prices
 from tests.support.web_server import serving
 from wattstat.config.energy import Carbon, CarbonService, Energy
 from wattstat.config.settings import Credentials

@@ -8,8 +8,8 @@ import aiohttp
 import pytest
 from fastapi import FastAPI
 
-from energy import wire
-from energy.http import router
+from energy.http import wire
+from energy.http.routes import router
 from tests.support.energy_reports import JOB, NOW, BooksInMemory
 from tests.support.web_server import serving
 from wattstat.api import problems
@@ -106,7 +106,7 @@ async def test_a_report_says_its_span_and_its_total(client, books):
 
 
 async def test_a_csv_report_has_every_line_of_every_page(client, books, monkeypatch):
-    monkeypatch.setattr("energy.http.CSV_PAGE", 1)
+    monkeypatch.setattr("energy.http.routes.CSV_PAGE", 1)
     async with client.get("/api/energy/report", params={"format": "csv", "by": "job"}) as answer:
         assert answer.headers["content-type"].startswith("text/csv")
         rows = list(csv.DictReader(io.StringIO(await answer.text())))

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from energy import inference as subject
-from energy.inference import InferenceReports, Work, inference, rows, shared
+from energy.reports import inference as subject
+from energy.reports.inference import InferenceReports, Work, inference, rows, shared
 from wattstat.api.energy import JobDetail, JobRow, Parts
 from wattstat.store.embedded import EmbeddedStore
 from wattstat.store.protocol import QueryError

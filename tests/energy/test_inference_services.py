@@ -6,8 +6,8 @@ import aiohttp
 import pytest
 from fastapi import FastAPI
 
-from energy import services_http
-from energy.services import Job, services, spent
+from energy.http import services_routes
+from energy.reports.services import Job, services, spent
 from tests.energy.test_inference import HOUR, T0, chat, fill, run
 from tests.support.web_server import serving
 from wattstat.api import problems
@@ -102,7 +102,7 @@ async def test_over_http_it_is_a_list_with_its_span(store):
     async def get(reports, query):
         app = FastAPI()
         problems.install(app)
-        app.include_router(services_http.router(reports, store, clock=lambda: T0 + HOUR))
+        app.include_router(services_routes.router(reports, store, clock=lambda: T0 + HOUR))
         async with serving(app) as url, aiohttp.ClientSession(url) as session:
             answer = await session.get(f"/api/energy/services{query}")
             return answer.status, await answer.json(content_type=None)

@@ -4,7 +4,7 @@ from random import Random
 
 import pytest
 
-from energy.ledger import Settled
+from energy.ledger.ledger import Settled
 from tests.energy.hall import START, Bench
 from tests.energy.oracle import Truth
 from tests.energy.test_conservation import Play, Trouble, check, gpu_joules

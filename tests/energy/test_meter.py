@@ -2,7 +2,7 @@
 
 import pytest
 
-from energy.meter import NodeMeter
+from energy.ledger.meter import NodeMeter
 from tests.energy.oracle import Power
 
 

@@ -13,10 +13,12 @@ from fastapi import FastAPI
 from hypothesis import given
 from hypothesis import strategies as st
 
-from energy import capping, http, learning, plan_http
-from energy.boards import BOARDS, board, of_model
-from energy.plan import Site, Wish, implied_mfu, plan
-from energy.quantity import Quantity, about, exact, next_of, product, total
+from energy.http import plan_routes
+from energy.http import routes as http
+from energy.plans import capping, learning
+from energy.plans.boards import BOARDS, board, of_model
+from energy.plans.plan import Site, Wish, implied_mfu, plan
+from energy.plans.quantity import Quantity, about, exact, next_of, product, total
 from tests.support.energy_reports import GPU, JOB, NOW, BooksInMemory
 from tests.support.web_server import serving
 from wattstat.api import problems
@@ -352,7 +354,7 @@ async def test_the_plan_over_http_learns_once_in_ten_minutes():
     books, now = Trained([600, 610, 590, 605, 595, 600]), [NOW]
     app = FastAPI()
     problems.install(app)
-    app.include_router(plan_http.router(books, Energy(), lambda: now[0]))
+    app.include_router(plan_routes.router(books, Energy(), lambda: now[0]))
     async with serving(app) as url, aiohttp.ClientSession(url) as session:
 
         async def asked(status=200, **params):

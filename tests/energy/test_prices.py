@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from energy.carbon import Series, moment, parse_csv
-from energy.prices import JOULES_PER_KWH, Prices
-from energy.tariff import TimeOfUse
+from energy.prices.carbon import Series, moment, parse_csv
+from energy.prices.prices import JOULES_PER_KWH, Prices
+from energy.prices.tariff import TimeOfUse
 from wattstat.config.energy import Carbon, Energy, Tariff, TariffPeriod
 
 NIGHT = TariffPeriod(start="22:00", end="06:00", price_per_kwh=0.1)

@@ -4,9 +4,9 @@ from math import inf
 
 import pytest
 
-from energy.claims import claims
-from energy.moments import Moment
-from energy.roster import Roster
+from energy.ledger.claims import claims
+from energy.ledger.moments import Moment
+from energy.ledger.roster import Roster
 from tests.energy.hall import START, gpus
 from wattstat.jobs import GpuHold, Hold, Observed, Placement, Run, RunKey, State
 from wattstat.journal import Boundary, Edge, Gpu

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from energy.roster import LATE_WORD_SECONDS, Roster
+from energy.ledger.roster import LATE_WORD_SECONDS, Roster
 from wattstat.jobs import GpuHold, Observed, Placement, Run, RunKey, State
 from wattstat.journal import Boundary, Edge
 

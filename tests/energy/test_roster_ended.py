@@ -1,6 +1,6 @@
 """What a scheduler forgets about a run that ended, the roster remembers."""
 
-from energy.roster import Roster
+from energy.ledger.roster import Roster
 from wattstat.jobs import GpuHold, Observed, Placement, Run, RunKey, State
 
 KEY = RunKey("kubernetes", "team/pod", "uid")

@@ -2,8 +2,8 @@
 
 import pytest
 
+from energy.ledger.series import HOLE_SECONDS, Reading, levels, track
 from energy.model import Method
-from energy.series import HOLE_SECONDS, Reading, levels, track
 
 
 def _joules(readings, *cuts, **more):

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
-from energy.ledger import Ledger
+from energy.ledger.ledger import Ledger
 from energy.model import BooksError
 from energy.service import LedgerService
 from tests.energy.hall import START, Clocks, FlatPrices, entry, journal

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from energy import rules
-from energy.rules import Holder, Tenant
+from energy.ledger import rules
+from energy.ledger.rules import Holder, Tenant
 from wattstat.jobs import RunKey
 
 A, B = RunKey("slurm", "1"), RunKey("slurm", "2")

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from energy.ledger import Ledger
+from energy.ledger.ledger import Ledger
 from energy.model import Account
 from simulator.ledger_history import LedgerHistory
 from simulator.site import Layout, inventory, layout

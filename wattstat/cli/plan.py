@@ -82,9 +82,10 @@ def _asked(wish: Mapping[str, Any], url: str, config: Path | None) -> Any:
 
 
 def _alone(wish: Mapping[str, Any], config: Path | None) -> dict[str, Any]:
-    from energy import learning, plan_wire
-    from energy.plan import Wish
-    from energy.plan import plan as planned
+    from energy.http import plan_wire
+    from energy.plans import learning
+    from energy.plans.plan import Wish
+    from energy.plans.plan import plan as planned
     from wattstat.config import Config, load
 
     path = config_path(config)

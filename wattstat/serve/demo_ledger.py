@@ -21,8 +21,8 @@ from collectors.slurm import document
 from collectors.slurm.history import Cluster, History
 from collectors.slurm.job import Job
 from energy.database import open_books
-from energy.ledger import Ledger
-from energy.lines import Prices
+from energy.ledger.ledger import Ledger
+from energy.ledger.lines import Prices
 from wattstat.catalogue.metric import Sample
 from wattstat.catalogue.node import NODE_ENERGY_JOULES_TOTAL, NODE_POWER_WATTS
 from wattstat.config import Config

@@ -10,10 +10,10 @@ from collectors.slurm.commands import Commands
 from collectors.slurm.comment import Runner
 from collectors.slurm.source import scheduler_name
 from energy.database import open_books, open_reports
-from energy.ledger import Ledger
+from energy.ledger.ledger import Ledger
 from energy.model import Books, BooksError
-from energy.prices import Prices
-from energy.reports import SqlReports
+from energy.prices.prices import Prices
+from energy.reports.reports import SqlReports
 from energy.service import LedgerService
 from wattstat import inventory
 from wattstat.config import Config

@@ -11,10 +11,9 @@ import uvicorn
 from fastapi import FastAPI
 
 import dashboard.app
-import energy.http
 import wattstat
-from energy import services_http
-from energy.inference import InferenceReports
+from energy.http import routes, services_routes
+from energy.reports.inference import InferenceReports
 from wattstat.api import docs_page, live_routes, problems, prometheus
 from wattstat.api.energy import EnergyReports
 from wattstat.api.live import Live
@@ -49,8 +48,8 @@ def application(store: Store, live: Live, config: Config, reports: EnergyReports
     app.include_router(prometheus.router(store))
     if reports is not None:
         books = reports.reports if isinstance(reports, InferenceReports) else reports
-        app.include_router(energy.http.router(reports, config.energy, learn_from=books, zone=site_zone(config)))
-        app.include_router(services_http.router(reports, store, zone=site_zone(config)))
+        app.include_router(routes.router(reports, config.energy, learn_from=books, zone=site_zone(config)))
+        app.include_router(services_routes.router(reports, store, zone=site_zone(config)))
     docs_page.install(app)
     dashboard.app.create(app, store, live, reports=reports)
     return app

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from collectors.slurm.rest import Rest
-from energy.matching import run_of
+from energy.ledger.matching import run_of
 from tests.collectors.slurm.conftest import Asked
 from tests.support.processes import free_port, wait_for
 from tests.support.slurm import slurm_cluster

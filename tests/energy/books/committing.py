@@ -7,7 +7,7 @@ import signal
 from multiprocessing.connection import Connection
 from pathlib import Path
 
-from energy.booking import SqlBooks
+from energy.books.booking import SqlBooks
 from energy.database import open_books
 from tests.energy.books.entries import HOUR, T0, batch, posting, run_of, use
 from wattstat.config import Config

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from energy.booking import SqlBooks
+from energy.books.booking import SqlBooks
 from energy.database import open_books
 from tests.support import postgresql
 from wattstat.config import Config

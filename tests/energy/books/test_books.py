@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 import sqlalchemy as sa
 
-from energy.booking import SqlBooks
+from energy.books.booking import SqlBooks
+from energy.books.tables import gpu_uses, node_days, postings, runs, site_hours, usage_days, usage_hours
 from energy.database import open_books
 from energy.model import Checkpoint
-from energy.tables import gpu_uses, node_days, postings, runs, site_hours, usage_days, usage_hours
 from tests.energy.books.entries import DAY, HOUR, T0, batch, posting, run_of, use
 from wattstat.config import Config
 from wattstat.jobs import State

@@ -16,11 +16,9 @@ from multiprocessing.connection import Connection
 import pytest
 import sqlalchemy as sa
 
-from energy import engine
-from energy.booking import SqlBooks
-from energy.database import open_books, open_reports
-from energy.model import BooksError
-from energy.tables import (
+from energy.books import engine
+from energy.books.booking import SqlBooks
+from energy.books.tables import (
     AMOUNTS,
     checkpoints,
     gpu_uses,
@@ -35,6 +33,8 @@ from energy.tables import (
     usage_days,
     usage_hours,
 )
+from energy.database import open_books, open_reports
+from energy.model import BooksError
 from tests.energy.books.committing import NODES, STEP, STEPS_A_RUN, commit_from_here, joules, loop, nursery
 from tests.energy.books.entries import DAY, T0, batch, posting
 from tests.support.processes import alive, wait_for

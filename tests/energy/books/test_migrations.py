@@ -11,11 +11,11 @@ from alembic.autogenerate import compare_metadata
 from alembic.ddl.impl import DefaultImpl
 from alembic.migration import MigrationContext
 
-from energy import migrations, schema
+from energy.books import migrations, schema
+from energy.books.engine import address, writer
+from energy.books.tables import metadata
 from energy.database import open_books, open_reports
-from energy.engine import address, writer
 from energy.model import BooksError
-from energy.tables import metadata
 from tests.energy.books.entries import T0, batch, posting
 from wattstat.api.energy import JobQuery
 

@@ -11,7 +11,7 @@ import pytest
 
 from energy.database import open_reports
 from energy.model import Account, BooksError
-from energy.run_search import SORTS
+from energy.reports.run_search import SORTS
 from tests.energy.books.entries import DAY, HOUR, T0, batch, posting, run_of, use
 from wattstat.api.energy import BYS, JobQuery
 from wattstat.config.energy import Tariff

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 import sqlalchemy as sa
 
-from energy import retention
+from energy.books import retention
+from energy.books.tables import gpu_uses, meter_hours, postings, usage_hours
 from energy.database import open_reports
-from energy.tables import gpu_uses, meter_hours, postings, usage_hours
 from tests.energy.books.entries import DAY, HOUR, T0, batch, posting, run_of, use
 from wattstat.api.energy import BYS
 

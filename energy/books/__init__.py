@@ -1,0 +1,1 @@
+"""The books on disk: tables, migrations, commits that are whole or absent, thinning."""

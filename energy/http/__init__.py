@@ -1,0 +1,1 @@
+"""The public calls about energy and the shapes of their answers."""

@@ -1,0 +1,1 @@
+"""What energy costs and stands for: tariffs, carbon by constant, file or service."""

@@ -1,0 +1,1 @@
+"""What people ask the books: lists, reports, balances, findings, what services answered."""
