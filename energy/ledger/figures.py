@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from energy.ledger.checks import Checks
-from energy.ledger.claims import claims
+from energy.ledger.claims import Claim, claims
 from energy.ledger.lines import Ledgered
 from energy.ledger.node import NodeState
 from energy.ledger.roster import Roster
@@ -114,9 +114,14 @@ class Figures:
             for uuid, held in claims([stay] if stay else [], gpus.get(node, ())).items():
                 index = next(str(gpu.index) for gpu in gpus[node] if gpu.uuid == uuid)
                 for claim in held:
-                    out.add(catalogue.JOB_GPU_INFO, 1, scheduler, job_id, *who, node, index, uuid, claim.holder)
+                    out.add(catalogue.JOB_GPU_INFO, 1, scheduler, job_id, *who, node, index, uuid, _part(claim))
                     if uuid in self.watts:
                         watts = (watts or 0.0) + claim.fraction * self.watts[uuid]
         out.add(catalogue.JOB_POWER_WATTS, watts, scheduler, job_id, *who)
         for part, joules in self.parts.get(run.key, {}).items():
             out.add(catalogue.JOB_ENERGY_JOULES_TOTAL, joules, scheduler, job_id, part)
+
+
+def _part(claim: Claim) -> str:
+    """The hardware's part that is held; one of several on a GPU that is not divided holds no part with a name of its own."""
+    return claim.holder if claim.is_slice else ""
