@@ -31,8 +31,8 @@ def columns(run: Run) -> dict[str, Any]:
 
 
 def _text(value: str) -> str:
-    # PostgreSQL's text cannot hold it, and no name of a job needs it.
-    return value.replace("\0", "")
+    # PostgreSQL's text cannot hold zeros, no database halves of surrogate pairs, and no name of a job needs them.
+    return value.replace("\0", "").encode("utf-8", "replace").decode()
 
 
 def details(run: Run) -> str:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 
+from energy.ledger.alone import Alone
 from energy.ledger.checks import Checks
 from energy.ledger.claims import Claim, claims
 from energy.ledger.lines import Ledgered
@@ -27,6 +29,7 @@ class Figures:
     """Sums since core started, and the newest power of every GPU."""
 
     disagreement_ratio: float
+    alone: Alone = field(default_factory=Alone)
     watts: dict[str, float] = field(default_factory=dict)
     parts: dict[RunKey, dict[str, float]] = field(default_factory=dict)
     accounts: defaultdict[str, float] = field(default_factory=lambda: defaultdict(float))
@@ -83,7 +86,7 @@ class Figures:
         """Everything, now."""
         gpus = {name: node.gpus for name, node in nodes.items()}
         for run in roster.alive():
-            self._run(out, run, roster, gpus)
+            self.alone.tried("showing it", f"job {run.key.job_id}", partial(self._run, out, run, roster, gpus))
         for account, joules in self.accounts.items():
             out.add(catalogue.ACCOUNT_ENERGY_JOULES_TOTAL, joules, account)
         for (kind, method), joules in self.posted.items():

@@ -10,7 +10,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from functools import partial
+from math import isfinite
 
+from energy.ledger.alone import Alone
 from energy.ledger.bases import Advanced
 from energy.ledger.figures import Figures
 from energy.ledger.lines import Ledgered, Priced, Prices
@@ -59,7 +62,7 @@ class _Pending:
 
 
 class Ledger:
-    """Every joule to a run, to idle or to overhead. Belongs to one event loop."""
+    """Every joule to a run, to idle or to overhead.."""
 
     def __init__(
         self,
@@ -87,7 +90,8 @@ class Ledger:
         self._refused: dict[str, NodeState] = {}
         self._pending: dict[str, _Pending] = {}
         self._pending_runs: tuple[Run, ...] = ()
-        self._figures = Figures(disagreement_ratio=settings.disagreement_ratio)
+        self._alone = Alone()
+        self._figures = Figures(disagreement_ratio=settings.disagreement_ratio, alone=self._alone)
 
     @property
     def _now(self) -> float:
@@ -105,9 +109,11 @@ class Ledger:
         checkpoints = self._books.checkpoints()
         for name, checkpoint in checkpoints.items():
             if name not in self._nodes:
-                self._nodes[name] = restored(checkpoint, shift, now)
-                if name in self._refused:
-                    self._nodes[name].inherit(self._refused.pop(name))
+                node = self._alone.tried("reading its checkpoint", name, partial(restored, checkpoint, shift, now))
+                if node is not None:
+                    self._nodes[name] = node
+                    if name in self._refused:
+                        node.inherit(self._refused.pop(name))
         for run in self._books.open_runs():
             if self._roster.run(run.key) is None:
                 seen = max((checkpoints[node].settled_until for node in run.nodes if node in checkpoints), default=run.started)
@@ -116,10 +122,14 @@ class Ledger:
 
     def observe(self, observed: Observed) -> None:
         """What a scheduler said."""
-        self._roster.observe(observed, self._shift)
+        take = partial(self._roster.observe, observed, self._shift)
+        self._alone.tried("taking in what it said", observed.scheduler, take)
 
     def journal(self, journal: NodeJournal) -> None:
         """What a node's journal brought."""
+        self._alone.tried("taking in its journal", journal.node, partial(self._take, journal))
+
+    def _take(self, journal: NodeJournal) -> None:
         shift = self._shift
         self._figures.checks.journal(journal)
         node = self._node(journal.node)
@@ -145,9 +155,10 @@ class Ledger:
         for name, by_source in power.items():
             best = next((by_source[source] for source in POWER_SOURCES if source in by_source), None)
             if best is not None:
-                self._node(name).meter.read(*best)
+                self._alone.tried("reading its meter", name, partial(self._node(name).meter.read, *best))
         for found in snapshot.find(NODE_ENERGY_JOULES_TOTAL, source="counter"):
-            self._node(found.sample.labels[0]).meter.count(found.sample.value, now - found.age_seconds)
+            name, at = found.sample.labels[0], now - found.age_seconds
+            self._alone.tried("reading its counter", name, partial(self._node(name).meter.count, found.sample.value, at))
         for found in snapshot.find(GPU_POWER_LIMIT_WATTS, kind="enforced"):
             name, _, uuid, _ = found.sample.labels
             if name in self._nodes:
@@ -178,7 +189,7 @@ class Ledger:
             is_far = len(node.entries) > FEW_ENTRIES
             if is_far and budget <= 0:
                 continue
-            batch = self._settle_node(node, now - shift, shift, price)
+            batch = self._alone.tried("settling it", node.name, partial(self._settle_node, node, now - shift, shift, price))
             if batch is not None:
                 batches.append(batch)
                 budget -= len(node.entries) if is_far else 0
@@ -210,7 +221,7 @@ class Ledger:
 
     def findings(self) -> tuple[str, ...]:
         """What somebody should look at, in words."""
-        return self._figures.findings()
+        return (*self._alone.findings(), *self._figures.findings())
 
     def _node(self, name: str) -> NodeState:
         if name not in self._nodes:
@@ -256,6 +267,7 @@ class Ledger:
             idle_ratio=self._settings.idle_activity_ratio,
         )
         ledgered = settle(span, price)
+        _check(ledgered)
         advanced = node.advanced(span, ledgered.deficit)
         checkpoint = advanced.checkpoint(node.name, shift)
         self._pending[node.name] = _Pending(
@@ -274,3 +286,11 @@ class Ledger:
         if not node.is_managed:
             return True
         return any(fnmatchcase(node.name, pattern) for pattern in self._settings.overhead_nodes)
+
+
+def _check(ledgered: Ledgered) -> None:
+    """Raises `ValueError` for joules that are no number: no database takes them, and with them no other node's."""
+    for (_, run), line in ledgered.lines.items():
+        if not isfinite(line.joules + line.error + line.cost + line.location + line.market):
+            whose = "nobody" if run is None else f"job {run.job_id}"
+            raise ValueError(f"{line.joules} J for {whose}, off by {line.error} J: one of its meters counted what cannot be")
