@@ -98,7 +98,12 @@ class Roster:
     def restore(self, run: Run, seen: float, shift: float) -> None:
         """A run as the books had it, last heard of at `seen`."""
         self._known[run.key] = _Known(
-            run, whole_second(run.started, shift), NEVER if run.ended is None else whole_second(run.ended, shift), shift, seen
+            run,
+            whole_second(run.started, shift),
+            NEVER if run.ended is None else whole_second(run.ended, shift),
+            shift,
+            seen,
+            is_restored=True,
         )
         self._lay_out(run.key)
 
@@ -223,7 +228,7 @@ class Roster:
         if known is None:
             start = within(whole_second(run.started, shift), before, taken_at)
             known = self._known[run.key] = _Known(run, start, NEVER, shift, taken_at)
-        elif known.told.started != run.started if known.told is not None else not known.is_restored:
+        elif not (known.told or known.is_restored) or (known.told or known.run).started != run.started:
             known.start = within(whole_second(run.started, shift), None, taken_at)
         if run.ended is None:
             known.end = NEVER

@@ -197,3 +197,20 @@ def test_a_run_that_is_over_is_forgotten_once_all_is_settled_and_nobody_mentions
     roster.forget({"n1": START + 5000}.__getitem__)
     assert roster.run(KEY) is None
     assert not roster.stays["n1"]
+
+
+def test_a_run_from_the_books_is_moved_when_the_clock_was_set_while_core_was_down():
+    roster = Roster()
+    roster.restore(_run(START), START + 100, 0.0)
+    roster.move(50.0)
+    assert roster.stays["n1"][KEY].start == Moment(START + 50.5, 0.5)
+
+
+def test_a_run_from_the_books_keeps_its_start_until_its_scheduler_says_another():
+    roster = Roster()
+    roster.restore(_run(START), START + 100, 0.0)
+    roster.move(50.0)
+    _said(roster, START + 110, _run(START), shift=-50.0)
+    assert roster.stays["n1"][KEY].start.at == START + 50.5
+    _said(roster, START + 120, _run(START + 60), shift=-50.0)
+    assert roster.stays["n1"][KEY].start.at == START + 110.5

@@ -85,7 +85,7 @@ def test_a_run_comes_back_whole(books):
     job = run_of(
         "7_3",
         state=State.SUSPENDED,
-        name="träning \x00",
+        name="träning \x00\udcff",
         qos="high",
         submitted=T0 - 5.5,
         suspended=((T0 + 1.0, T0 + 2.0),),
@@ -95,7 +95,7 @@ def test_a_run_comes_back_whole(books):
     )
     books.commit([], [job])
     (found,) = books.open_runs()
-    assert found.name == "träning "
+    assert found.name == "träning ?"
     assert (found.key, found.placements, found.suspended, found.labels) == (
         job.key,
         job.placements,
