@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import ssl
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import aiohttp
 
@@ -16,6 +17,10 @@ from wattstat.config import Config
 from wattstat.inventory import Node
 
 _MOST_BYTES = 16 * 1024**2
+# Longer answers are decoded aside. Two hours of a journal take 0.15 s, and a thousand of them come when core starts.
+_LONG_BYTES = 64 * 1024
+
+Done = TypeVar("Done")
 
 
 @dataclass(kw_only=True)
@@ -25,6 +30,7 @@ class Sessions:
     contexts: Contexts = field(default_factory=Contexts)
     _users: int = 0
     _session: aiohttp.ClientSession | None = None
+    _aside: asyncio.Lock = field(default_factory=asyncio.Lock, repr=False)
 
     def open(self) -> None:
         self._users += 1
@@ -41,6 +47,11 @@ class Sessions:
             connector = aiohttp.TCPConnector(limit=0, limit_per_host=2, keepalive_timeout=60)
             self._session = aiohttp.ClientSession(connector=connector, auto_decompress=True)
         return self._session
+
+    async def aside(self, work: Callable[[], Done]) -> Done:
+        """Do long work in a thread. One at a time: several would keep the interpreter from the event loop for long."""
+        async with self._aside:
+            return await asyncio.to_thread(work)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,8 +78,18 @@ class Address:
         tls = sessions.contexts.of(agent.tls) if agent.url.startswith("https:") else True
         return cls(url=agent.url, sessions=sessions, headers=headers, tls=tls)
 
-    async def get(self, path: str, *, timeout_seconds: float, parameters: Mapping[str, str] | None = None) -> Any:
-        """The document at a path. Raises `CollectError` saying what was asked and why there is none."""
+    async def get(
+        self,
+        path: str,
+        *,
+        timeout_seconds: float,
+        parameters: Mapping[str, str] | None = None,
+        answered: Callable[[], None] | None = None,
+    ) -> Any:
+        """The document at a path. Raises `CollectError` saying what was asked and why there is none.
+
+        `answered` is called as soon as the answer begins, for reading and decoding may take long.
+        """
         address = self.url.rstrip("/") + path
         try:
             async with self.sessions.session().get(
@@ -79,12 +100,18 @@ class Address:
                 ssl=self.tls,
                 allow_redirects=False,
             ) as answer:
-                return await _document(answer, address)
+                if answered is not None:
+                    answered()
+                body = await _body(answer, address)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise Unreachable(f"{address}: {error or 'no answer in time'}") from error
+        try:
+            return json.loads(body) if len(body) < _LONG_BYTES else await self.sessions.aside(lambda: json.loads(body))
+        except ValueError as error:
+            raise BadPayload(f"{address}: not JSON ({error})") from error
 
 
-async def _document(answer: aiohttp.ClientResponse, address: str) -> Any:
+async def _body(answer: aiohttp.ClientResponse, address: str) -> bytes:
     if answer.status in (401, 403):
         raise AuthFailed(
             f"{address}: the agent refuses the token (HTTP {answer.status}): compare agent.token_file with credentials"
@@ -100,7 +127,4 @@ async def _document(answer: aiohttp.ClientResponse, address: str) -> Any:
         body += await answer.content.read(_MOST_BYTES + 1 - len(body))
     if len(body) > _MOST_BYTES:
         raise BadPayload(f"{address}: more than {_MOST_BYTES} bytes")
-    try:
-        return json.loads(body)
-    except ValueError as error:
-        raise BadPayload(f"{address}: not JSON ({error})") from error
+    return body

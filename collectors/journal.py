@@ -7,6 +7,7 @@ wrong or jump; what to do about jumps of the reader's own is up to the ledger, w
 from __future__ import annotations
 
 import functools
+import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -23,6 +24,10 @@ from wattstat.inventory import Inventory, Node
 from wattstat.journal import JournalSink
 
 _LONGEST_TIMEOUT_SECONDS = 10.0
+# Longer journals are put together aside, not in the event loop.
+_LONG_ENTRIES = 60
+# After core's start all agents answer with two hours at once: all together with no more entries than the ledger would keep.
+_FIRST_SECONDS, _FIRST_ENTRIES = 7200.0, 200_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +49,7 @@ class JournalSource(Source[JournalReading]):
     tiers: tuple[Tier, ...]
     sink: JournalSink
     step_seconds: float
+    first_step_seconds: float
     clock: Callable[[], float] = time.time
     monotonic: Callable[[], float] = time.monotonic
     _seen: Seen | None = None
@@ -57,23 +63,28 @@ class JournalSource(Source[JournalReading]):
 
     async def fetch(self, tier: str) -> Fetched:
         """The agent's document."""
-        parameters = {"step": f"{self.step_seconds:g}"}
-        if self._seen is not None:
-            parameters |= {"after": str(self._seen.cursor), "boot": self._seen.boot}
+        if self._seen is None:
+            parameters = {"step": f"{self.first_step_seconds:g}"}
+        else:
+            parameters = {"step": f"{self.step_seconds:g}", "after": str(self._seen.cursor), "boot": self._seen.boot}
         seconds = next(each.timeout_seconds for each in self.tiers if each.name == tier)
         asked = self.monotonic()
+
+        def answered() -> None:
+            # The ages were true when the agent answered: half of the way back from now.
+            self._now = self.clock() - (self.monotonic() - asked) / 2
+
         try:
-            document = await self.address.get("/journal", timeout_seconds=seconds, parameters=parameters)
+            document = await self.address.get("/journal", timeout_seconds=seconds, parameters=parameters, answered=answered)
         except NotSupported as error:  # it may be replaced by a newer one at any time, so it is asked again
             raise BadPayload(f"{error} One older than journals has none") from error
-        # The ages were true when the agent answered: half of the way back from now.
-        self._now = self.clock() - (self.monotonic() - asked) / 2
         return Fetched(documents={"journal": document})
 
     async def collect(self, tier: str) -> Collected:
         """Hand the journal on. Entries that were not to be understood are noted as the resource `journal`."""
         fetched = await self.fetch(tier)
-        reading = self.parse(tier, fetched.documents)
+        read = functools.partial(self.parse, tier, fetched.documents)
+        reading = await self.address.sessions.aside(read) if _is_long(fetched.documents["journal"]) else read()
         if reading.journal is not None:
             self.sink(reading.journal)
             self._seen = Seen(boot=reading.journal.boot, cursor=reading.cursor)
@@ -109,11 +120,25 @@ def sources(
     if not nodes:
         return []
     shared = sessions or Sessions()
+    first = max(every, math.ceil(_FIRST_SECONDS * len(nodes) / _FIRST_ENTRIES))
 
     def source(node: Node) -> JournalSource:
         address = Address.of(node, config, shared)
-        return JournalSource(target=node.name, address=address, tiers=(tier,), sink=sink, step_seconds=every, clock=clock)
+        return JournalSource(
+            target=node.name,
+            address=address,
+            tiers=(tier,),
+            sink=sink,
+            step_seconds=every,
+            first_step_seconds=first,
+            clock=clock,
+        )
 
     return [
         made(functools.partial(source, node), collector=JournalSource.collector, target=node.name, tier=tier) for node in nodes
     ]
+
+
+def _is_long(document: Any) -> bool:
+    ages = document.get("ages") if isinstance(document, Mapping) else None
+    return isinstance(ages, list) and len(ages) > _LONG_ENTRIES

@@ -10,7 +10,8 @@ from typing import Any
 from wattstat.journal import Boundary, Edge, Entry, Gpu, GpuCounts, NodeJournal
 
 _COUNTS = tuple(each.name for each in fields(GpuCounts))
-_MOST = 1e300
+# More joules than a node draws in ten thousand years: what says more is no reading.
+_MOST = 1e16
 _EDGES = {edge.value: edge for edge in Edge}
 _BOUNDARY_TEXTS = ("instance", "user", "account", "partition", "name")
 

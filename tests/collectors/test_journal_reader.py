@@ -3,13 +3,14 @@
 import copy
 import json
 import math
+import threading
 
 import pytest
 from aiohttp import web
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collectors import agent, journal
+from collectors import agent, agent_http, journal
 from collectors.agent_http import Sessions
 from collectors.frame.errors import AuthFailed, BadPayload
 from collectors.journal_json import parse
@@ -295,3 +296,34 @@ async def test_readings_and_journals_share_a_session(served, ledger):
     assert not session.closed
     await made[1].close()
     assert session.closed
+
+
+async def test_a_long_journal_is_decoded_beside_the_event_loop_and_dated_by_its_arrival(served, ledger, reader, monkeypatch):
+    rows = 6000
+    ages = [float(rows - number) for number in range(rows)]
+    counts = {"joules": [[number, number] for number in range(rows)]}
+    served.document |= {"ages": ages, "counts": counts, "cpus": {}, "shares": []}
+    threads = []
+
+    def loads(body):
+        threads.append(threading.current_thread())
+        ledger.now += 60  # decoding takes its time, and the clock goes on
+        return json.JSONDecoder().decode(body.decode())
+
+    monkeypatch.setattr(agent_http.json, "loads", loads)
+    await reader.collect("journal")
+    assert threading.main_thread() not in threads
+    assert len(ledger.got[0].entries) == rows
+    assert ledger.got[0].entries[-1].at == pytest.approx(999.0, abs=0.1)
+
+
+def test_a_large_site_asks_first_for_no_more_than_the_ledger_would_keep():
+    nodes = tuple(Node(name=f"n{number}", agent=Agent(url="http://127.0.0.1:1")) for number in range(1000))
+    made = journal.sources(Config(), Inventory(nodes=nodes), sink=lambda _: None)
+    assert {source.first_step_seconds for source in made} == {36}
+    [alone] = journal.sources(Config(), Inventory(nodes=nodes[:1]), sink=lambda _: None)
+    assert alone.first_step_seconds == alone.step_seconds
+
+
+def test_a_counter_beyond_what_any_device_can_have_counted_is_no_reading():
+    assert parse(changed(["counts", "joules", 0, 0], 1e17), node="n1", now=0.0).unknown == 1
