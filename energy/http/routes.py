@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from datetime import UTC, tzinfo
+from datetime import UTC, datetime, tzinfo
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query
@@ -25,7 +25,8 @@ Sort = Literal[
     "-start", "-end", "-energy", "-cost", "-carbon", "-gpus", "-duration", "-sm_active", "-idle", "-name", "-user", "-account",
 ]  # fmt: skip
 
-From = Annotated[str | None, Query(alias="from", description=f"Beginning: {EXPECTED}. Seven days ago unless given.")]
+_BEGINNING = f"Beginning: {EXPECTED}."
+From = Annotated[str | None, Query(alias="from", description=f"{_BEGINNING} Seven days ago unless given.")]
 To = Annotated[str | None, Query(description="End, itself not included; written like `from`. Now unless given.")]
 Month = Annotated[str | None, Query(description="A whole month instead of from and to: 2026-11, this-month or last-month.")]
 Cursor = Annotated[str, Query(description="The `next` of the page before.")]
@@ -56,8 +57,8 @@ def router(
     @routes.get("/api/jobs", summary="Runs of jobs with their energy, cost and carbon", responses=shapes.JOBS)
     def jobs(
         *,
-        start: From = None,
-        to: To = None,
+        start: Annotated[str | None, Query(alias="from", description=_BEGINNING)] = None,
+        to: Annotated[str | None, Query(description="End, itself not included; written like `from`.")] = None,
         user: Annotated[str, Query(description="Only this user's.")] = "",
         account: Annotated[str, Query(description="Only this account's.")] = "",
         partition: Annotated[str, Query(description="Only of this partition (or namespace).")] = "",
@@ -117,7 +118,7 @@ def router(
         """
         wanted = spanned(start, to, month)
         if form == "csv":
-            return _as_csv(reports, by, wanted)
+            return _as_csv(reports, by, wanted, zone)
         found = asked(lambda: reports.report(by, wanted.start, wanted.end, limit=limit, cursor=cursor))
         return JSONResponse(wire.report(found))
 
@@ -146,7 +147,7 @@ def _moment(text: str | None, name: str, clock: Callable[[], float], zone: tzinf
         raise Problem(400, "No such time", str(err)) from err
 
 
-def _as_csv(reports: EnergyReports, by: By, wanted: Span) -> Response:
+def _as_csv(reports: EnergyReports, by: By, wanted: Span, zone: tzinfo) -> Response:
     first = asked(lambda: reports.report(by, wanted.start, wanted.end, limit=CSV_PAGE))
 
     def pages() -> Iterator[Report]:
@@ -156,10 +157,10 @@ def _as_csv(reports: EnergyReports, by: By, wanted: Span) -> Response:
             page = reports.report(by, wanted.start, wanted.end, limit=CSV_PAGE, cursor=page.next)
             yield page
 
-    name = f"wattstat-{by}-{_day(wanted.start)}-{_day(wanted.end)}.csv"
+    name = f"wattstat-{by}-{_day(wanted.start, zone)}-{_day(wanted.end, zone)}.csv"
     headers: dict[str, Any] = {"Content-Disposition": f'attachment; filename="{name}"'}
     return StreamingResponse(wire.csv_lines(pages()), media_type="text/csv; charset=utf-8", headers=headers)
 
 
-def _day(seconds: float) -> str:
-    return time.strftime("%Y%m%d", time.gmtime(seconds))
+def _day(seconds: float, zone: tzinfo) -> str:
+    return datetime.fromtimestamp(seconds, zone).strftime("%Y%m%d")

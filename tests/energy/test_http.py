@@ -3,6 +3,7 @@
 import csv
 import io
 from urllib.parse import quote
+from zoneinfo import ZoneInfo
 
 import aiohttp
 import pytest
@@ -174,3 +175,21 @@ async def test_the_documentation_tells_every_member_that_is_answered(client):
             assert set(answer["detail"]) == set(told["detail"]["properties"])
         assert set(answer) == set(told), path
         assert all(parameter["description"] for parameter in call["parameters"] if parameter["in"] == "query")
+
+
+async def test_a_csv_report_is_named_by_the_days_of_the_site(books):
+    app = FastAPI()
+    app.include_router(router(books, clock=lambda: NOW, zone=ZoneInfo("Europe/Berlin")))
+    asked = {"format": "csv", "month": "2026-10"}
+    async with (
+        serving(app) as url,
+        aiohttp.ClientSession(url) as session,
+        session.get("/api/energy/report", params=asked) as answer,
+    ):
+        assert 'filename="wattstat-account-20261001-20261101.csv"' in answer.headers["Content-Disposition"]
+
+
+async def test_a_parameter_that_is_missing_is_named_as_missing(client):
+    problem = await get(client, "/api/plan", status=422, parameters="1e9")
+
+    assert problem["detail"] == "tokens: is missing; expected a value"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
@@ -35,9 +37,15 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(RequestValidationError)
     async def _bad_parameter(_: Request, error: RequestValidationError) -> JSONResponse:
         # Name, what was expected, what came: as FastAPI found them out.
-        found = [f"{each['loc'][-1]}: {each['msg']}; got {str(each.get('input'))[:80]!r}" for each in error.errors()]
+        found = [f"{each['loc'][-1]}: {_complaint(each)}" for each in error.errors()]
         return problem_response(Problem(422, "Not understood", "; ".join(found)))
 
     @app.exception_handler(CoreUnavailable)
     async def _no_core(_: Request, error: CoreUnavailable) -> JSONResponse:
         return problem_response(Problem(503, "Core is not available", str(error)))
+
+
+def _complaint(error: dict[str, Any]) -> str:
+    if error["type"] == "missing":
+        return "is missing; expected a value"
+    return f"{error['msg']}; got {str(error.get('input'))[:80]!r}"
