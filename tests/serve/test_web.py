@@ -120,6 +120,21 @@ async def test_the_api_page_names_every_call_and_loads_nothing_from_elsewhere(cl
     assert "https://" not in page
 
 
+def test_the_api_page_tells_what_a_parameter_may_be():
+    parameters = [
+        {"name": "by", "in": "query", "schema": {"enum": ["node", "day"], "default": "node"}},
+        {"name": "limit", "in": "query", "schema": {"minimum": 1, "maximum": 1000, "default": 50}},
+        {"name": "gpus", "in": "query", "schema": {"minimum": 1}},
+        {"name": "user", "in": "query", "description": "Only this user's.", "schema": {"default": ""}},
+    ]
+    shown = docs_page.page({"info": {"title": "Wattstat"}, "paths": {"/api/jobs": {"get": {"parameters": parameters}}}})
+
+    assert "One of node, day. node unless given." in shown
+    assert "1 to 1000. 50 unless given." in shown
+    assert "At least 1.<" in shown
+    assert "Only this user&#x27;s.<" in shown
+
+
 def test_the_api_page_tells_what_a_call_answers():
     shape = {"type": "object", "properties": {"items": {"type": "array", "items": {"properties": {"job_id": {}, "cost": {}}}}}}
     call = {

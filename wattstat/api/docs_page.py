@@ -45,13 +45,26 @@ def page(document: dict[str, Any]) -> str:
 def _call(method: str, path: str, call: dict[str, Any]) -> str:
     rows = "".join(
         f"<tr><td><code>{escape(each['name'])}</code><td>{escape(each['in'])}{', required' if each.get('required') else ''}"
-        f"<td>{escape(each.get('description', ''))}"
+        f"<td>{escape(each.get('description', ''))}{escape(_bounds(each.get('schema', {})))}"
         for each in call.get("parameters", [])
     )
     table = f"<table>{rows}</table>" if rows else ""
     text = "".join(f"<p>{escape(each)}</p>" for each in call.get("description", "").split("\n\n") if each)
     head = f"<code>{method.upper()} {escape(path)}</code><br>{escape(call.get('summary', ''))}"
     return f"<div class=call>{head}{text}{table}{_answer(call)}</div>"
+
+
+def _bounds(schema: dict[str, Any]) -> str:
+    """What a parameter may be and is unless given, as an error message would tell it."""
+    known = []
+    if "enum" in schema:
+        known.append(f"One of {', '.join(map(str, schema['enum']))}.")
+    if "minimum" in schema or "maximum" in schema:
+        least, most = schema.get("minimum"), schema.get("maximum")
+        known.append(f"At least {least}." if most is None else f"At most {most}." if least is None else f"{least} to {most}.")
+    if schema.get("default") not in (None, ""):
+        known.append(f"{schema['default']} unless given.")
+    return "".join(f" {each}" for each in known)
 
 
 def _answer(call: dict[str, Any]) -> str:
