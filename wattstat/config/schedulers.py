@@ -62,7 +62,7 @@ class Slurm(Strict):
     timeout_seconds: Seconds = 8
     """How long an answer may take."""
     admin_comment: bool = False
-    """Write a finished job's GPU energy into its AdminComment, so that sacct shows it."""
+    """Write a finished job's energy into its AdminComment, so that sacct shows it."""
 
 
 class Kubernetes(Strict):
