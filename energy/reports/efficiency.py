@@ -125,7 +125,7 @@ def _partly_idle(job: JobRow, gpus: Sequence[GpuOfJob]) -> Iterator[JobFinding]:
         return
     wasted = sum(max(known(each.idle_joules) or 0.0, 0.0) for each in idle.gpus)
     text = (
-        f"{_subject(gpus)} stood idle for {units.ratio(idle.mean)} of the time that they were held "
+        f"{_subject(gpus)} stood idle for {units.ratio(idle.mean)} of the time held "
         f"({units.duration(idle.mean * idle.seconds)} of {units.duration(idle.seconds)} of GPU time) and drew "
         f"{units.energy(wasted)}{_paid(job, wasted)} meanwhile. Waiting for data, long checkpoints, or a step that uses no GPU?"
     )
