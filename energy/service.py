@@ -16,6 +16,7 @@ from typing import Any
 
 import structlog
 
+from energy.ledger.inbox import Inbox
 from energy.ledger.ledger import Ledger, Settled
 from energy.model import Books, BooksError
 from wattstat.catalogue.metric import Samples
@@ -55,22 +56,22 @@ class LedgerService:
     findings: tuple[str, ...] = ()
     open_runs: tuple[Run, ...] | None = None
     """The runs that were alive when core last ran; None until the books are open."""
-    _inbox: list[Callable[[Ledger], None]] = field(default_factory=list)
+    inbox: Inbox = field(default_factory=Inbox)
     _books: Books | None = None
     _ledger: Ledger | None = None
     _pending: Settled | None = None
 
     def observe(self, observed: Observed) -> None:
         """Take what a scheduler said."""
-        self._inbox.append(lambda ledger: ledger.observe(observed))
+        self.inbox.put(observed)
 
     def journal(self, journal: NodeJournal) -> None:
         """Take what a node's meters counted."""
-        self._inbox.append(lambda ledger: ledger.journal(journal))
+        self.inbox.put(journal)
 
     def inventory(self, inventory: Inventory) -> None:
         """Take what stands in the hall."""
-        self._inbox.append(lambda ledger: ledger.inventory(inventory))
+        self.inbox.put(inventory)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Keep the ledger until `stop` is set; then settle once more."""
@@ -120,9 +121,14 @@ class LedgerService:
         ledger = self._opened()
         if ledger is None:
             return Samples()
-        inbox, self._inbox = self._inbox, []
-        for take in inbox:
-            take(ledger)
+        for told in self.inbox.take():
+            match told:
+                case NodeJournal():
+                    ledger.journal(told)
+                case Observed():
+                    ledger.observe(told)
+                case Inventory():
+                    ledger.inventory(told)
         ledger.see(snapshot)
         if settle:
             self._settle(ledger)

@@ -14,8 +14,8 @@ from wattstat.catalogue import job as catalogue
 from wattstat.config.energy import Energy
 from wattstat.hall import Hall
 from wattstat.inventory import Inventory, Node
-from wattstat.jobs import GpuHold, Observed, Placement, Run, RunKey
-from wattstat.journal import GpuCounts
+from wattstat.jobs import GpuHold, Observed, Placement, Run, RunKey, State
+from wattstat.journal import Boundary, Edge, GpuCounts, NodeJournal
 
 JOB = RunKey("slurm", "7")
 
@@ -130,3 +130,42 @@ async def test_what_is_due_is_settled_a_last_time_when_core_ends(bench):
     it.stop.set()
 
     await it.until(lambda: it.books.joules(JOB) == pytest.approx(6000))
+
+
+async def test_readings_of_a_night_without_books_are_held_in_little_memory_and_lose_no_joule(bench):
+    books = MemoryBooks()
+    broken = [True]
+
+    def open_books() -> MemoryBooks:
+        if broken:
+            raise BooksError("the database does not answer")
+        return books
+
+    it = bench(books, open_books=open_books)
+    it.service.inbox.most = 500
+    held = Placement(node="n1", gpus=(GpuHold(index=0),))
+    run = Run(key=JOB, started=START + 10, placements=(held,))
+    short = Run(key=RunKey("slurm", "8"), started=START + 100.5, ended=START + 110.5, state=State.COMPLETED, placements=())
+    it.service.inventory(Inventory(nodes=(Node(name="n1", gpus=1),)))
+    most = 0
+    for second in range(0, 36_001, 10):
+        it.clocks.steady = START + second
+        edges = (boundary(second),) if second == 20 else ()
+        counts = {"GPU-0": GpuCounts(joules=100.0 * second, busy_seconds=float(second))}
+        it.service.journal(journal(entry(START + second, counts), gpu_count=1, boundaries=edges))
+        runs = (run, short) if 110 < second < 400 else (run,)
+        it.service.observe(Observed(scheduler="slurm", taken_at=START + second, runs=runs, nodes=frozenset({"n1"})))
+        most = max(most, len(it.service.inbox._told))
+    assert most <= 500
+    told = [each for each in it.service.inbox._told if isinstance(each, NodeJournal) and each.boundaries]
+    assert [each.boundaries for each in told] == [(boundary(20),)]
+
+    broken.clear()
+
+    await it.until(lambda: books.joules(JOB) >= 100 * 35_900)
+    assert books.joules(JOB) == pytest.approx(100 * (books.newest["n1"].settled_until - START - 20))
+    assert books.runs[short.key].ended == START + 110.5
+
+
+def boundary(second: int) -> Boundary:
+    return Boundary(id="b", edge=Edge.START, at=START + second, scheduler="slurm", job_id="7", instance="0", gpus=("GPU-0",))
