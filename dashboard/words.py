@@ -74,7 +74,10 @@ def carbon(grams: float | None) -> str:
 
 
 def percent(ratio: float | None) -> str:
-    return NOTHING if ratio is None else f"{ratio * 100:.0f}{THIN}%"
+    """Whole percents; a little is not nothing."""
+    if ratio is None:
+        return NOTHING
+    return f"<1{THIN}%" if 0 < ratio < 0.005 else f"{ratio * 100:.0f}{THIN}%"
 
 
 def celsius(value: float | None) -> str:

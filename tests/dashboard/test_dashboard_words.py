@@ -45,3 +45,9 @@ def test_durations_are_short(seconds, text):
 def test_a_time_of_another_day_has_its_date():
     assert words.clock(1_789_900_000, 1_790_000_000) == "20 Sep 10:26"
     assert words.clock(1_789_999_000, 1_790_000_000) == "13:56"
+
+
+def test_a_small_share_is_not_shown_as_none():
+    assert words.percent(0.0) == f"0{words.THIN}%"
+    assert words.percent(0.003) == f"<1{words.THIN}%"
+    assert words.percent(0.006) == f"1{words.THIN}%"
