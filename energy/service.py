@@ -154,9 +154,11 @@ class LedgerService:
         """Write what is due. What could not be written is written first the next time: nothing is settled past it."""
         if self._books is None:
             return
-        if self._pending is None:
-            self._pending = ledger.settle(self.clock())
         try:
+            if ledger.has_refused:
+                ledger.restore()
+            if self._pending is None:
+                self._pending = ledger.settle(self.clock())
             refused = self._books.commit(self._pending.batches, self._pending.runs)
             self._pending = None
             ledger.committed(refused)

@@ -103,22 +103,36 @@ class Ledger:
         """How far the wall clock is ahead of the steady one: 0 until somebody sets it."""
         return self._clock() - self._now
 
+    @property
+    def has_refused(self) -> bool:
+        """Whether the books refused nodes that `restore` has not taken up yet: until it has, those are not settled."""
+        return bool(self._refused)
+
     def restore(self) -> None:
         """Take up where the books end: at the start, and after they refused a node. Blocking."""
         shift, now = self._shift, self._now
         checkpoints = self._books.checkpoints()
         for name, checkpoint in checkpoints.items():
-            if name not in self._nodes:
-                node = self._alone.tried("reading its checkpoint", name, partial(restored, checkpoint, shift, now))
-                if node is not None:
-                    self._nodes[name] = node
-                    if name in self._refused:
-                        node.inherit(self._refused.pop(name))
+            if name not in self._nodes or name in self._refused:
+                self._take_up(
+                    name,
+                    self._alone.tried("reading its checkpoint", name, partial(restored, checkpoint, shift, now)),
+                )
+        for name in self._refused.keys() - checkpoints.keys():  # other books have been put in the place of those
+            self._take_up(name, NodeState(name=name))
         for run in self._books.open_runs():
             if self._roster.run(run.key) is None:
                 seen = max((checkpoints[node].settled_until for node in run.nodes if node in checkpoints), default=run.started)
                 self._roster.restore(run, max(seen, run.started) - shift, shift)
         self._place_inventory()
+
+    def _take_up(self, name: str, node: NodeState | None) -> None:
+        """Go on with a node as the books have it, and with what was read of it meanwhile."""
+        if node is not None:
+            for other in (self._refused.pop(name, None), self._nodes.get(name)):
+                if other is not None:
+                    node.inherit(other)
+            self._nodes[name] = node
 
     def observe(self, observed: Observed) -> None:
         """What a scheduler said."""
@@ -187,7 +201,7 @@ class Ledger:
         budget = MOST_ENTRIES
         for node in sorted(self._nodes.values(), key=lambda each: each.settled or 0.0):
             is_far = len(node.entries) > FEW_ENTRIES
-            if is_far and budget <= 0:
+            if node.name in self._refused or (is_far and budget <= 0):
                 continue
             batch = self._alone.tried("settling it", node.name, partial(self._settle_node, node, now - shift, shift, price))
             if batch is not None:

@@ -76,14 +76,15 @@ class NodeState:
 
     def inherit(self, other: NodeState) -> None:
         """Take over what another state of the node has read and the books do not hold yet."""
-        self.gpus, self.limits, self.node_gpus = other.gpus, other.limits, other.node_gpus
+        self.gpus, self.limits, self.node_gpus = other.gpus or self.gpus, self.limits | other.limits, other.node_gpus
         self.is_restored = False
         for entry, boot in zip(other.entries, other.boots, strict=True):
             self._take(entry, boot)
         for knot, watts in zip(other.meter.knots, other.meter.watts, strict=True):
             self.meter.read(watts, knot.at)
         since = self.settled or 0.0
-        self.edges = {uuid: [each for each in edges if each.at > since] for uuid, edges in other.edges.items()}
+        for uuid, edges in other.edges.items():
+            self.edges[uuid] = [*self.edges.get(uuid, ()), *(each for each in edges if each.at > since)]
 
     def move(self, seconds: float) -> None:
         """Call everything that was settled later by this, for our clock went otherwise when that was written."""

@@ -95,3 +95,19 @@ def test_a_second_process_takes_up_where_the_first_ended():
     bench.settle()
     assert bench.books.joules() == pytest.approx(1000 * (bench.books.newest["n1"].settled_until - START))
     assert bench.books.joules(KEY) > 0
+
+
+def test_books_that_were_replaced_by_empty_ones_are_begun_anew():
+    bench = Bench()
+    _story(bench)
+    bench.books.newest.clear()
+    for second in range(110, 200, 10):
+        bench.clocks.steady = START + second
+        bench.observe()
+        bench.power(1000.0)
+        counts = {f"GPU-{index}": GpuCounts(joules=1e6 + 70.0 * second) for index in range(2)}
+        bench.ledger.journal(journal(entry(bench.clocks.wall(), counts, {"package-0": 100.0 * second})))
+        bench.settle()
+        if bench.ledger.has_refused:
+            bench.ledger.restore()
+    assert bench.books.newest["n1"].settled_until >= START + 180

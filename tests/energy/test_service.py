@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
@@ -165,6 +166,46 @@ async def test_readings_of_a_night_without_books_are_held_in_little_memory_and_l
     await it.until(lambda: books.joules(JOB) >= 100 * 35_900)
     assert books.joules(JOB) == pytest.approx(100 * (books.newest["n1"].settled_until - START - 20))
     assert books.runs[short.key].ended == START + 110.5
+
+
+class Shaky(MemoryBooks):
+    """Books that cannot be read a number of times."""
+
+    fails = 0
+    refusals = 0
+
+    def checkpoints(self):
+        if self.fails:
+            self.fails -= 1
+            raise BooksError("the server went away")
+        return super().checkpoints()
+
+    def commit(self, batches, runs):
+        refused = super().commit(batches, runs)
+        self.refusals += bool(refused)
+        return refused
+
+
+async def test_a_node_that_was_refused_is_taken_up_as_soon_as_the_books_can_be_read_and_keeps_what_it_read(bench):
+    books = Shaky()
+    it = bench(books)
+    it.feed()
+    await it.until(lambda: books.joules(JOB) == pytest.approx(6000))
+    # Another core settled the node too: the same, a second later, when the counter stood at 6,100 J.
+    held = books.newest["n1"]
+    books.newest["n1"] = replace(held, settled_until=held.settled_until + 1)
+    books.fails = 3
+    run = books.runs[JOB]
+
+    it.clocks.steady = START + 130
+    for second in (80, 100, 120):
+        counts = {"GPU-0": GpuCounts(joules=100.0 * second, busy_seconds=float(second))}
+        it.service.journal(journal(entry(START + second, counts), gpu_count=1))
+    it.service.observe(Observed(scheduler="slurm", taken_at=it.clocks.wall(), runs=(run,), nodes=frozenset({"n1"})))
+
+    await it.until(lambda: books.newest["n1"].settled_until == START + 120)
+    assert (books.refusals, books.fails) == (1, 0)
+    assert it.service.trouble == ""
 
 
 def boundary(second: int) -> Boundary:
