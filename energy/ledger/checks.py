@@ -5,6 +5,7 @@ Each comparison runs over ten minutes, for over seconds meters that are both rig
 
 from __future__ import annotations
 
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -83,6 +84,11 @@ class Checks:
             ratio = max(0.0, sums.devices / sums.measured - 1)
             self.nodes[ledgered.node] = Disagreement(sums.measured, sums.devices, ratio)
             del self._sums[ledgered.node]
+
+    def keep(self, nodes: AbstractSet[str]) -> None:
+        """Drop what was found about nodes that are not there any more."""
+        self.gpus = {key: found for key, found in self.gpus.items() if key[0] in nodes}
+        self.nodes = {name: found for name, found in self.nodes.items() if name in nodes}
 
     def findings(self, limit: float) -> tuple[str, ...]:
         """In words, where meters disagree by more than `limit`."""

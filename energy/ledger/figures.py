@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -75,6 +76,13 @@ class Figures:
         """Drop the sums of runs that are over."""
         for key in [key for key in self.parts if not keep(key)]:
             del self.parts[key]
+
+    def keep(self, nodes: AbstractSet[str]) -> None:
+        """Drop what is known of nodes that are not there any more."""
+        for gone in (self._balances.keys() | self.holes.keys()) - nodes:
+            self._balances.pop(gone, None)
+            self.holes.pop(gone, None)
+        self.checks.keep(nodes)
 
     def residual(self, node: str) -> float | None:
         """What a node's meter counted and nobody was posted, over what it counted."""

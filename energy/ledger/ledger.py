@@ -11,7 +11,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import partial
-from math import isfinite
 
 from energy.ledger.alone import Alone
 from energy.ledger.bases import Advanced
@@ -170,6 +169,7 @@ class Ledger:
             best = next((by_source[source] for source in POWER_SOURCES if source in by_source), None)
             if best is not None:
                 self._alone.tried("reading its meter", name, partial(self._node(name).meter.read, *best))
+                self._node(name).meter.thin(max(LEAST_HELD, MOST_HELD // len(self._nodes)))
         for found in snapshot.find(NODE_ENERGY_JOULES_TOTAL, source="counter"):
             name, at = found.sample.labels[0], now - found.age_seconds
             self._alone.tried("reading its counter", name, partial(self._node(name).meter.count, found.sample.value, at))
@@ -183,6 +183,7 @@ class Ledger:
         """What stands in the hall now."""
         self._inventory = inventory
         self._place_inventory()
+        self._figures.keep({node.name for node in inventory.nodes})
 
     def settle(self, now: float) -> Settled:
         """All that can be settled by now (the wall clock), not yet counted as written: that is said by `committed`."""
@@ -230,7 +231,10 @@ class Ledger:
         """Jobs and their energy, for the hall."""
         shift = self._shift
         out = Samples()
-        self._figures.samples(out, self._roster, self._nodes, shift)
+        # Of nodes that were removed the books still know; who watches the ledger need not.
+        names = {node.name for node in self._inventory.nodes} or self._nodes.keys()
+        nodes = {name: node for name, node in self._nodes.items() if name in names}
+        self._figures.samples(out, self._roster, nodes, shift)
         return out
 
     def findings(self) -> tuple[str, ...]:
@@ -281,7 +285,7 @@ class Ledger:
             idle_ratio=self._settings.idle_activity_ratio,
         )
         ledgered = settle(span, price)
-        _check(ledgered)
+        ledgered.check()
         advanced = node.advanced(span, ledgered.deficit)
         checkpoint = advanced.checkpoint(node.name, shift)
         self._pending[node.name] = _Pending(
@@ -300,11 +304,3 @@ class Ledger:
         if not node.is_managed:
             return True
         return any(fnmatchcase(node.name, pattern) for pattern in self._settings.overhead_nodes)
-
-
-def _check(ledgered: Ledgered) -> None:
-    """Raises `ValueError` for joules that are no number: no database takes them, and with them no other node's."""
-    for (_, run), line in ledgered.lines.items():
-        if not isfinite(line.joules + line.error + line.cost + line.location + line.market):
-            whose = "nobody" if run is None else f"job {run.job_id}"
-            raise ValueError(f"{line.joules} J for {whose}, off by {line.error} J: one of its meters counted what cannot be")

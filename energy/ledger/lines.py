@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from math import isfinite
 from typing import Protocol
 
 from energy.model import HOUR, Account, GpuUse, Method, NodeHour, Posting
@@ -210,6 +211,15 @@ class Ledgered:
                 balance.overhead += joules
             else:
                 balance.idle += joules
+
+    def check(self) -> None:
+        """Raises `ValueError` for joules that are no number: no database takes them, and with them no other node's."""
+        for (_, run), line in self.lines.items():
+            if not isfinite(line.joules + line.error + line.cost + line.location + line.market):
+                whose = "nobody" if run is None else f"job {run.job_id}"
+                raise ValueError(
+                    f"{line.joules} J for {whose}, off by {line.error} J: one of its meters counted what cannot be"
+                )
 
     def postings(self) -> tuple[Posting, ...]:
         """The lines, in order of time."""

@@ -195,12 +195,27 @@ class NodeMeter:
         """Drop what is settled. What came in since the base was taken stays, and so do its corrections."""
         if base is None:
             return
-        place = next(place for place, knot in enumerate(self.knots) if knot.at == base.at)
+        # The base itself, or the one before it where it was thinned out meanwhile.
+        place = max(0, bisect_right(self.knots, base.at, key=lambda knot: knot.at) - 1)
         origin = self.knots[place].joules
         self.knots = [knot._replace(joules=knot.joules - origin) for knot in self.knots[place:]]
         del self.watts[:place]
         self.anchor, self._trusted = _moved(self.anchor, origin), _moved(self._trusted, origin)
         self.posted = base.posted + base.origin - origin
+
+    def thin(self, most: int) -> None:
+        """Keep at most about so many readings: every second one goes, and its joules and marks stay in the next one's."""
+        if len(self.knots) <= most:
+            return
+        knots, watts = self.knots[:1], self.watts[:1]
+        for place in range(1, len(self.knots), 2):
+            first, last = self.knots[place], self.knots[min(place + 1, len(self.knots) - 1)]
+            if last is not first:
+                methods = first.methods | last.methods
+                last = last._replace(methods=methods, filled=first.filled + last.filled, error=first.error + last.error)
+            knots.append(last)
+            watts.append(self.watts[min(place + 1, len(self.watts) - 1)])
+        self.knots, self.watts = knots, watts
 
     def move(self, seconds: float) -> None:
         """Call everything later by this."""

@@ -4,6 +4,7 @@ import pytest
 
 from energy.model import Account
 from tests.energy.hall import START, Bench, entry, journal
+from wattstat.inventory import Inventory, Node
 from wattstat.jobs import GpuHold, Placement, Run, RunKey, State
 from wattstat.journal import GpuCounts
 
@@ -111,3 +112,18 @@ def test_books_that_were_replaced_by_empty_ones_are_begun_anew():
         if bench.ledger.has_refused:
             bench.ledger.restore()
     assert bench.books.newest["n1"].settled_until >= START + 180
+
+
+def _nodes_shown(bench: Bench) -> set[str]:
+    return {sample.labels[0] for sample in bench.ledger.samples() if sample.metric.name.startswith("wattstat_ledger_settled")}
+
+
+def test_a_node_that_was_removed_is_shown_no_longer_also_after_a_restart():
+    bench = Bench()
+    _story(bench)
+    assert _nodes_shown(bench) == {"n1"}
+    bench.inventory = Inventory(nodes=(Node(name="n2"),))
+    bench.ledger.inventory(bench.inventory)
+    assert _nodes_shown(bench) == set()
+    bench.fresh()
+    assert _nodes_shown(bench) == set()

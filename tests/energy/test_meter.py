@@ -53,3 +53,20 @@ def test_a_counter_that_begins_anew_is_taken_up_again():
         if second % 60 == 0:
             meter.count(3600.0 * (second + 5000 if second < 300 else second - 300), second)
     assert meter.knots[-1].joules == pytest.approx(3600 * 600, rel=0.01)
+
+
+def test_a_meter_that_is_thinned_out_between_settling_and_committing_loses_no_joule():
+    thick, thin = NodeMeter(), NodeMeter()
+    for second in range(0, 2001, 10):
+        for meter in (thick, thin):
+            meter.read(500.0 + second % 70, float(second))
+        if second == 1000:
+            bases = thick.advanced(900.0), thin.advanced(900.0)
+        thin.thin(50)
+    assert len(thin.knots) <= 50 < len(thick.knots)
+    for meter, base in zip((thick, thin), bases, strict=True):
+        meter.forget(base)
+    rest = [meter.knots[-1].joules - meter.posted for meter in (thick, thin)]
+    assert rest[0] == pytest.approx(rest[1])
+    assert rest[0] == pytest.approx(1100 * 530, rel=0.01)
+    assert len(thin.knots) == len(thin.watts)
