@@ -189,6 +189,8 @@ class Ledger:
         """All that can be settled by now (the wall clock), not yet counted as written: that is said by `committed`."""
         shift = self._clock() - self._now
         self._roster.place(now - shift)
+        if 0 < self._expected_schedulers <= len(self._roster.words):
+            self._roster.abandon()
         units: dict[int, Priced] = {}
 
         def price(at: float) -> Priced:

@@ -107,6 +107,16 @@ class Roster:
         )
         self._lay_out(run.key)
 
+    def abandon(self) -> None:
+        """End runs from the books whose scheduler is not asked any more, say for its cluster was renamed.
+
+        To be called once all that are asked have spoken: nobody would ever say that these ended, and they would pay for ever.
+        """
+        word = min(self.words.values())
+        for key, known in list(self._known.items()):
+            if known.is_restored and known.run.ended is None and key.scheduler not in self.words and known.seen < word:
+                self._vanished(key, known, word)
+
     def move(self, seconds: float) -> None:
         """Call the runs that came from the books later by this, for our clock went otherwise when they were written."""
         for key, known in self._known.items():

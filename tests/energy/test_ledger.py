@@ -127,3 +127,39 @@ def test_a_node_that_was_removed_is_shown_no_longer_also_after_a_restart():
     assert _nodes_shown(bench) == set()
     bench.fresh()
     assert _nodes_shown(bench) == set()
+
+
+def _idle_hour(bench: Bench, *runs: Run, scheduler: str) -> None:
+    for second in range(110, 3700, 30):
+        bench.clocks.steady = START + second
+        bench.observe(*runs, scheduler=scheduler)
+        bench.power(1000.0)
+        counts = {f"GPU-{index}": GpuCounts(joules=1e6 + 70.0 * second) for index in range(2)}
+        bench.ledger.journal(journal(entry(bench.clocks.wall(), counts, {"package-0": 100.0 * second})))
+        bench.settle()
+
+
+@pytest.mark.parametrize("expected", [1, 2])
+def test_a_run_of_a_scheduler_that_is_not_asked_any_more_ends_once_all_others_have_spoken(expected):
+    bench = Bench(expected_schedulers=1)
+    _story(bench, run=_run(START - 100))
+    before = bench.books.joules(KEY)
+    bench.expected_schedulers = expected
+    bench.fresh()
+    _idle_hour(bench, scheduler="slurm:renamed")
+    run = bench.books.runs[KEY]
+    if expected == 1:
+        assert run.state is State.GONE
+        assert run.ended < START + 300
+        assert bench.books.joules(KEY) < before + 300_000
+    else:
+        assert run.ended is None  # the other one may still tell of it
+
+
+def test_a_run_from_the_books_that_its_scheduler_still_tells_of_goes_on():
+    bench = Bench(expected_schedulers=1)
+    _story(bench, run=_run(START - 100))
+    bench.fresh()
+    _idle_hour(bench, _run(START - 100), scheduler="slurm")
+    assert bench.books.runs[KEY].ended is None
+    assert bench.books.joules(KEY) > 1e6
