@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib.util
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -52,14 +54,17 @@ def check_config(
 def examine(file: Path) -> tuple[Config | None, Inventory | None, list[Problem]]:
     """Read a configuration and the inventory that it names; everything that is wrong with them and with this machine."""
     from wattstat import explain
-    from wattstat.config import check, reader
+    from wattstat.config import check, check_uses, reader
 
     document, base = reader.source(file)
     config, problems = reader.examine(document, base)
     if config is None:
         return None, *_beside(document, base, problems)
     inventory, more = _inventory(config, document)
-    return config, inventory, explain.collect(problems, check.check_machine(config, document), more)
+    if inventory is not None:
+        more = [*more, *check_uses.check_names(config, inventory, document)]
+    here = (*check.check_machine(config, document), *check_uses.check_uses(config, document), *_ledger(config, document))
+    return config, inventory, explain.collect(problems, here, more)
 
 
 def _beside(document: Document, base: Path, problems: list[Problem]) -> tuple[Inventory | None, list[Problem]]:
@@ -76,6 +81,35 @@ def _beside(document: Document, base: Path, problems: list[Problem]) -> tuple[In
         return None, problems
     inventory, more = reader.examine(write_out(read(path)), path.parent)
     return inventory, explain.collect(problems, more)
+
+
+def _ledger(config: Config, document: Document) -> Iterator[Problem]:
+    """What the ledger would stumble over: its database's address, the file of carbon intensities."""
+    if not config.energy.enabled or importlib.util.find_spec("sqlalchemy") is None:  # a GPU node's install keeps no ledger
+        return
+    from energy.books.engine import address
+    from energy.model import BooksError
+    from energy.prices.carbon import read_file
+
+    try:
+        address(config)
+    except BooksError as err:
+        yield _refused(str(err), ("energy", "database"), document)
+    if config.energy.carbon.file is not None:
+        try:
+            read_file(config.energy.carbon.file)
+        except ValueError as err:
+            yield _refused(str(err), ("energy", "carbon", "file"), document)
+
+
+def _refused(said: str, loc: tuple[str, ...], document: Document) -> Problem:
+    from wattstat.document import Problem, dotted
+
+    setting = dotted(loc)
+    what, _, expected = said.removeprefix(setting).lstrip(": ").partition("; expected ")
+    what, _, advice = what.partition("; ")
+    advice = advice or ("correct the file" if loc[-1] == "file" else "write such a URL, or remove it")
+    return Problem(place=document.place(loc), setting=setting, what=what, expected=expected, advice=advice)
 
 
 def _inventory(config: Config, document: Document) -> tuple[Inventory | None, list[Problem]]:

@@ -21,7 +21,7 @@ def check(config: Config, document: Document) -> Iterator[Problem]:
     for name, entry in config.credentials.items():
         if entry.password_file is None and entry.password_env is None:
             loc: Loc = ("credentials", name)
-            yield _problem(
+            yield problem(
                 document, loc, "has no password", expected="password_file or password_env", advice="add one of the two"
             )
     prometheus = config.store.prometheus
@@ -35,8 +35,12 @@ def check(config: Config, document: Document) -> Iterator[Problem]:
             yield _no_credentials(document, loc, str(credentials), config)
     yield from _twice(document, ("collectors", "inference"), [each.name for each in config.collectors.inference])
     yield from _twice(document, ("schedulers", "commands"), [each.name for each in config.schedulers.commands])
+    yield from _clusters(config, document)
+    if address(config.core.listen)[1] == 0:
+        what = "port 0 is another one at every start, and web could not find core"
+        yield problem(document, ("core", "listen"), what, expected="a port such as 9838", advice="choose a free port")
     if config.inventory.file is None and config.inventory.http_sd is None:
-        yield _problem(document, ("inventory",), "has neither file nor http_sd", expected="one of the two")
+        yield problem(document, ("inventory",), "has neither file nor http_sd", expected="one of the two")
 
 
 def check_secrets(config: Config, document: Document) -> Iterator[Problem]:
@@ -48,7 +52,7 @@ def check_secrets(config: Config, document: Document) -> Iterator[Problem]:
             continue  # whether it must be there is the affair of who needs it: an agent has no BMC's password
         if mode & stat.S_IROTH:
             what = f"everybody on this machine may read {path}"
-            yield _problem(document, loc, what, advice=f"chmod 600 {path}", warning=True)
+            yield problem(document, loc, what, advice=f"chmod 600 {path}", warning=True)
 
 
 def check_machine(config: Config, document: Document) -> Iterator[Problem]:
@@ -56,17 +60,17 @@ def check_machine(config: Config, document: Document) -> Iterator[Problem]:
     for name, entry in config.credentials.items():
         yield from _usable(entry, ("credentials", name), document)
     if (token := config.agent.token_file) is not None and not os.access(token, os.R_OK):
-        yield _problem(document, ("agent", "token_file"), f"{token} cannot be read", advice="check the path and its owner")
+        yield problem(document, ("agent", "token_file"), f"{token} cannot be read", advice="check the path and its owner")
     for group, listen, insecure in (("web", config.web.listen, config.web.insecure), ("core", config.core.listen, False)):
         if not is_loopback(address(listen)[0]) and not insecure:
             what = f"{listen} can be reached by others, without authentication"
             advice = "listen on 127.0.0.1 behind a proxy that authenticates"
             advice += ", or write `insecure: true` to take the risk" if group == "web" else ""
-            yield _problem(document, (group, "listen"), what, advice=advice, warning=True)
+            yield problem(document, (group, "listen"), what, advice=advice, warning=True)
     folder = config.data_dir
     existing = next((path for path in (folder, *folder.parents) if path.exists()), folder)
     if not existing.is_dir() or not os.access(existing, os.W_OK | os.X_OK):
-        yield _problem(
+        yield problem(
             document, ("data_dir",), f"{existing} cannot be written", advice="choose another folder, or change its owner"
         )
 
@@ -88,14 +92,14 @@ def check_authorities(inventory: Inventory, document: Document) -> Iterator[Prob
             if path is None:
                 continue
             if path not in tried:
-                tried[path] = _unusable_authority(path)
+                tried[path] = unusable_authority(path)
             if tried[path]:
                 loc: Loc = ("nodes", position, part, "tls", "ca_file")
                 advice = "check the path and its owner; it holds one or more `-----BEGIN CERTIFICATE-----`"
-                yield _problem(document, loc, tried[path], expected="a PEM file with certificates", advice=advice)
+                yield problem(document, loc, tried[path], expected="a PEM file with certificates", advice=advice)
 
 
-def _unusable_authority(path: Path) -> str:
+def unusable_authority(path: Path) -> str:
     """Why a file cannot vouch for certificates; empty when it can."""
     try:
         ssl.create_default_context(cafile=path)
@@ -121,7 +125,17 @@ def _twice(document: Document, loc: Loc, names: Sequence[str]) -> Iterator[Probl
     for position, name in enumerate(names):
         if name in names[:position]:
             advice = "choose another name"
-            yield _problem(document, (*loc, position, "name"), f"{name!r} stands twice", expected="each once", advice=advice)
+            yield problem(document, (*loc, position, "name"), f"{name!r} stands twice", expected="each once", advice=advice)
+
+
+def _clusters(config: Config, document: Document) -> Iterator[Problem]:
+    clusters = [entry.cluster for entry in config.schedulers.slurm]
+    for position, cluster in enumerate(clusters):
+        if cluster in clusters[:position]:
+            what = f"the cluster {cluster!r} stands twice" if cluster else "a second cluster without a name"
+            advice = "give each entry its cluster's name; their jobs cannot be told apart otherwise"
+            loc: Loc = ("schedulers", "slurm", position, "cluster")
+            yield problem(document, loc, what, expected="each once", advice=advice)
 
 
 def _secret_files(config: Config) -> Iterator[tuple[Loc, Path]]:
@@ -140,7 +154,7 @@ def _usable(entry: Credentials, loc: Loc, document: Document) -> Iterator[Proble
     except ValueError as err:
         what, _, advice = str(err).partition("; ")
         inner = "password_env" if entry.password_file is None else "password_file"
-        yield _problem(document, (*loc, inner), what, advice=advice)
+        yield problem(document, (*loc, inner), what, advice=advice)
 
 
 def _no_credentials(document: Document, loc: Loc, name: str, config: Config) -> Problem:
@@ -148,11 +162,9 @@ def _no_credentials(document: Document, loc: Loc, name: str, config: Config) -> 
     meant = nearest(name, known)
     advice = f"did you mean {meant}?" if meant else f"add `{name}:` to `credentials` in wattstat.yaml"
     expected = alternatives(known) or "an entry of `credentials` in wattstat.yaml"
-    return _problem(document, loc, f"there are no credentials {name!r}", expected=expected, advice=advice)
+    return problem(document, loc, f"there are no credentials {name!r}", expected=expected, advice=advice)
 
 
-def _problem(
-    document: Document, loc: Loc, what: str, *, expected: str = "", advice: str = "", warning: bool = False
-) -> Problem:
+def problem(document: Document, loc: Loc, what: str, *, expected: str = "", advice: str = "", warning: bool = False) -> Problem:
     setting = dotted(loc, document.data)
     return Problem(place=document.place(loc), setting=setting, what=what, expected=expected, advice=advice, warning=warning)
