@@ -89,6 +89,7 @@ BALANCE = _answers(
             "from": _MOMENT,
             "to": _MOMENT,
             "settled_until": {**_MOMENT, "nullable": True},
+            "books_begin": {**_MOMENT, "nullable": True},
             **_BALANCE,
             "nodes": _list(_object({"node": {"type": "string"}, **_BALANCE}), "By day they are `days` with `day`"),
         }

@@ -15,7 +15,7 @@ from typing import Any
 from wattstat.api.energy import Balance, JobDetail, JobPage, JobRow, Report, ReportRow
 from wattstat.api.times import rfc3339
 
-TIMES = frozenset({"submitted", "start", "end", "settled_until"})
+TIMES = frozenset({"submitted", "start", "end", "settled_until", "books_begin"})
 
 CSV_COLUMNS = (
     "by", "key", "account", "jobs", "gpu_hours", "energy_joules", "gpu_joules", "cpu_joules", "rest_joules",
@@ -85,6 +85,7 @@ def balance(found: Balance, by: str = "node") -> dict[str, Any]:
         "from": rfc3339(found.start),
         "to": rfc3339(found.end),
         "settled_until": rfc3339(found.settled_until),
+        "books_begin": rfc3339(found.books_begin),
         **total,
         f"{by}s": [{by: row.pop("key"), **row} for row in told(found.items)],
     }

@@ -39,6 +39,7 @@ class Asked:
     pue: float | None
     currency: str
     settled_until: float | None
+    books_begin: float | None
 
 
 @dataclass(slots=True)
@@ -127,6 +128,7 @@ def report_of(connection: sa.Connection, asked: Asked) -> Report:
         items=tuple(items),
         total=total.row("total", asked.pue, jobs=total.jobs),
         next=following,
+        books_begin=asked.books_begin,
     )
 
 

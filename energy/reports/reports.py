@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, tzinfo
 from pathlib import Path
 from typing import Literal
@@ -18,14 +19,25 @@ import sqlalchemy as sa
 from energy.books import schema
 from energy.books.engine import reader, transaction
 from energy.books.spans import DAY, Cut, cut
-from energy.books.tables import AMOUNTS, checkpoints, gpu_uses, postings, runs, site_hours, thinned
+from energy.books.tables import (
+    AMOUNTS,
+    checkpoints,
+    gpu_uses,
+    meter_days,
+    node_days,
+    postings,
+    runs,
+    site_hours,
+    site_meter_hours,
+    thinned,
+)
 from energy.model import BooksError
 from energy.reports.balance import balance_of
 from energy.reports.efficiency import findings
 from energy.reports.job_rows import gpu_of_job, job_hour, job_rows
 from energy.reports.report_lines import Asked, report_of
 from energy.reports.run_search import Order, Place, count, page_of, streams
-from wattstat.api.energy import BYS, Balance, By, JobDetail, JobPage, JobQuery, Report
+from wattstat.api.energy import BYS, Balance, By, JobDetail, JobPage, JobQuery, NoSuchNode, Report
 from wattstat.config.energy import Energy
 
 # Up to so many runs are counted exactly; what people do with a list does not need more.
@@ -118,6 +130,7 @@ class SqlReports:
                 pue=self._settings.pue,
                 currency=self._settings.tariff.currency,
                 settled_until=_settled(connection),
+                books_begin=_begin(connection),
             )
             return report_of(connection, asked)
 
@@ -127,7 +140,10 @@ class SqlReports:
             raise ValueError(f"there is no balance by {by!r}; expected node or day")
         with self._reading() as connection:
             span = self._cut(connection, start, end)
-            return balance_of(connection, span, node=node, by=by, zone=self._zone, settled_until=_settled(connection))
+            if node and not _is_known(connection, node):
+                raise NoSuchNode(f"no such node in the books: {node!r}; the balance without a node lists them")
+            found = balance_of(connection, span, node=node, by=by, zone=self._zone, settled_until=_settled(connection))
+            return replace(found, books_begin=_begin(connection))
 
     def _cut(self, connection: sa.Connection, start: float, end: float) -> Cut:
         newest = connection.execute(sa.select(sa.func.max(site_hours.c.hour))).scalar()
@@ -155,6 +171,20 @@ class SqlReports:
                 " start core of the same version, which brings them up to date"
             )
         self._is_current = True
+
+
+def _begin(connection: sa.Connection) -> float | None:
+    """The first hour that the books know anything of; None while they are empty."""
+    firsts = (connection.execute(sa.select(sa.func.min(table.c.hour))).scalar() for table in (site_hours, site_meter_hours))
+    return min((float(first) for first in firsts if first is not None), default=None)
+
+
+def _is_known(connection: sa.Connection, node: str) -> bool:
+    """Whether the node was ever settled. Its checkpoint is found at once; the days know nodes that have none any more."""
+    return any(
+        connection.execute(sa.select(table.c.node).where(table.c.node == node).limit(1)).first()
+        for table in (checkpoints, meter_days, node_days)
+    )
 
 
 def _settled(connection: sa.Connection) -> float | None:

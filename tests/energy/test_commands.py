@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from tests.support.energy_reports import GPU
+from tests.support.energy_reports import GPU, NOW
 from wattstat import units
 
 SENTENCES = (
@@ -189,3 +189,31 @@ def test_large_numbers_are_read_as_people_write_them(text, meant):
 def test_what_is_no_number_is_refused_with_an_example(text):
     with pytest.raises(ValueError, match=r"tokens: .* expected one such as 175e9"):
         units.amount(text, "tokens")
+
+
+@pytest.mark.parametrize("command", ["report", "balance"])
+def test_a_time_before_the_books_is_not_told_as_zero(run, site, books, command):
+    books.books_begin = NOW
+    before = run("energy", command, "--url", site, "--from", "2026-11-01", "--to", "2026-11-02")
+    told = json.loads(run("energy", command, "--url", site, "--to", "2026-11-22", "--json").stdout)
+
+    assert (before.exit_code, before.stdout) == (1, "")
+    assert "nothing is known of this time, the books begin at 2026-11-23 00:00" in before.stderr
+    assert told["books_begin"] == "2026-11-23T00:00:00.000Z"
+
+
+@pytest.mark.parametrize("command", ["report", "balance"])
+def test_a_time_that_reaches_before_the_books_is_not_said_to_be_settled(run, site, books, command):
+    books.books_begin = NOW - 3600
+    shown = run("energy", command, "--url", site, "--from", "2026-11-01", "--to", "2026-11-23")
+
+    assert shown.exit_code == 0
+    assert "the books begin at 2026-11-22 23:00, nothing before is in them" in shown.stderr
+    assert "all of it settled" not in shown.stderr
+
+
+def test_the_balance_of_an_unknown_node_fails_and_names_it(run, site):
+    shown = run("energy", "balance", "--url", site, "--node", "nosuch")
+
+    assert shown.exit_code == 1
+    assert "no such node in the books: 'nosuch'" in shown.stderr

@@ -159,6 +159,12 @@ async def test_a_bad_question_is_a_problem_that_names_what_was_expected(client, 
         assert says in problem["detail"]
 
 
+async def test_the_balance_of_an_unknown_node_is_not_found(client):
+    problem = await get(client, "/api/energy/balance", status=404, node="nosuch")
+
+    assert "no such node in the books" in problem["detail"]
+
+
 async def test_the_documentation_tells_every_member_that_is_answered(client):
     paths = (await get(client, "/openapi.json"))["paths"]
     for path, params, members in [

@@ -14,6 +14,7 @@ from wattstat.api.energy import (
     JobHour,
     JobPage,
     JobRow,
+    NoSuchNode,
     Parts,
     Report,
     ReportRow,
@@ -94,9 +95,10 @@ HETEROGENEOUS = replace(JOB, job_id="77+1", instance="2", energy_joules=3.6e6, e
 class BooksInMemory:
     """Runs, reports and balances of a list of rows. Remembers what it was asked."""
 
-    def __init__(self, rows=(JOB, POD, HETEROGENEOUS), *, gpus=(GPU,)):
+    def __init__(self, rows=(JOB, POD, HETEROGENEOUS), *, gpus=(GPU,), books_begin=None):
         self.rows = tuple(rows)
         self.gpus = tuple(gpus)
+        self.books_begin = books_begin
         self.asked = []
 
     def jobs(self, query):
@@ -146,12 +148,22 @@ class BooksInMemory:
             items=tuple(lines[first:last]),
             total=line("total", sum(each.energy_joules for each in lines), jobs=len(self.rows)),
             next=str(last) if last < len(lines) else None,
+            books_begin=self.books_begin,
         )
 
     def balance(self, start, end, *, node="", by="node"):
         self.asked.append((start, end, node, by))
         key = "2026-11-22" if by == "day" else "gpu01"
-        return Balance(start=start, end=end, settled_until=end, total=balanced("total"), items=(balanced(key),))
+        if node == "nosuch":
+            raise NoSuchNode(f"no such node in the books: {node!r}")
+        return Balance(
+            start=start,
+            end=end,
+            settled_until=end,
+            total=balanced("total"),
+            items=(balanced(key),),
+            books_begin=self.books_begin,
+        )
 
 
 def line(key, joules, jobs=1):

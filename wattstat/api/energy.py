@@ -228,7 +228,7 @@ class ReportRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """A report over a span. `settled_until`: what came later is not in it yet."""
+    """A report over a span. `settled_until`: what came later is not in it yet; before `books_begin` nobody counted."""
 
     by: By
     start: float
@@ -239,6 +239,7 @@ class Report:
     items: tuple[ReportRow, ...]
     total: ReportRow
     next: str | None = None
+    books_begin: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -266,6 +267,11 @@ class Balance:
     settled_until: float | None
     total: BalanceRow
     items: tuple[BalanceRow, ...]
+    books_begin: float | None = None
+
+
+class NoSuchNode(ValueError):
+    """The books have never heard of the node that was named."""
 
 
 class LedgerUnavailable(Exception):
@@ -275,7 +281,8 @@ class LedgerUnavailable(Exception):
 class EnergyReports(Protocol):
     """Whoever answers these. Blocking: call it in a thread.
 
-    Raises `ValueError` for a question that has no sense, `LedgerUnavailable` while the database does not answer.
+    Raises `ValueError` for a question that has no sense (`NoSuchNode` for an unknown node), `LedgerUnavailable` while the
+    database does not answer.
     """
 
     def jobs(self, query: JobQuery) -> JobPage:

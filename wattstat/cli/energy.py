@@ -75,6 +75,7 @@ def report(
     if as_json or form is Form.JSON:
         print_json(found)
         return
+    _within_books(found)
     currency = found["currency"]
     figures = ("jobs", "gpu_hours", "energy", "±", "gpus", "cpus", "rest", "held_idle", "cost", "carbon")
     # A job's id alone says little.
@@ -130,14 +131,24 @@ def _footnote(found: Mapping[str, Any]) -> str:
     return f"{_span(found)}{pue}; {_settled(found)}"
 
 
+def _within_books(found: Mapping[str, Any]) -> None:
+    """Of a time that ended before the books began nothing is known: that is no zero. Ends the command."""
+    begin = found.get("books_begin")
+    if begin is not None and found["to"] <= begin:
+        fail(f"{_span(found)}: nothing is known of this time, the books begin at {units.clock(begin)}")
+
+
 def _span(found: Mapping[str, Any]) -> str:
     return f"{units.clock(found['from'])} to {units.clock(found['to'])}"
 
 
 def _settled(found: Mapping[str, Any]) -> str:
-    until = found["settled_until"]
+    until, begin = found["settled_until"], found.get("books_begin")
     if until is None:
         return "nothing is settled yet"
+    if begin is not None and found["from"] < begin:
+        rest = "all since then" if until >= found["to"] else f"since then until {units.clock(until)}"
+        return f"the books begin at {units.clock(begin)}, nothing before is in them; settled is {rest}"
     return "all of it settled" if until >= found["to"] else f"settled until {units.clock(until)}, the rest is still to come"
 
 
@@ -159,6 +170,7 @@ def balance(
     if as_json:
         print_json(found)
         return
+    _within_books(found)
     columns = (by.value, "measured", "jobs", "idle", "overhead", "residual", "of_measured", "±", "holes", "meter")
     lines = [(row[by.value], row) for row in found[f"{by.value}s"]]
     print_table(columns, [_balance_row(name, row) for name, row in [*lines, ("total", found)]], right=columns[1:-1])

@@ -13,7 +13,7 @@ from energy.database import open_reports
 from energy.model import Account, BooksError
 from energy.reports.run_search import SORTS
 from tests.energy.books.entries import DAY, HOUR, T0, batch, posting, run_of, use
-from wattstat.api.energy import BYS, JobQuery
+from wattstat.api.energy import BYS, JobQuery, NoSuchNode
 from wattstat.config.energy import Tariff
 
 NODES = ("n1", "n2", "n3")
@@ -245,6 +245,20 @@ def test_a_live_run_has_the_numbers_of_its_slowest_node(books, reports):
     books.commit([batch(None, T0 + 60, posting(two, T0, 10.0)), batch(None, T0 + 30, node="n2")], [two])
     assert reports.job("5").job.settled_until == T0 + 30
     assert reports.report("user", T0, T0 + HOUR).settled_until == T0 + 30
+
+
+def test_answers_say_when_the_books_begin(books, reports):
+    assert reports.report("user", T0, T0 + HOUR).books_begin is None
+    books.commit([batch(None, T0 + DAY, posting(run_of("5"), T0 + 7 * HOUR, 10.0))], [run_of("5")])
+
+    assert reports.report("user", T0 - DAY, T0).books_begin == T0 + 7 * HOUR
+    assert reports.balance(T0 - DAY, T0).books_begin == T0 + 7 * HOUR
+
+
+def test_a_node_that_was_never_settled_has_no_balance(history, reports):
+    assert reports.balance(T0 - DAY, T0, node="n1").items == ()
+    with pytest.raises(NoSuchNode, match="no such node in the books: 'n99'"):
+        reports.balance(T0, T0 + DAY, node="n99")
 
 
 def test_what_has_no_price_is_not_free(books, reports):
