@@ -29,6 +29,7 @@ def main() -> None:
     parser.add_argument("--model", default="", help="all servers of this model (xe9680, xe8640, r760xa-l40, r760xa-l4, r660)")
     parser.add_argument("--prefix", default="", help="call the servers by this and a number: gpu gives gpu01, gpu02 ...")
     parser.add_argument("--mig", action="append", default=[], metavar="NODE", help="cut the GPUs of this server by MIG")
+    parser.add_argument("--core-port", type=int, default=0, help="port of core in the written wattstat.yaml (0: a free one)")
     given = parser.parse_args()
     options = Options(
         directory=given.dir.resolve(),
@@ -42,6 +43,7 @@ def main() -> None:
         model=given.model,
         prefix=given.prefix,
         mig=tuple(given.mig),
+        core_port=given.core_port,
     )
     with contextlib.suppress(KeyboardInterrupt):
         asyncio.run(_until_told(options))

@@ -53,6 +53,8 @@ class Options:
     model: str = ""
     prefix: str = ""
     mig: tuple[str, ...] = ()
+    core_port: int = 0
+    """For core, where somebody chose it; then other ports are not the usual ones either: another hall may be taking those."""
 
 
 async def run(options: Options, stop: asyncio.Event) -> None:
@@ -70,7 +72,8 @@ async def run(options: Options, stop: asyncio.Event) -> None:
     faults = Faults()
     password, slurm_key = secrets.token_urlsafe(18), secrets.token_bytes(32)
     controllers = controllers_of(world, faults, (USER, password))
-    port = free_port(list(controllers), BMC_PORT)
+    is_usual = options.core_port in {0, CORE_PORT}
+    port = free_port(list(controllers), BMC_PORT if is_usual else 0)
     bmcs = Bmcs(controllers, port, options.latency_seconds)
     certificates = _certificates(directory, hall)
     for address, controller in controllers.items():
@@ -78,7 +81,8 @@ async def run(options: Options, stop: asyncio.Event) -> None:
     await bmcs.start(certificates)
     nvml = None if options.bmc_only else NvmlFeed(world, directory / "state")
     rapl = None if options.bmc_only else RaplFeed(world, directory / "sysfs")
-    agent_port = None if options.bmc_only else free_port([server.host_address for server in hall.servers], AGENT_PORT)
+    hosts = [server.host_address for server in hall.servers]
+    agent_port = None if options.bmc_only else free_port(hosts, AGENT_PORT if is_usual else 0)
     prologs = Prologs(_agents_with_prolog(hall, agent_port)) if agent_port and options.jobs else None
     step = BMC_ONLY_STEP_SECONDS if options.bmc_only else STEP_SECONDS
     motion = Motion(world, nvml, rapl, prologs, step=step)
@@ -152,7 +156,7 @@ def _write_files(
 ) -> None:
     directory = options.directory
     write_inventory(directory, hall, bmc_port=bmc_port, agent_port=agent_port)
-    core_port = free_port(["127.0.0.1"], CORE_PORT)
+    core_port = options.core_port or free_port(["127.0.0.1"], CORE_PORT)
     write_config(directory, hall, web=options.web, core_port=core_port, slurm_url=slurm_url, services=services)
     write_carbon(directory / "carbon.csv", time.time() - options.history_hours * 3600, time.time())
     if agent_port is not None:

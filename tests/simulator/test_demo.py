@@ -15,6 +15,10 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
+import yaml
+
+from wattstat.serve import demo as demo_module
+from wattstat.serve.demo import held_core_port
 
 SERIES = re.compile(r"^(\w+)(?:\{(.*)\})? (\S+)$")
 LABEL = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)"')
@@ -196,6 +200,37 @@ def test_a_demo_that_is_killed_takes_everything_with_it(tmp_path):
         process.kill()
         process.wait(10)
     eventually(lambda left: left == [], lambda: processes_of(tmp_path), seconds=40)
+
+
+def test_two_demos_that_start_together_run_side_by_side(tmp_path):
+    command = [sys.executable, "-m", "wattstat", "demo", "--nodes", "1", "--history-hours", "0", "--no-browser"]
+    halls = [tmp_path / name for name in ("one", "two")]
+    with contextlib.ExitStack() as stack:
+        for hall in halls:
+            log = stack.enter_context(hall.with_suffix(".log").open("w"))
+            given = ["--port", str(free_port()), "--data", str(hall)]
+            process = stack.enter_context(subprocess.Popen([*command, *given], stdout=log, stderr=log))
+            stack.callback(process.terminate)
+        for hall in halls:
+            eventually(lambda text: "is live" in text or "ended" in text, hall.with_suffix(".log").read_text)
+            assert "is live" in hall.with_suffix(".log").read_text()
+            eventually(lambda text: "agent runs" in text, (hall / "logs" / "agent-xe9680-01.log").read_text)
+    cores = [yaml.safe_load((hall / "wattstat.yaml").read_text())["core"]["listen"] for hall in halls]
+    assert cores[0] != cores[1]
+
+
+def test_the_port_of_core_is_nobody_elses_until_core_takes_it(monkeypatch):
+    usual = free_port()
+    monkeypatch.setattr(demo_module, "USUAL_CORE_PORT", usual)
+    with held_core_port(8050) as first, held_core_port(8050) as second, held_core_port(8051) as third, socket.socket() as core:
+        ports = [held.getsockname()[1] for held in (first, second, third)]
+        assert ports[0] == usual
+        assert len(set(ports)) == 3
+        core.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        with pytest.raises(OSError, match="in use"):
+            core.bind(("127.0.0.1", usual))
+        first.close()
+        core.bind(("127.0.0.1", usual))
 
 
 def test_a_taken_port_is_refused_at_once_and_clearly(tmp_path):

@@ -10,7 +10,9 @@ import typer
 NodesOption = Annotated[
     int, typer.Option(min=1, max=1000, help="Servers, in the proportions of the reference design (16 have 88 GPUs).")
 ]
-PortOption = Annotated[int, typer.Option(min=1, max=65535, help="Where the page is.")]
+PortOption = Annotated[
+    int, typer.Option(min=1, max=65535, help="Where the page is. A second demo beside the first needs another.")
+]
 DataOption = Annotated[
     Path | None,
     typer.Option(metavar="DIR", help="Keep everything here, not in a temporary folder that is removed at the end."),

@@ -166,5 +166,6 @@ def _no_credentials(document: Document, loc: Loc, name: str, config: Config) -> 
 
 
 def problem(document: Document, loc: Loc, what: str, *, expected: str = "", advice: str = "", warning: bool = False) -> Problem:
+    """A problem of the setting at `loc`."""
     setting = dotted(loc, document.data)
     return Problem(place=document.place(loc), setting=setting, what=what, expected=expected, advice=advice, warning=warning)

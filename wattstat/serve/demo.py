@@ -7,6 +7,7 @@ import contextlib
 import os
 import shutil
 import signal
+import socket
 import sys
 import tempfile
 import time
@@ -33,6 +34,7 @@ READY_SECONDS = 120.0
 STOP_SECONDS = 20.0
 POLL_SECONDS = 0.1
 WATCH_SECONDS = 1.0
+USUAL_PORT, USUAL_CORE_PORT = 8050, 9838
 # Starts the command with the wish to end when the demo ends, however it ends; the wish outlives exec.
 _LAUNCH = """
 import ctypes, os, sys
@@ -64,7 +66,8 @@ def run_demo(options: DemoOptions) -> int:
     require_free(parse_listen(f"127.0.0.1:{options.port}"), setting="--port")
     with _directory(options.data) as directory:
         try:
-            asyncio.run(Demo(options, directory).run())
+            with held_core_port(options.port) as held:
+                asyncio.run(Demo(options, directory, held).run())
         except (DemoError, BuildError) as err:
             typer.echo(str(err), err=True)
             return 1
@@ -84,11 +87,30 @@ def _directory(data: Path | None) -> Iterator[Path]:
         shutil.rmtree(directory, ignore_errors=True)
 
 
+@contextmanager
+def held_core_port(page_port: int) -> Iterator[socket.socket]:
+    """A port for core that nobody else can take until the socket is closed: a day of history is made before core starts.
+
+    The usual port goes with the usual page alone. A second demo has another page, and so cannot come upon this port in the
+    moment between closing the socket and core's own.
+    """
+    with socket.socket() as held:
+        # As core binds it: also soon after another core ended. What listens is refused to everybody.
+        held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            held.bind(("127.0.0.1", USUAL_CORE_PORT if page_port == USUAL_PORT else 0))
+        except OSError:
+            held.bind(("127.0.0.1", 0))
+        held.listen()
+        yield held
+
+
 class Demo:
     """The running demo."""
 
-    def __init__(self, options: DemoOptions, directory: Path) -> None:
+    def __init__(self, options: DemoOptions, directory: Path, core_port: socket.socket) -> None:
         self.options = options
+        self._core_port = core_port
         self.directory = directory
         self._agents: Agents | None = None
         self._others: list[asyncio.subprocess.Process] = []
@@ -116,6 +138,7 @@ class Demo:
             "--seed": options.seed,
             "--web": f"127.0.0.1:{options.port}",
             "--history-hours": options.history_hours,
+            "--core-port": self._core_port.getsockname()[1],
         }
         given = [word for name, value in arguments.items() for word in (name, str(value))]
         simulator = await self._launch("simulator", ["-m", "simulator", *given])
@@ -126,6 +149,7 @@ class Demo:
             return
         await asyncio.to_thread(agents.start, agents.nodes)
         await self._import_history()
+        self._core_port.close()
         serve = await self._launch("serve", ["-m", "wattstat", "serve", "--config", str(self.directory / "wattstat.yaml")])
         self._others.append(serve)
         await self._page_is_up(stop, serve)
