@@ -1,9 +1,11 @@
-"""How the public calls ask the ledger: what it refuses, or cannot answer now, becomes a problem document."""
+"""How the public calls ask the ledger: what has no sense, or cannot be answered now, becomes a problem document."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import TypeVar
+
+from fastapi import Request
 
 from wattstat.api.energy import LedgerUnavailable, NoSuchNode
 from wattstat.api.problems import Problem
@@ -21,3 +23,12 @@ def asked(question: Callable[[], Answer]) -> Answer:
         raise Problem(400, "No such question", str(err)) from err
     except LedgerUnavailable as err:
         raise Problem(503, "The ledger is not available", str(err)) from err
+
+
+def only_known(request: Request) -> None:
+    """A dependency of all routes. Raises `Problem`: a misspelt filter that is let through is a wrong bill."""
+    known = sorted(each.alias for each in request.scope["route"].dependant.query_params)
+    unknown = sorted(request.query_params.keys() - set(known))
+    if unknown:
+        names = ", ".join(repr(name[:80]) for name in unknown[:5])
+        raise Problem(400, "No such parameter", f"unknown: {names}; expected only {', '.join(known)}")

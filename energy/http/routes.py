@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, tzinfo
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Depends, Query
 from fastapi.responses import JSONResponse, Response, StreamingResponse
 
 from energy.http import plan_routes, shapes, wire
-from energy.http.asked import asked
+from energy.http.asked import asked, only_known
 from wattstat.api.energy import By, EnergyReports, JobQuery, Report
 from wattstat.api.problems import Problem
 from wattstat.api.times import EXPECTED, BadTime, Span, moment, span
@@ -45,7 +45,7 @@ def router(
     `zone` is the site's, in which dates and months begin; `settings` hold prices and PUE for plans. Plans learn from dozens of
     jobs of `learn_from`, where `reports` ask more for each job than the books know.
     """
-    routes = APIRouter(tags=["energy"])
+    routes = APIRouter(tags=["energy"], dependencies=[Depends(only_known)])
     routes.include_router(plan_routes.router(learn_from or reports, settings or Energy(), clock))
 
     def spanned(start: str | None, end: str | None, month: str | None = None) -> Span:

@@ -6,10 +6,11 @@ import time
 from collections.abc import Callable
 from datetime import UTC, tzinfo
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Depends
 from fastapi.responses import JSONResponse, Response
 
 from energy.http import shapes, wire
+from energy.http.asked import only_known
 from energy.http.routes import From, Month, To
 from energy.reports.services import services
 from wattstat.api.energy import EnergyReports, LedgerUnavailable
@@ -20,7 +21,7 @@ from wattstat.store.protocol import QueryError, Store
 
 def router(reports: EnergyReports, store: Store, *, zone: tzinfo = UTC, clock: Callable[[], float] = time.time) -> APIRouter:
     """Its one route."""
-    routes = APIRouter(tags=["energy"])
+    routes = APIRouter(tags=["energy"], dependencies=[Depends(only_known)])
 
     @routes.get("/api/energy/services", summary="Joules per request and per 1,000 tokens", responses=shapes.SERVICES)
     async def report(start: From = None, to: To = None, month: Month = None) -> Response:

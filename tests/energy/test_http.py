@@ -165,6 +165,24 @@ async def test_the_balance_of_an_unknown_node_is_not_found(client):
     assert "no such node in the books" in problem["detail"]
 
 
+@pytest.mark.parametrize(
+    ("path", "says"),
+    [
+        ("/api/jobs?foo=bar", "unknown: 'foo'; expected only account, cursor, from,"),
+        ("/api/jobs/1234?runs=1", "unknown: 'runs'; expected only instance"),
+        ("/api/energy/report?account=robotics", "unknown: 'account'; expected only by, cursor, format, from, limit, month, to"),
+        ("/api/energy/balance?nodes=gpu01", "unknown: 'nodes'"),
+        ("/api/plan?parameters=7e9&tokens=1e9&gpuz=8", "unknown: 'gpuz'; expected only cap_watts, currency,"),
+    ],
+)
+async def test_a_misspelt_parameter_is_refused_and_the_known_ones_are_told(client, books, path, says):
+    problem = await get(client, path, status=400)
+
+    assert problem["title"] == "No such parameter"
+    assert says in problem["detail"]
+    assert books.asked == []
+
+
 async def test_the_documentation_tells_every_member_that_is_answered(client):
     paths = (await get(client, "/openapi.json"))["paths"]
     for path, params, members in [

@@ -83,6 +83,24 @@ async def test_an_unknown_node_is_a_problem_document_that_says_where_to_look(cli
     assert "/api/nodes" in (await answer.json(content_type=None))["detail"]
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "status", "says"),
+    [
+        ("GET", "/api/nosuch", 404, "There is no call /api/nosuch"),
+        ("GET", "/api/energy", 404, "/api/docs lists them"),
+        ("DELETE", "/api/nodes", 405, "DELETE /api/nodes is not answered here; expected GET"),
+    ],
+)
+async def test_what_no_route_answers_is_a_problem_document(client, method, path, status, says):
+    answer = await client.request(method, path)
+    problem = await answer.json(content_type=None)
+
+    assert (answer.status, problem["status"]) == (status, status)
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert says in problem["detail"]
+    assert status != 405 or answer.headers["Allow"] == "GET"
+
+
 @pytest.mark.parametrize("path", ["/api/inventory", "/api/nodes/gpu01", "/api/collectors", "/metrics", "/-/ready", "/sd"])
 async def test_without_core_the_live_calls_say_so(client, live, path):
     live.there = False

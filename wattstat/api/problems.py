@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from http import HTTPStatus
 from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
 
 from wattstat.api.live import CoreUnavailable
 
@@ -21,18 +24,28 @@ class Problem(Exception):
         self.detail = detail
 
 
-def problem_response(problem: Problem) -> JSONResponse:
+def problem_response(problem: Problem, headers: Mapping[str, str] | None = None) -> JSONResponse:
     """A problem document."""
     document = {"type": "about:blank", "title": problem.title, "status": problem.status, "detail": problem.detail}
-    return JSONResponse(document, status_code=problem.status, media_type="application/problem+json")
+    return JSONResponse(document, status_code=problem.status, media_type="application/problem+json", headers=headers)
 
 
 def install(app: FastAPI) -> None:
-    """Answer `Problem`, parameters that are not understood, and an absent core with problem documents."""
+    """Answer `Problem`, what no route answers, bad parameters, and an absent core with problem documents."""
 
     @app.exception_handler(Problem)
     async def _problem(_: Request, error: Problem) -> JSONResponse:
         return problem_response(error)
+
+    @app.exception_handler(HTTPException)
+    async def _no_such_call(request: Request, error: HTTPException) -> JSONResponse:
+        title = HTTPStatus(error.status_code).phrase
+        detail = str(error.detail)
+        if detail == title:  # nobody said more
+            allowed = (error.headers or {}).get("Allow")
+            expected = f"expected {allowed}" if allowed else "/api/docs lists the calls"
+            detail = f"{request.method} {request.url.path[:200]} is not answered here; {expected}"
+        return problem_response(Problem(error.status_code, title, detail), error.headers)
 
     @app.exception_handler(RequestValidationError)
     async def _bad_parameter(_: Request, error: RequestValidationError) -> JSONResponse:
