@@ -6,13 +6,14 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 
 import dash_mantine_components as dmc
 import structlog
 from dash import ClientsideFunction, Dash, Input, Output, State, dcc, html
 from dash.development.base_component import Component
 from fastapi import FastAPI, HTTPException, Request
+from fastapi.responses import RedirectResponse
 
 from dashboard.components import frame
 from dashboard.index import FIRST_OVERVIEW, INDEX, Page
@@ -59,6 +60,8 @@ def create(
     server.add_api_route("/api/{rest:path}", _no_such_call, include_in_schema=False)
     services = Services(store, live, clock, reports)
 
+    server.add_api_route("/jobs/{job_id:path}", _to_job, include_in_schema=False)
+
     async def first_overview(request: Request) -> dict[str, Any]:
         fill, hall_map = await overview.now(services, f"?{request.url.query}" if request.url.query else "")
         return {"fill": fill, "map": hall_map}
@@ -79,6 +82,12 @@ def create(
 
 async def _no_such_call(rest: str) -> None:
     raise HTTPException(404, f"There is no call /api/{rest}; /api/docs lists them.")
+
+
+async def _to_job(job_id: str, request: Request) -> RedirectResponse:
+    """Who writes a job's address by hand takes it for a part of the list's."""
+    query = f"?{request.url.query}" if request.url.query else ""
+    return RedirectResponse((f"/job/{quote(job_id, safe='/+')}" if job_id else "/jobs") + query)
 
 
 def shell() -> Component:

@@ -10,6 +10,7 @@ Every constant says where it comes from: what was asked for, the site's own fini
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -39,6 +40,10 @@ STATED_RATIO = 0.05
 """A figure that somebody states as measured still varies from run to run."""
 HIGH_MFU = 0.5
 CAP_SHARES = (1.0, 0.9, 0.8, 0.7, 0.6, 0.5)
+
+
+MOST_GPUS = 10_000_000
+_CURRENCY = re.compile("[A-Z]{3}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,10 +151,12 @@ def _check(wish: Wish) -> None:
         value = getattr(wish, name)
         if value is not None and not (math.isfinite(value) and value > 0):
             raise ValueError(f"{name}: {value!r} has no sense; expected a positive number")
-    for name in ("price_per_kwh", "grams_per_kwh"):
+    _check_site(wish)
+    # Callers write `price`.
+    for name, written in (("price_per_kwh", "price"), ("grams_per_kwh", "grams_per_kwh")):
         value = getattr(wish, name)
         if value is not None and not (math.isfinite(value) and value >= 0):
-            raise ValueError(f"{name}: {value!r} has no sense; expected zero or more")
+            raise ValueError(f"{written}: {value!r} has no sense; expected zero or more")
     for name in ("mfu", "progress"):
         value = getattr(wish, name)
         if value is not None and value > 1:
@@ -158,6 +165,13 @@ def _check(wish: Wish) -> None:
         value = getattr(wish, name)
         if value is not None and not 1 <= value < 10:
             raise ValueError(f"{name}: {value!r} has no sense; expected 1 or more, such as 1.3")
+
+
+def _check_site(wish: Wish) -> None:
+    if wish.gpus > MOST_GPUS:
+        raise ValueError(f"gpus: {wish.gpus!r} has no sense; expected at most {MOST_GPUS:,}")
+    if wish.currency and not _CURRENCY.fullmatch(wish.currency):
+        raise ValueError(f"currency: {wish.currency[:40]!r} is no currency; expected three capital letters, such as EUR")
 
 
 def _constants(wish: Wish, site: Site, gpu: Board) -> dict[str, Quantity]:

@@ -1,5 +1,6 @@
 """wattstat jobs and wattstat energy: what they print and how they end."""
 
+import asyncio
 import csv
 import io
 import json
@@ -7,8 +8,10 @@ from dataclasses import replace
 
 import pytest
 
-from tests.support.energy_reports import GPU, NOW
+from tests.support.energy_reports import GPU, JOB, NOW
+from tests.support.web_server import serving
 from wattstat import units
+from wattstat.cli import asking
 
 SENTENCES = (
     "Job 1234 (train) of ada: completed",
@@ -28,9 +31,10 @@ def test_jobs_are_listed_with_units_for_people(run, site):
     assert shown.exit_code == 0, shown.output
     lines = shown.stdout.splitlines()
     assert lines[0].split() == [
-        "JOB", "NAME", "USER", "ACCOUNT", "STATE", "START", "DURATION", "GPUS", "ENERGY", "±", "COST", "CARBON", "NOTES",
+        "JOB", "NAME", "USER", "ACCOUNT", "STATE", "START", "DURATION", "GPUS", "IDLE", "ENERGY", "±", "COST", "CARBON",
+        "NOTES",
     ]  # fmt: skip
-    assert "25.0 kWh  0.1 %  7.50 €  9.50 kg CO2" in lines[1]
+    assert "16  6.0 %  25.0 kWh  0.1 %  7.50 €  9.50 kg CO2" in lines[1]
     assert "team-a/bert-0" in lines[2]
 
 
@@ -135,7 +139,17 @@ def test_something_else_at_the_address_is_not_taken_for_wattstat(run, site):
     ended = run("jobs", "list", "--url", f"{site}/elsewhere")
 
     assert ended.exit_code == 1
-    assert "status 404" in ended.stderr
+    assert "Not Found: GET /elsewhere/api/jobs is not answered here" in ended.stderr
+
+
+async def test_a_refusal_that_is_no_problem_document_is_told_by_its_status():
+    async def lost(_scope, _receive, send):
+        await send({"type": "http.response.start", "status": 404, "headers": []})
+        await send({"type": "http.response.body", "body": b"<h1>Nothing here</h1>"})
+
+    async with serving(lost) as url:
+        with pytest.raises(asking.Refused, match="answered with status 404"):
+            await asyncio.to_thread(asking.get, url, "/api/jobs")
 
 
 def test_figures_of_a_part_of_the_run_are_said_to_be_that(run, site, books):
@@ -217,3 +231,13 @@ def test_the_balance_of_an_unknown_node_fails_and_names_it(run, site):
 
     assert shown.exit_code == 1
     assert "no such node in the books: 'nosuch'" in shown.stderr
+
+
+def test_the_id_of_a_whole_array_leads_to_its_tasks(run, site, books):
+    books.rows = tuple(replace(JOB, job_id=f"40346_{task}") for task in range(10))
+    shown = run("jobs", "show", "40346", "--url", site)
+
+    assert shown.exit_code == 1
+    assert "job 40346 is known by its parts: 40346_0, 40346_1," in shown.stderr
+    assert "40346_7 and 2 more" in shown.stderr
+    assert "`wattstat jobs list --search 40346` lists them" in shown.stderr

@@ -148,7 +148,9 @@ def test_every_constant_says_where_it_comes_from():
         ({"cap_watts": 100}, "expected 280 to 700 W"),
         ({"cap_watts": 701}, "expected 280 to 700 W"),
         ({"pue": 0.9}, "pue: 0.9 has no sense; expected 1 or more"),
-        ({"price_per_kwh": -1}, "expected zero or more"),
+        ({"price_per_kwh": -1}, "price: -1 has no sense; expected zero or more"),
+        ({"gpus": 10_000_001}, "gpus: 10000001 has no sense; expected at most 10,000,000"),
+        ({"currency": "euro"}, "currency: 'euro' is no currency; expected three capital letters"),
     ],
 )
 def test_what_has_no_sense_is_refused_with_what_was_expected(wrong, says):

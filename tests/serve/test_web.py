@@ -164,3 +164,18 @@ def test_the_api_page_tells_what_a_call_answers():
 
     assert "<p>First.</p><p>Second &lt;b&gt;.</p>" in shown
     assert "items (job_id, cost)" in shown
+
+
+@pytest.mark.parametrize(
+    ("path", "leads_to"),
+    [
+        ("/jobs/40315", "/job/40315"),
+        ("/jobs/77+1?instance=2", "/job/77+1?instance=2"),
+        ("/jobs/team-a/bert-0", "/job/team-a/bert-0"),
+        ("/jobs/", "/jobs"),
+    ],
+)
+async def test_a_job_below_the_list_leads_to_its_page(client, path, leads_to):
+    answer = await client.get(path, allow_redirects=False)
+
+    assert (answer.status, answer.headers["Location"]) == (307, leads_to)

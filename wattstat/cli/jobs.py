@@ -14,14 +14,31 @@ from wattstat import units
 from wattstat.cli import asking
 from wattstat.cli.asking import UrlOption
 from wattstat.cli.options import ConfigOption, JsonOption
-from wattstat.cli.output import print_json, print_table
+from wattstat.cli.output import FAILED, WRONG_USE, fail, print_json, print_table
 
 app = typer.Typer(help="Jobs and the energy that they used.", no_args_is_help=True)
 
 PAGE = 500
+MOST_TASKS = 8
+"""How many parts of a job are named where it was asked for as a whole."""
 COVERED_RATIO = 0.98
 """Below this share of a run's GPU time its figures are said to be of a part."""
-_COLUMNS = ("job", "name", "user", "account", "state", "start", "duration", "gpus", "energy", "±", "cost", "carbon", "notes")
+_COLUMNS = (
+    "job",
+    "name",
+    "user",
+    "account",
+    "state",
+    "start",
+    "duration",
+    "gpus",
+    "idle",
+    "energy",
+    "±",
+    "cost",
+    "carbon",
+    "notes",
+)
 
 FromOption = Annotated[
     str, typer.Option("--from", metavar="TIME", help="Beginning: 2026-11-23, 2026-11-23T08:00:00Z, 2026-11, now-7d.")
@@ -65,7 +82,7 @@ def list_jobs(
         print_json({"items": items, "total": total, "next": following})
         return
     now = time.time()
-    print_table(_COLUMNS, [_row(item, now) for item in items], right=("duration", "energy", "±", "cost", "carbon"))
+    print_table(_COLUMNS, [_row(item, now) for item in items], right=("duration", "idle", "energy", "±", "cost", "carbon"))
     if total > len(items):
         typer.echo(f"{len(items)} of {total} runs; --limit 0 shows all", err=True)
 
@@ -80,6 +97,7 @@ def _row(item: Mapping[str, Any], now: float) -> list[object]:
         units.clock(item["start"]),
         units.duration(_seconds(item, now)),
         item["gpus"],
+        units.ratio(item["idle_ratio"]),
         units.energy(item["energy_joules"]),
         units.share(item["error_joules"], item["energy_joules"]),
         units.money(item["cost"], item["currency"]),
@@ -109,7 +127,7 @@ def show(
 ) -> None:
     """Show one job: its energy and what drew it, cost, carbon, each GPU, and what its owner should know."""
     params = {} if instance is None else {"instance": instance}
-    found = asking.asked(asking.web_url(url, config), f"/api/jobs/{quote(job_id, safe='/')}", params)
+    found = _asked(asking.web_url(url, config), job_id, params)
     if as_json:
         print_json(found)
         return
@@ -121,6 +139,30 @@ def show(
         print_table(
             ("node", "gpu", "model", "energy", "idle", "power", "limit", "active", "memory"), [_gpu(each) for each in gpus]
         )
+
+
+def _asked(address: str, job_id: str, params: Mapping[str, str]) -> Any:
+    """The job; where there is none, the command ends with the reason, and for an array's own id with its tasks."""
+    try:
+        return asking.get(address, f"/api/jobs/{quote(job_id, safe='/')}", params)
+    except asking.NobodyAnswers as err:
+        fail(str(err))
+    except asking.Refused as err:
+        tasks = _tasks(address, job_id) if err.status == 404 and job_id.isdecimal() else []
+        if not tasks:
+            fail(str(err), WRONG_USE if err.status in {400, 422} else FAILED)
+        more = f" and {len(tasks) - MOST_TASKS} more" if len(tasks) > MOST_TASKS else ""
+        fail(
+            f"job {job_id} is known by its parts: {', '.join(tasks[:MOST_TASKS])}{more};"
+            f" `wattstat jobs show {tasks[0]}` shows one, `wattstat jobs list --search {job_id}` lists them"
+        )
+
+
+def _tasks(address: str, job_id: str) -> list[str]:
+    """The tasks of an array, or the components of a heterogeneous job."""
+    page = asking.asked(address, "/api/jobs", {"search": job_id, "limit": PAGE, "sort": "start"})
+    ids = dict.fromkeys(item["job_id"] for item in page["items"])
+    return [each for each in ids if each.startswith((f"{job_id}_", f"{job_id}+"))]
 
 
 def _described(job: Mapping[str, Any], now: float) -> Iterator[str]:
