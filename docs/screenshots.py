@@ -36,6 +36,12 @@ def busiest(page: Page, url: str) -> str:
     return str(found.json()["data"]["result"][0]["metric"]["node"])
 
 
+def largest_job(page: Page, url: str) -> str:
+    """The job that drew most in the last six hours."""
+    found = page.request.get(f"{url}/api/jobs", params={"from": "now-6h", "sort": "-energy", "limit": 1})
+    return str(found.json()["items"][0]["job_id"])
+
+
 def main(url: str) -> None:
     chromium = shutil.which("chromium") or shutil.which("chromium-browser")
     if chromium is None:
@@ -46,6 +52,7 @@ def main(url: str) -> None:
         page = browser.new_page(viewport={"width": 1600, "height": 900}, color_scheme="dark")
         print(take(page, f"{url}/?from=now-6h&to=now", "overview-dark"))
         print(take(page, f"{url}/node/{busiest(page, url)}?from=now-1h&to=now", "node-dark"))
+        print(take(page, f"{url}/job/{largest_job(page, url)}", "job-dark"))
         browser.close()
 
 
