@@ -33,10 +33,14 @@ def _written(query: dict[str, str]) -> str:
     return "?" + urlencode(query, safe=":/,") if query else ""
 
 
-def to_job(job_id: str, instance: str | None, search: str) -> str:
-    """The page of a run. It shows the run's own time, so that the chosen time stays behind."""
+def to_job(job_id: str, instance: str | None, search: str, scheduler: str = "slurm") -> str:
+    """The page of a run. It shows the run's own time, so that the chosen time stays behind.
+
+    The address names the scheduler unless it is the usual one: ids of several may be the same.
+    """
     own = kept(search, *VIEWER)
-    return f"/job/{quote(job_id, safe='/+')}{changed(own, instance=instance)}"
+    whose = None if scheduler == "slurm" else scheduler
+    return f"/job/{quote(job_id, safe='/+')}{changed(own, instance=instance, scheduler=whose)}"
 
 
 def to_node(node: str, search: str) -> str:

@@ -60,8 +60,9 @@ class Ledger:
     async def jobs(self, query: JobQuery, *, seconds: float = LIST_SECONDS) -> JobPage:
         return await self._ask(("jobs", query), seconds, lambda reports: reports.jobs(query))
 
-    async def job(self, job_id: str, instance: str | None) -> JobDetail | None:
-        return await self._ask(("job", job_id, instance), LIST_SECONDS, lambda reports: reports.job(job_id, instance))
+    async def job(self, job_id: str, instance: str | None, scheduler: str = "") -> JobDetail | None:
+        key = ("job", job_id, instance, scheduler)
+        return await self._ask(key, LIST_SECONDS, lambda reports: reports.job(job_id, instance, scheduler))
 
     async def report(self, by: By, start: float, end: float, *, limit: int | None = None, cursor: str = "") -> Report:
         key = ("report", by, start, end, limit, cursor)

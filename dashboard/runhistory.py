@@ -27,10 +27,15 @@ def instance(search: str | None) -> str | None:
     return address.given(search or "").get("instance") or None
 
 
+def scheduler(search: str | None) -> str:
+    """Whose job the address names; empty where one scheduler alone knows the id."""
+    return address.given(search or "").get("scheduler", "")
+
+
 async def known(services: Services, job_id: str, search: str | None) -> tuple[JobDetail, Chart] | None:
     """The run and its chart; None while neither ledger nor core says anything of it."""
     try:
-        detail = await services.ledger.job(job_id, instance(search))
+        detail = await services.ledger.job(job_id, instance(search), scheduler(search))
         return None if detail is None else (detail, await chart_of(services, detail.job, search or ""))
     except (LedgerUnavailable, CoreUnavailable, ValueError):
         return None  # the page's notice says so

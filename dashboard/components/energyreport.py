@@ -103,7 +103,7 @@ def _way(line: ReportRow, by: By, search: str) -> str:
     if by == "node":
         return "" if line.key.startswith("site:") else address.to_node(line.key, search)
     if by == "job":
-        return address.to_job(line.key, line.labels.get("instance"), search)
+        return address.to_job(line.key, line.labels.get("instance"), search, line.labels.get("scheduler", "slurm"))
     return "/jobs" + address.changed(address.kept(search, *address.VIEWER, *address.TIME), **{by: line.key}, sort="-energy")
 
 

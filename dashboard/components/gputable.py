@@ -31,7 +31,8 @@ def gpu_table(server: NodeState, index: Index, search: str = "") -> Markup:
 def _jobs(held: Sequence[Mapping[str, str]], search: str) -> Markup:
     """The jobs that hold the GPU or parts of it."""
     links = [
-        tag("a", labels["job_id"], href=address.to_job(labels["job_id"], None, search), data_link=True, class_="row-link",
+        tag("a", labels["job_id"], href=address.to_job(labels["job_id"], None, search, labels["scheduler"]),
+            data_link=True, class_="row-link",
             title=" · ".join(filter(None, (labels["user"], labels["account"], labels["gpu_instance"]))))
         for labels in held
     ]  # fmt: skip

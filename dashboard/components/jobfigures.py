@@ -48,7 +48,7 @@ def _dots(name: str, colour: str, jobs: Sequence[JobRow], most: float, search: s
         "x": [jobwords.activity(job)[0] for job in jobs],
         "y": [job.average_gpu_watts for job in jobs],
         "text": [_about(job) for job in jobs],
-        "customdata": [address.to_job(job.job_id, job.instance, search) for job in jobs],
+        "customdata": [address.to_job(job.job_id, job.instance, search, job.scheduler) for job in jobs],
         "hovertemplate": "%{text}<extra></extra>",
         "marker": {
             "color": colour,

@@ -61,7 +61,7 @@ def head(job: JobRow, seen: Seen) -> list[Markup]:
 
 def _share(job: JobRow, seen: Seen) -> str:
     """The same page for others: with absolute times, so that they see what is seen now."""
-    here = address.to_job(job.job_id, job.instance, "")
+    here = address.to_job(job.job_id, job.instance, "", job.scheduler)
     if seen.span is None:
         return here
     path, _, query = here.partition("?")

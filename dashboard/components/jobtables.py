@@ -85,7 +85,8 @@ def other_runs(runs: Sequence[JobRow], seen: Seen) -> Markup:
     """The job's other runs: a requeued job has several."""
     rows = [
         [jobwords.state_badge(run.state),
-         tag("a", f"Run {run.instance}", href=address.to_job(run.job_id, run.instance, seen.search), data_link=True),
+         tag("a", f"Run {run.instance}", data_link=True,
+             href=address.to_job(run.job_id, run.instance, seen.search, run.scheduler)),
          words.clock(run.start, seen.now, seen.zone), words.duration(jobwords.duration_seconds(run, seen.now)),
          words.kilowatt_hours(run.energy_joules), words.money(run.cost, run.currency)]
         for run in runs

@@ -42,7 +42,7 @@ def state_badge(state: str) -> Markup:
 
 def link(job: JobRow, search: str, **attributes: str) -> Markup:
     """The job's id, leading to its page."""
-    href = address.to_job(job.job_id, job.instance, search)
+    href = address.to_job(job.job_id, job.instance, search, job.scheduler)
     return tag("a", job.job_id, href=href, data_link=True, class_="row-link", title=job.job_id, **attributes)
 
 

@@ -79,7 +79,7 @@ def register(app: Dash, services: Services) -> None:
     async def present(_beat: int | None, search: str | None, job_id: str) -> tuple[dict[str, str], Any]:
         now = services.clock()
         try:
-            detail = await services.ledger.job(job_id, runhistory.instance(search))
+            detail = await services.ledger.job(job_id, runhistory.instance(search), runhistory.scheduler(search))
             alive, zone = await asyncio.gather(services.alive(), services.zone())
         except CoreUnavailable as error:
             return filled({"job-notice": parts.blind(error)}), no_update

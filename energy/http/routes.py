@@ -62,6 +62,7 @@ def router(
         user: Annotated[str, Query(description="Only this user's.")] = "",
         account: Annotated[str, Query(description="Only this account's.")] = "",
         partition: Annotated[str, Query(description="Only of this partition (or namespace).")] = "",
+        scheduler: Annotated[str, Query(description="Only this scheduler's, such as slurm or slurm:cluster.")] = "",
         node: Annotated[str, Query(description="Only those that held this node.")] = "",
         state: Annotated[str, Query(description="Only in this state, such as running, completed or failed.")] = "",
         search: Annotated[str, Query(description="Only with this in id, name, user or account.")] = "",
@@ -79,6 +80,7 @@ def router(
             user=user,
             account=account,
             partition=partition,
+            scheduler=scheduler,
             node=node,
             state=state,
             search=search,
@@ -93,9 +95,10 @@ def router(
     def job(
         job_id: str,
         instance: Annotated[str | None, Query(description="Which run of the job; the newest unless given.")] = None,
+        scheduler: Annotated[str, Query(description="Whose job, where several schedulers know the id.")] = "",
     ) -> Response:
         """The job's row, and under `detail` each GPU, each hour, findings with their evidence, other runs, inference."""
-        found = asked(lambda: reports.job(job_id, instance))
+        found = asked(lambda: reports.job(job_id, instance, scheduler))
         if found is None:
             which = f"job {job_id!r}" if instance is None else f"run {instance!r} of job {job_id!r}"
             raise Problem(404, "No such job", f"the ledger knows no {which}; GET /api/jobs?search= finds ids")

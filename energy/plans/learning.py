@@ -70,7 +70,7 @@ def _training(reports: EnergyReports, board: Board, now: float) -> Iterator[JobD
     for row in reports.jobs(query).items:
         if not _is_training(row):
             continue
-        detail = reports.job(row.job_id, row.instance)
+        detail = reports.job(row.job_id, row.instance, row.scheduler)
         if detail is None or not detail.gpus or not all(_is_whole(gpu, board) for gpu in detail.gpus):
             continue
         yield detail

@@ -115,9 +115,9 @@ class InferenceReports:
     def jobs(self, query: JobQuery) -> JobPage:
         return self.reports.jobs(query)
 
-    def job(self, job_id: str, instance: str | None = None) -> JobDetail | None:
+    def job(self, job_id: str, instance: str | None = None, scheduler: str = "") -> JobDetail | None:
         """A history that does not answer costs only the table of what was served."""
-        found = self.reports.job(job_id, instance)
+        found = self.reports.job(job_id, instance, scheduler)
         if found is None:
             return None
         try:

@@ -80,11 +80,18 @@ class SqlReports:
         following = Place(query.sort, shown[-1].value, shown[-1].id, now).cursor() if more else None
         return JobPage(items=tuple(items), total=total, next=following, total_is_exact=total < MOST_COUNTED)
 
-    def job(self, job_id: str, instance: str | None = None) -> JobDetail | None:
-        """The newest run of a job (or the one of that instance); None where there is none."""
+    def job(self, job_id: str, instance: str | None = None, scheduler: str = "") -> JobDetail | None:
+        """The newest run of a job (or the one of that instance); None where there is none.
+
+        Raises `ValueError` where several schedulers know the id and none is named: a bill must not be somebody else's.
+        """
         newest = (runs.c.started.desc(), runs.c.id.desc())
         wanted = sa.select(runs.c.id, runs.c.instance).where(runs.c.job_id == job_id).order_by(*newest)
+        if scheduler:
+            wanted = wanted.where(runs.c.scheduler == scheduler)
         with self._reading() as connection:
+            if not scheduler:
+                _require_one_scheduler(connection, job_id)
             all_runs = connection.execute(wanted.limit(MOST_OTHER_RUNS)).all()
             if instance is None:
                 asked = all_runs[:1]
@@ -185,6 +192,13 @@ def _is_known(connection: sa.Connection, node: str) -> bool:
         connection.execute(sa.select(table.c.node).where(table.c.node == node).limit(1)).first()
         for table in (checkpoints, meter_days, node_days)
     )
+
+
+def _require_one_scheduler(connection: sa.Connection, job_id: str) -> None:
+    found = connection.execute(sa.select(runs.c.scheduler).where(runs.c.job_id == job_id).distinct()).scalars().all()
+    if len(found) > 1:
+        names = ", ".join(sorted(found))
+        raise ValueError(f"several schedulers know a job {job_id!r}: {names}; name one of them as `scheduler`")
 
 
 def _settled(connection: sa.Connection) -> float | None:

@@ -141,6 +141,7 @@ def _filters(query: JobQuery) -> Iterator[Condition]:
         (runs.c.user_name, query.user),
         (runs.c.account, query.account),
         (runs.c.partition, query.partition),
+        (runs.c.scheduler, query.scheduler),
         (runs.c.state, query.state),
     ):
         if value:

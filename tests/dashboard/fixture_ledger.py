@@ -96,7 +96,7 @@ class FakeReports:
         last = first + query.limit
         return JobPage(items=tuple(found[first:last]), total=len(found), next=str(last) if last < len(found) else None)
 
-    def job(self, job_id: str, instance: str | None = None) -> JobDetail | None:
+    def job(self, job_id: str, instance: str | None = None, scheduler: str = "") -> JobDetail | None:
         self._answer((job_id, instance))
         job = next((each for each in self.rows() if each.job_id == job_id and instance in {None, each.instance}), None)
         return None if job is None else detail(job, self.at)

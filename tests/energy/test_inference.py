@@ -143,7 +143,7 @@ class Reports:
     def __init__(self, detail):
         self.detail = detail
 
-    def job(self, job_id, instance=None):
+    def job(self, job_id, instance=None, scheduler=""):
         return self.detail
 
 

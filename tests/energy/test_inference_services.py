@@ -39,7 +39,7 @@ class Reports:
     def __init__(self, **jobs):
         self.jobs = {job_id.removeprefix("job"): runs for job_id, runs in jobs.items()}
 
-    def job(self, job_id, instance=None):
+    def job(self, job_id, instance=None, scheduler=""):
         runs = self.jobs.get(job_id, [])
         return next((each for each in runs if instance in (None, each.job.instance)), None)
 
@@ -92,7 +92,7 @@ async def test_a_service_whose_job_is_not_known_has_no_joules(store):
 
 
 class Silent:
-    def job(self, job_id, instance=None):
+    def job(self, job_id, instance=None, scheduler=""):
         raise LedgerUnavailable("the database is away")
 
 

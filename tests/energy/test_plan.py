@@ -289,7 +289,7 @@ class Trained(BooksInMemory):
         self.watts = watts
         self.limit = 700.0
 
-    def job(self, job_id, instance=None):
+    def job(self, job_id, instance=None, scheduler=""):
         found = super().job(job_id, instance)
         gpu = replace(GPU, average_watts=self.watts[int(job_id)], limit_watts=self.limit, tensor_active_ratio=0.3)
         return replace(found, gpus=(gpu,))

@@ -110,7 +110,7 @@ class BooksInMemory:
         last = first + query.limit
         return JobPage(items=tuple(rows[first:last]), total=len(rows), next=str(last) if last < len(rows) else None)
 
-    def job(self, job_id, instance=None):
+    def job(self, job_id, instance=None, scheduler=""):
         self.asked.append((job_id, instance))
         runs = [row for row in self.rows if row.job_id == job_id and instance in {None, row.instance}]
         if not runs:

@@ -189,6 +189,7 @@ class JobQuery:
     user: str = ""
     account: str = ""
     partition: str = ""
+    scheduler: str = ""
     node: str = ""
     state: str = ""
     search: str = ""
@@ -288,8 +289,11 @@ class EnergyReports(Protocol):
     def jobs(self, query: JobQuery) -> JobPage:
         """Runs that match."""
 
-    def job(self, job_id: str, instance: str | None = None) -> JobDetail | None:
-        """The newest run of a job (or the one of that instance); None where there is none."""
+    def job(self, job_id: str, instance: str | None = None, scheduler: str = "") -> JobDetail | None:
+        """The newest run of a job (or the one of that instance); None where there is none.
+
+        Several schedulers may know one id: without `scheduler` that is a `ValueError` that names them.
+        """
 
     def report(self, by: By, start: float, end: float, *, limit: int | None = None, cursor: str = "") -> Report:
         """Who used how much."""

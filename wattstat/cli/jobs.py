@@ -121,12 +121,15 @@ def show(
     job_id: Annotated[str, typer.Argument(metavar="JOB", help="The job's id: 1234, 1234_7, 1234+1, namespace/pod.")],
     *,
     instance: Annotated[str | None, typer.Option(help="Which run of the job; the newest unless given.")] = None,
+    scheduler: Annotated[str, typer.Option(help="Whose job, where several schedulers know the id.")] = "",
     config: ConfigOption = None,
     url: UrlOption = "",
     as_json: JsonOption = False,
 ) -> None:
     """Show one job: its energy and what drew it, cost, carbon, each GPU, and what its owner should know."""
     params = {} if instance is None else {"instance": instance}
+    if scheduler:
+        params["scheduler"] = scheduler
     found = _asked(asking.web_url(url, config), job_id, params)
     if as_json:
         print_json(found)

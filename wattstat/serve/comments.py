@@ -69,10 +69,10 @@ class Comments:
 
     async def _detail(self, key: RunKey) -> JobDetail | None:
         try:
-            found = await asyncio.to_thread(self.reports.job, key.job_id, key.instance)
+            found = await asyncio.to_thread(self.reports.job, key.job_id, key.instance, key.scheduler)
         except LedgerUnavailable:
             return None
-        return found if found is not None and found.job.scheduler == key.scheduler else None
+        return found
 
     async def _write(self, run: Run, detail: JobDetail) -> None:
         rows = (detail.job, *detail.other_runs)

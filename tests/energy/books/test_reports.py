@@ -15,6 +15,7 @@ from energy.reports.run_search import SORTS
 from tests.energy.books.entries import DAY, HOUR, T0, batch, posting, run_of, use
 from wattstat.api.energy import BYS, JobQuery, NoSuchNode
 from wattstat.config.energy import Tariff
+from wattstat.jobs import RunKey
 
 NODES = ("n1", "n2", "n3")
 DAYS = 4
@@ -316,3 +317,19 @@ def test_before_core_has_made_the_ledger_reports_say_so(config):
 def test_reports_do_not_write(reports, books):
     with reports._reading() as connection, pytest.raises(Exception, match=r"read-?only"):
         connection.exec_driver_sql("DELETE FROM runs")
+
+
+def test_one_id_of_two_schedulers_is_never_taken_for_the_others(books, reports):
+    ours, theirs = (
+        replace(run_of("7", start=T0 + at, end=T0 + at + 600), key=RunKey(f"slurm:{name}", "7"))
+        for at, name in ((0, "one"), (1000, "two"))
+    )
+    found = batch(None, T0 + HOUR, posting(ours, T0, 100.0), posting(theirs, T0, 900.0))
+    assert books.commit([found], [ours, theirs]) == ()
+
+    with pytest.raises(ValueError, match="slurm:one, slurm:two"):
+        reports.job("7")
+    detail = reports.job("7", scheduler="slurm:one")
+    assert detail.job.energy_joules == pytest.approx(100.0)
+    assert detail.other_runs == ()
+    assert [row.scheduler for row in reports.jobs(JobQuery(scheduler="slurm:two")).items] == ["slurm:two"]
