@@ -125,12 +125,13 @@ def head(report: Report, seen: Seen) -> list[Markup]:
     search, zone = seen.search, seen.zone
     view = view_of(search, seen.now)
     chosen = (view.from_text, view.to_text)
-    settled = report.settled_until
+    settled, begin = report.settled_until, report.books_begin
     facts = [
         tag("span", f"{_moment(report.start, zone)} to {_moment(report.end, zone)}"),
         tag("span", f"{zone}"),
         tag("span", "nothing settled yet" if settled is None else "settled" if settled >= report.end
             else f"settled until {_moment(settled, zone)}"),
+        tag("span", f"the books begin at {_moment(begin, zone)}") if begin is not None and report.start < begin else None,
         tag("span", f"facility by a PUE of {report.pue:g}") if report.pue is not None else None,
     ]  # fmt: skip
     links = [

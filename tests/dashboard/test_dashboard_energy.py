@@ -2,6 +2,7 @@
 
 import dataclasses
 import re
+from dataclasses import replace
 from datetime import UTC
 from zoneinfo import ZoneInfo
 
@@ -100,6 +101,13 @@ def test_the_file_has_the_same_times_as_the_page():
 
     times = "from=2026-09-20T14%3A13%3A20Z&amp;to=2026-09-21T14%3A13%3A20Z"
     assert f'href="/api/energy/report?by=account&amp;{times}&amp;format=csv"' in written
+
+
+def test_a_report_that_reaches_before_the_books_says_when_they_begin():
+    seen = Seen(now=NOW, zone=BERLIN, search="")
+
+    assert "the books begin at" in "".join(energy.head(replace(REPORT, books_begin=REPORT.start + 60), seen))
+    assert "the books begin at" not in "".join(energy.head(replace(REPORT, books_begin=REPORT.start), seen))
 
 
 def test_a_report_of_jobs_leads_to_each_run():

@@ -109,6 +109,7 @@ async def test_over_http_it_is_a_list_with_its_span(store):
 
     status, good = await get(Reports(job17=[detail(1e6, 1e6)]), f"?from={T0}")
     assert status == 200
+    assert (await get(Reports(), "?node=n1"))[0] == 400
     assert good["from"] == "2023-11-14T22:13:20.000Z"
     assert [each["service"] for each in good["items"]] == ["chat"]
     assert (await get(Silent(), f"?from={T0}"))[0] == 503
