@@ -24,7 +24,7 @@ from simulator.workload import NO_JOB, Job, Outcome
 from simulator.world import Event, World
 
 Floats = NDArray[np.float64]
-ENTRY_SECONDS = 300.0
+ENTRY_SECONDS = 60.0
 WATT_HOUR = 3600.0
 CPU_DOMAINS = ("package-0", "package-1", "dram-0", "dram-1")
 
