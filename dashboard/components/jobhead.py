@@ -183,7 +183,7 @@ def split(detail: JobDetail, seen: Seen) -> list[Markup]:
     ]
     rows = [
         tag("tr", [
-            tag("th", [tag("span", class_=f"key {key}"), name], scope="row", title=_REST_ABOUT if key == "rest" else None),
+            tag("th", [tag("span", class_=f"part-key {key}"), name], scope="row", title=_REST_ABOUT if key == "rest" else None),
             _number(unit.write(value)), _number(words.percent(value / total)),
         ])
         for key, name, value in shares

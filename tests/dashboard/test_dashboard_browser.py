@@ -1,5 +1,6 @@
 """The pages in Chromium: they draw, follow, complain about nothing and ask nobody else."""
 
+import itertools
 import re
 
 import pytest
@@ -290,3 +291,15 @@ def test_a_mistyped_call_of_the_api_gets_no_page(site, watched):
     answer = watched.page.request.get(site.url + "/api/nodez")
 
     assert answer.status == 404
+
+
+def test_no_two_words_of_the_maps_legend_lie_upon_each_other(site, watched):
+    page = watched.page
+    page.goto(site.url + "/?refresh=off")
+    expect(page.locator("#map-legend .key")).to_have_count(3)
+
+    boxes = sorted((each.bounding_box() for each in page.locator("#map-legend .key").all()), key=lambda box: box["x"])
+
+    assert all(left["x"] + left["width"] <= right["x"] for left, right in itertools.pairwise(boxes))
+    widths = page.locator("#map-legend .key").evaluate_all("keys => keys.map(key => key.scrollWidth - key.clientWidth)")
+    assert max(widths) <= 0
