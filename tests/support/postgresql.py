@@ -12,21 +12,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import pytest
-
 from tests.support.processes import wait_for
+from tests.support.programs import missing
 
 
 def _program(name: str) -> Path:
     found = [Path(path) for path in sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"))]
     if plain := shutil.which(name):
         found.append(Path(plain))
-    if found:
-        return found[-1]
-    reason = f"{name} is not installed (Debian package postgresql)"
-    if os.environ.get("CI"):
-        pytest.fail(reason)
-    pytest.skip(reason)
+    if not found:
+        missing(f"{name} is not installed (Debian package postgresql)")
+    return found[-1]
 
 
 def _user() -> pwd.struct_passwd | None:
