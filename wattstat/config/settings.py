@@ -11,7 +11,9 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, SecretStr, model_validator
 
+from wattstat.config.access import Access
 from wattstat.config.energy import Energy
+from wattstat.config.power import Power
 from wattstat.config.schedulers import Schedulers, SchedulerTls
 from wattstat.document import Strict
 from wattstat.values import Listen, Seconds, Url, VariableName
@@ -258,3 +260,7 @@ class Config(Strict):
     """The ledger of joules by job."""
     schedulers: Schedulers = Schedulers()
     """Who says which job runs where."""
+    power: Power = Power()
+    """Budgets, caps and the controller."""
+    access: Access = Access()
+    """Who may do what."""

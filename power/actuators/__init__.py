@@ -1,0 +1,1 @@
+"""What writes to devices, and reads back."""

@@ -1,0 +1,1 @@
+"""The allocator: who gets how many watts. It proposes; it writes nothing."""

@@ -1,0 +1,1 @@
+"""The calls through which people and scripts steer power."""

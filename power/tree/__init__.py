@@ -1,0 +1,1 @@
+"""What carries what: the electrical tree of an inventory, trip curves, the worst case."""
