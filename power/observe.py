@@ -1,0 +1,176 @@
+"""What is known now, in columns: agents' answers each second, BMCs' power every ten, caps by read-back.
+
+An answer is written into the columns when it comes, so that a look at 80,000 GPUs costs a copy and no loop.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from power.model import Bools, ControlState, DeviceCaps, Fleet, Floats, Ints, View
+from wattstat.catalogue.node import NODE_POWER_WATTS
+from wattstat.hall import Snapshot
+
+REST_SECONDS = 300.0
+"""For how long the most that a server's rest has drawn counts: fans follow the load within half a minute."""
+# The BMC's own meter counts; the sum of its supplies where it has none. The baseboard's is a part only.
+SOURCES = ("system", "psu_sum")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class CapColumns:
+    """What the executor knows of caps: state by GPU and server, the server's own cap as confirmed, and its age."""
+
+    gpu_state: Ints
+    node_state: Ints
+    node_cap_watts: Floats
+    node_cap_age: Floats
+    node_cap_min_watts: Floats
+    node_cap_max_watts: Floats
+
+
+class Telemetry:
+    """The newest answers about one fleet. Belongs to one thread; the views that it gives away are copies."""
+
+    def __init__(self, fleet: Fleet) -> None:
+        gpus, nodes = len(fleet.gpus), len(fleet.nodes)
+        self.fleet = fleet
+        self._gpu_row = {device: row for row, device in enumerate(fleet.gpus)}
+        self._node_row = {name: row for row, name in enumerate(fleet.nodes)}
+        self.gpu_watts, self.limit, self.own, self.least, self.most, self.default = (np.full(gpus, np.nan) for _ in range(6))
+        self.gpu_at, self.limit_at = np.full(gpus, -math.inf), np.full(gpus, -math.inf)
+        self._rest = np.full(nodes, np.nan)
+        self._rest_at = np.full(nodes, -math.inf)
+        self._meter = np.full(nodes, np.nan)
+        self._meter_at = np.full(nodes, -math.inf)
+        self._has_gpus = fleet.by_node(np.ones(gpus)) > 0
+
+    def take(self, caps: Sequence[DeviceCaps], monotonic: float, *, age_seconds: float = 0.0) -> None:
+        """What an agent or a baseboard told of its GPUs, asked at `monotonic`.
+
+        GPUs that the fleet does not know are left out: it is made anew for them.
+        """
+        for each in caps:
+            row = self._gpu_row.get(each.device)
+            if row is None:
+                continue
+            if each.power_watts is not None:
+                self.gpu_watts[row], self.gpu_at[row] = each.power_watts, monotonic - age_seconds
+            self.limit[row], self.own[row] = _number(each.limit_watts), _number(each.own_watts)
+            self.least[row], self.most[row] = _number(each.min_watts), _number(each.max_watts)
+            self.default[row] = _number(each.default_watts)
+            self.limit_at[row] = monotonic
+
+    def take_meters(self, snapshot: Snapshot, monotonic: float) -> None:
+        """The servers' own meters from the hall."""
+        found: dict[int, tuple[int, float, float]] = {}
+        for sample, age in snapshot.find(NODE_POWER_WATTS):
+            node, source = sample.labels
+            row = self._node_row.get(node)
+            if row is None or source not in SOURCES:
+                continue
+            rank = SOURCES.index(source)
+            if row not in found or rank < found[row][0]:
+                found[row] = rank, sample.value, monotonic - age
+        if not found:
+            return
+        rows = np.fromiter(found, np.int64, len(found))
+        watts = np.array([value for _, value, _ in found.values()])
+        at = np.array([taken for _, _, taken in found.values()])
+        is_new = at > self._meter_at[rows] + 0.5
+        rows, watts, at = rows[is_new], watts[is_new], at[is_new]
+        self._meter[rows], self._meter_at[rows] = watts, at
+        self._learn_rest(rows, watts, monotonic)
+
+    def _learn_rest(self, rows: Ints, watts: Floats, monotonic: float) -> None:
+        """What a server draws beyond its GPUs: the most of some minutes, because meter and GPUs are not read in one moment."""
+        gpus = self.fleet.by_node(np.nan_to_num(self.gpu_watts))
+        known = self._all_known(monotonic)
+        rest = np.clip(watts - self.fleet.loss[rows] * gpus[rows], 0.0, self.fleet.rest_watts[rows])
+        before, is_old = self._rest[rows], monotonic - self._rest_at[rows] > REST_SECONDS
+        higher = known[rows] & (is_old | ~(before >= rest))
+        self._rest[rows[higher]] = rest[higher]
+        self._rest_at[rows[higher]] = monotonic
+
+    def _all_known(self, monotonic: float) -> Bools:
+        """Servers all of whose GPUs told their power within some seconds."""
+        stale = (monotonic - self.gpu_at > 15.0).astype(np.float64)
+        known: Bools = self.fleet.by_node(stale) == 0
+        return known
+
+    def view(self, caps: CapColumns, *, at: float, monotonic: float) -> View:
+        """All of it now. Peaks are the newest power here: the controller puts those of its window in their place."""
+        fleet = self.fleet
+        gpu_age = monotonic - self.gpu_at
+        gpu_watts = self.gpu_watts.copy()
+        sums = fleet.by_node(gpu_watts)  # NaN where a GPU has never told
+        oldest = np.zeros(len(fleet.nodes))
+        np.maximum.at(oldest, fleet.gpu_node, gpu_age)
+        by_gpus = fleet.loss * sums + self._rest
+        meter_age = monotonic - self._meter_at
+        # By its GPUs a server is known each second, by its meter every ten.
+        use_gpus = self._has_gpus & np.isfinite(by_gpus) & (oldest <= meter_age)
+        node_watts = np.where(use_gpus, by_gpus, self._meter)
+        node_age = np.where(use_gpus, oldest, meter_age)
+        return View(
+            at=at,
+            monotonic=monotonic,
+            gpu_watts=gpu_watts,
+            gpu_age=gpu_age,
+            gpu_peak_watts=gpu_watts,
+            gpu_limit_watts=self.limit.copy(),
+            gpu_own_watts=self.own.copy(),
+            gpu_limit_age=monotonic - self.limit_at,
+            gpu_min_watts=self.least.copy(),
+            gpu_max_watts=self.most.copy(),
+            gpu_default_watts=self.default.copy(),
+            gpu_state=np.where(np.isfinite(self.limit), caps.gpu_state, ControlState.UNKNOWN),
+            node_watts=node_watts,
+            node_age=node_age,
+            node_peak_watts=node_watts,
+            node_cap_watts=caps.node_cap_watts,
+            node_cap_age=caps.node_cap_age,
+            node_cap_min_watts=caps.node_cap_min_watts,
+            node_cap_max_watts=caps.node_cap_max_watts,
+            node_state=caps.node_state,
+        )
+
+    def inherit(self, older: Telemetry) -> None:
+        """Take over what was known of the same devices when the fleet was made anew."""
+        ours = np.array([row for device, row in self._gpu_row.items() if device in older._gpu_row], np.int64)
+        theirs = np.array([older._gpu_row[self.fleet.gpus[row]] for row in ours], np.int64)
+        for name in ("gpu_watts", "limit", "own", "least", "most", "default", "gpu_at", "limit_at"):
+            getattr(self, name)[ours] = getattr(older, name)[theirs]
+        nodes = np.array([row for name, row in self._node_row.items() if name in older._node_row], np.int64)
+        before = np.array([older._node_row[self.fleet.nodes[row]] for row in nodes], np.int64)
+        for name in ("_rest", "_rest_at", "_meter", "_meter_at"):
+            getattr(self, name)[nodes] = getattr(older, name)[before]
+
+
+def unknown_caps(fleet: Fleet) -> CapColumns:
+    """Before anything was read."""
+    gpus, nodes = len(fleet.gpus), len(fleet.nodes)
+    return CapColumns(
+        gpu_state=np.zeros(gpus, np.int64),
+        node_state=np.zeros(nodes, np.int64),
+        node_cap_watts=np.full(nodes, np.nan),
+        node_cap_age=np.full(nodes, math.inf),
+        node_cap_min_watts=np.full(nodes, np.nan),
+        node_cap_max_watts=np.full(nodes, np.nan),
+    )
+
+
+def found_by_node(caps: Mapping[str, Sequence[DeviceCaps]]) -> dict[str, tuple[DeviceCaps, ...]]:
+    """The GPUs of each server as read, in the order of their indices."""
+    return {
+        node: tuple(sorted((each for each in read if each.device.uuid), key=lambda each: (len(each.index), each.index)))
+        for node, read in caps.items()
+    }
+
+
+def _number(value: float | None) -> float:
+    return math.nan if value is None else value
