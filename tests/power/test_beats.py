@@ -19,7 +19,7 @@ class Agent:
 
 def beats(heard):
     return Beats(
-        heard=lambda node, caps, at: heard.append((node, caps)), fence=lambda: None, safe_watts=lambda _: {}, every_seconds=0.02
+        heard=lambda node, caps, _: heard.append((node, caps)), fence=lambda: None, safe_watts=lambda _: {}, every_seconds=0.02
     )
 
 
