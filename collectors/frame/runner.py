@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from random import Random
 from types import MappingProxyType
 from typing import Any
@@ -26,6 +26,8 @@ from wattstat.hall import Block, BlockKey, Hall
 JITTER_RATIO = 0.1
 # Under the supervisor's patience of 15 s: a thousand controllers log out within it.
 CLOSE_SECONDS = 10.0
+# When a target answers, what failed before is asked again after this time, however rarely it is read otherwise.
+RETRY_SECONDS = 30.0
 
 log = structlog.get_logger(__name__)
 
@@ -219,10 +221,21 @@ class Runner:
         status.resource_errors = MappingProxyType({name: str(reason) for name, reason in collected.errors.items()})
         status.samples = len(collected.samples) + sum(len(part.samples) for part in collected.parts)
         watched.breaker.succeeded()
+        self._retry_failed(watched, tier)
         self._post(watched, tier.name, collected.samples, now, tier.every_seconds)
         for part in collected.parts:
             interval = max(part.interval_seconds, tier.every_seconds)
             self._post(watched, f"{tier.name}/{part.name}", part.samples, now - part.age_seconds, interval)
+
+    def _retry_failed(self, watched: Watched, answered: Tier) -> None:
+        """A target that answers is soon asked for the rest, too: nothing is called silent for a quarter of an hour in vain."""
+        for tier in watched.source.tiers:
+            if tier is answered or watched.tiers[tier.name].success is not False:
+                continue
+            job = self._scheduler.get_job(_job_id(watched, tier))
+            soon = datetime.now(UTC) + timedelta(seconds=RETRY_SECONDS)
+            if job is not None and job.next_run_time is not None and job.next_run_time > soon:
+                job.modify(next_run_time=soon)
 
     def _post(self, watched: Watched, part: str, samples: Samples, taken_at: float, interval_seconds: float) -> None:
         key = BlockKey(*watched.key, part)

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import Any
 
@@ -9,7 +10,7 @@ import pytest
 
 from collectors.frame import AuthFailed, BadPayload, Fetched, NotSupported, Source, Throttled, Tier, Unreachable
 from collectors.frame.breaker import AUTH_BACKOFF_SECONDS, FAILURES_TO_OPEN, LONGEST_BACKOFF_SECONDS, Breaker
-from collectors.frame.runner import Runner, reconcile
+from collectors.frame.runner import RETRY_SECONDS, Runner, reconcile
 from collectors.frame.unusable import made
 from wattstat.catalogue import node, own
 from wattstat.catalogue.metric import Samples
@@ -239,6 +240,25 @@ async def test_the_scheduler_collects_by_itself():
         while source.fetches < 3:
             await asyncio.sleep(0.01)
     await runner.stop()
+
+
+async def test_what_failed_is_asked_again_soon_when_the_target_answers(hall):
+    slow = Tier("slow", every_seconds=900, timeout_seconds=0.2)
+    source = Scripted("gpu001", Unreachable("no route"))
+    source.tiers = (FAST, slow)
+    watching = Runner(hall, concurrency=2, per_host=2, random=Random(1))
+    watching.start()
+    await watching.add(source)
+    job = watching._scheduler.get_job("scripted\0gpu001\0slow")
+    await watching.collect_now("scripted", "gpu001", "slow")
+    job.modify(next_run_time=datetime.now(UTC) + timedelta(seconds=900))
+
+    source.answer = 500.0
+    await watching.collect_now("scripted", "gpu001", "fast")
+
+    due = watching._scheduler.get_job(job.id).next_run_time - datetime.now(UTC)
+    await watching.stop()
+    assert due <= timedelta(seconds=RETRY_SECONDS)
 
 
 class TestBreaker:
