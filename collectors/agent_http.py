@@ -110,6 +110,31 @@ class Address:
         except ValueError as error:
             raise BadPayload(f"{address}: not JSON ({error})") from error
 
+    async def post(self, path: str, document: Mapping[str, Any], *, timeout_seconds: float) -> tuple[int, Any]:
+        """The status and the JSON of what the agent answers to a document. Raises `CollectError` when it gives no JSON.
+
+        A refusal with a document of its own (409: an older fencing token) is an answer, not an error.
+        """
+        address = self.url.rstrip("/") + path
+        try:
+            async with self.sessions.session().post(
+                address,
+                json=document,
+                headers=self.headers,
+                timeout=aiohttp.ClientTimeout(total=timeout_seconds),
+                ssl=self.tls,
+                allow_redirects=False,
+            ) as answer:
+                if answer.status == 409 and answer.content_type == "application/json":
+                    return answer.status, await answer.json()
+                body = await _body(answer, address)
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise Unreachable(f"{address}: {error or 'no answer in time'}") from error
+        try:
+            return answer.status, json.loads(body)
+        except ValueError as error:
+            raise BadPayload(f"{address}: not JSON ({error})") from error
+
 
 async def _body(answer: aiohttp.ClientResponse, address: str) -> bytes:
     if answer.status in (401, 403):
