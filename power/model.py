@@ -126,6 +126,8 @@ class Fleet:
     rest_watts: Floats
     loss: Floats
     nameplate_watts: Floats
+    assumed_watts: Floats | None = None
+    """How much of `rest_watts` neither inventory nor device told, but a table of planning figures. None: nobody asked."""
 
     def by_node(self, gpu_values: Floats) -> Floats:
         """Sums of the GPUs' values by server."""

@@ -1,8 +1,25 @@
 """What stands in the hall: racks, feeds, breakers, servers. Read from `inventory.yaml` (or http_sd)."""
 
 from wattstat.document import Strict
-from wattstat.inventory.models import Agent, Bmc, Breaker, Inventory, Node, Rack, Site, Tls
+from wattstat.inventory.models import Agent, Bmc, Breaker, Group, Inventory, Load, Node, Rack, Row, Site, Tls, TripPoint
 from wattstat.inventory.reader import load, loads
 from wattstat.values import Watts
 
-__all__ = ["Agent", "Bmc", "Breaker", "Inventory", "Node", "Rack", "Site", "Strict", "Tls", "Watts", "load", "loads"]
+__all__ = [
+    "Agent",
+    "Bmc",
+    "Breaker",
+    "Group",
+    "Inventory",
+    "Load",
+    "Node",
+    "Rack",
+    "Row",
+    "Site",
+    "Strict",
+    "Tls",
+    "TripPoint",
+    "Watts",
+    "load",
+    "loads",
+]

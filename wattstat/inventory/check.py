@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import zoneinfo
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 from wattstat.document import Document, Loc, Problem, dotted
-from wattstat.explain import alternatives, nearest
+from wattstat.inventory.check_power import Report, check_power, missing
 from wattstat.inventory.models import Inventory, Node
-
-_Report = Callable[..., Problem]
 
 
 def check(inventory: Inventory, document: Document) -> Iterator[Problem]:
@@ -24,6 +22,9 @@ def check(inventory: Inventory, document: Document) -> Iterator[Problem]:
         ("breakers", [breaker.name for breaker in inventory.breakers]),
         ("racks", [rack.name for rack in inventory.racks]),
         ("nodes", [node.name for node in inventory.nodes]),
+        ("rows", [row.name for row in inventory.rows]),
+        ("loads", [load.name for load in inventory.loads]),
+        ("groups", [group.name for group in inventory.groups]),
     ):
         yield from _unique(kind, ("name",), names, document, report)
     yield from _references(inventory, report)
@@ -34,6 +35,7 @@ def check(inventory: Inventory, document: Document) -> Iterator[Problem]:
         "nodes", ("agent", "url"), [node.agent.url if node.agent else "" for node in inventory.nodes], document, report
     )
     yield from _places(inventory, report)
+    yield from check_power(inventory, report)
     for position, node in enumerate(inventory.nodes):
         if node.bmc is not None and not node.bmc.url.startswith("https://"):
             yield report(
@@ -43,7 +45,7 @@ def check(inventory: Inventory, document: Document) -> Iterator[Problem]:
             )
 
 
-def _site(inventory: Inventory, report: _Report) -> Iterator[Problem]:
+def _site(inventory: Inventory, report: Report) -> Iterator[Problem]:
     known = zoneinfo.available_timezones()
     # A slim machine without any time zone data cannot tell, and refuses nothing.
     if known and inventory.site.timezone not in known:
@@ -54,7 +56,7 @@ def _site(inventory: Inventory, report: _Report) -> Iterator[Problem]:
         )
 
 
-def _unique(kind: str, rest: Loc, values: list[str], document: Document, report: _Report) -> Iterator[Problem]:
+def _unique(kind: str, rest: Loc, values: list[str], document: Document, report: Report) -> Iterator[Problem]:
     first: dict[str, int] = {}
     for position, value in enumerate(values):
         loc: Loc = (kind, position, *rest)
@@ -71,28 +73,18 @@ def _unique(kind: str, rest: Loc, values: list[str], document: Document, report:
             yield report(loc, f"{value} already belongs to {owner}{line}", expected=f"each {rest[-1]} once")
 
 
-def _references(inventory: Inventory, report: _Report) -> Iterator[Problem]:
+def _references(inventory: Inventory, report: Report) -> Iterator[Problem]:
     racks, breakers = {rack.name for rack in inventory.racks}, {breaker.name for breaker in inventory.breakers}
     for position, rack in enumerate(inventory.racks):
         for order, name in enumerate(rack.breakers):
             if name not in breakers:
-                yield _missing(report, ("racks", position, "breakers", order), "breaker", name, breakers)
+                yield missing(report, ("racks", position, "breakers", order), "breaker", name, breakers)
     for position, node in enumerate(inventory.nodes):
         if node.rack and node.rack not in racks:
-            yield _missing(report, ("nodes", position, "rack"), "rack", node.rack, racks)
+            yield missing(report, ("nodes", position, "rack"), "rack", node.rack, racks)
 
 
-def _missing(report: _Report, loc: Loc, kind: str, name: str, known: set[str]) -> Problem:
-    meant = nearest(name, known)
-    return report(
-        loc,
-        f"there is no {kind} {name!r}",
-        expected=alternatives(sorted(known)) or f"an entry of `{kind}s` with this name",
-        advice=f"did you mean {meant}?" if meant else f"add it to `{kind}s`",
-    )
-
-
-def _places(inventory: Inventory, report: _Report) -> Iterator[Problem]:
+def _places(inventory: Inventory, report: Report) -> Iterator[Problem]:
     units = {rack.name: rack.units for rack in inventory.racks}
     taken: dict[tuple[str, int], Node] = {}
     for position, node in enumerate(inventory.nodes):

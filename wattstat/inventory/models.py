@@ -6,10 +6,11 @@ The sentence under a member is its documentation: `wattstat init` and the config
 from __future__ import annotations
 
 from functools import cached_property
+from itertools import pairwise
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from wattstat.document import Strict
 from wattstat.values import Fingerprint, Url, Watts
@@ -26,8 +27,17 @@ class Site(Strict):
     """What the site may draw, if somebody set a limit."""
 
 
+class TripPoint(Strict):
+    """A point of a trip curve."""
+
+    ratio: Annotated[float, Field(gt=1)]
+    """Load as a multiple of the rating: 1.4 is 40 % over it."""
+    seconds: Annotated[float, Field(gt=0)]
+    """After how long the breaker opens."""
+
+
 class Breaker(Strict):
-    """A breaker."""
+    """A breaker: a rack's, or a main that others hang on."""
 
     name: str
     """Unique among the breakers."""
@@ -35,6 +45,35 @@ class Breaker(Strict):
     """Its rating at the site's voltage."""
     feed: str = "A"
     """The feed it hangs on: A, B or any name."""
+    upstream: str | None = None
+    """Name of the breaker above it, if there is one: it carries everything that hangs on this one."""
+    curve: Literal["rack", "main", "ups"] = "rack"
+    """How long it holds an overload: rack 17 min at 10 % and 60 s at 40 %, main 60 s at 15 %, ups 10 s at 33 %."""
+    trip_points: tuple[TripPoint, ...] = Field(
+        default=(), examples=[[{"ratio": 1.1, "seconds": 1000}, {"ratio": 1.4, "seconds": 60}, {"ratio": 5, "seconds": 0.02}]]
+    )
+    """Its own curve instead, by points of its data sheet."""
+    continuous_ratio: Annotated[float, Field(gt=0, le=1.05)] | None = None
+    """Share of the rating that the worst case may reach; `power.trip_safe_ratio` unless given."""
+
+    @model_validator(mode="after")
+    def _falls(self) -> Self:
+        for one, other in pairwise(self.trip_points):
+            if other.ratio <= one.ratio or other.seconds >= one.seconds:
+                raise ValueError(
+                    f"the curve goes from {one.seconds:g} s at {one.ratio:g} to {other.seconds:g} s at {other.ratio:g}; "
+                    "expected points in order of load, each with less time than the one before"
+                )
+        return self
+
+
+class Row(Strict):
+    """A row of racks that somebody set a limit for. Rows need no entry: racks name theirs."""
+
+    name: str
+    """As its racks call it."""
+    budget_watts: Watts | None = None
+    """What may be drawn in it."""
 
 
 class Rack(Strict):
@@ -50,6 +89,8 @@ class Rack(Strict):
     """What may be drawn in it, if somebody set a limit."""
     breakers: tuple[str, ...] = ()
     """Names of the breakers it hangs on."""
+    failover: bool = True
+    """On breakers of several feeds: whether each feed must carry the whole rack when the others are lost; else its share."""
 
 
 class Tls(Strict):
@@ -102,10 +143,40 @@ class Node(Strict):
     """How many GPUs should be there."""
     gpu_model: str = ""
     """Such as H100 SXM5 80GB."""
+    max_watts: Watts | None = None
+    """The most it draws at its inlets, by its nameplate, its maker's planning tool or measurement."""
+    rest_watts: Watts | None = None
+    """The most it draws at its inlets beside its GPUs: processors, memory, fans, baseboard. Measured P99.9 is good."""
     bmc: Bmc | None = None
     """Its management controller, if Wattstat shall read it."""
     agent: Agent | None = None
     """Its agent, if one runs there."""
+
+
+class Load(Strict):
+    """What draws power and takes no cap: a switch, storage, a pump. Breakers are charged with its most, always."""
+
+    name: str
+    """Unique among the loads."""
+    max_watts: Watts
+    """The most it draws."""
+    kind: Literal["switch", "storage", "server", "cooling", "other"] = "other"
+    """What it is."""
+    rack: str = ""
+    """The rack it stands in; it hangs on the rack's breakers unless it has its own."""
+    breakers: tuple[str, ...] = ()
+    """Names of the breakers it hangs on, where they are not its rack's. On several feeds each carries it whole."""
+
+
+class Group(Strict):
+    """Servers that people speak of together: a tenant's, a partition's, a training pool. Groups may overlap."""
+
+    name: str
+    """Unique among the groups."""
+    nodes: tuple[str, ...]
+    """Names of its servers."""
+    budget_watts: Watts | None = None
+    """What they may draw together, if somebody set a limit."""
 
 
 class Inventory(Strict):
@@ -119,6 +190,12 @@ class Inventory(Strict):
     """The racks."""
     nodes: tuple[Node, ...] = ()
     """The servers."""
+    rows: tuple[Row, ...] = ()
+    """Rows of racks that have a limit."""
+    loads: tuple[Load, ...] = ()
+    """What takes no cap: switches, storage."""
+    groups: tuple[Group, ...] = ()
+    """Servers that budgets and policies name together."""
 
     def rack_of(self, node: str) -> str:
         """The rack of a node, empty where it is not known."""
@@ -142,15 +219,33 @@ class NodeEntry(Node):
     """How many of them stand in each of `racks`, one above the other."""
 
 
+class LoadEntry(Load):
+    """What takes no cap, or with a pattern as its name (`sw[01-16]`) many alike."""
+
+    racks: str | tuple[str, ...] = ()
+    """Racks to fill in order, such as r[01-16]; instead of `rack`."""
+    per_rack: Annotated[int, Field(ge=1)] | None = None
+    """How many of them stand in each of `racks`."""
+
+
+class GroupEntry(Group):
+    """A group of servers."""
+
+    nodes: tuple[str, ...] = Field(examples=[["gpu[01-24]"]])
+    """Names of its servers, or patterns of names."""
+
+
 class InventoryFile(Inventory):
-    """All of `inventory.yaml`. Names of breakers and racks may be patterns too. Relative paths are seen from its folder."""
+    """All of `inventory.yaml`. All names may be patterns. Relative paths are seen from its folder."""
 
     breakers: tuple[Breaker, ...] = Field(
         default=(),
         examples=[
             [
-                {"name": "r[01-16]-a", "limit_watts": 34500, "feed": "A"},
-                {"name": "r[01-16]-b", "limit_watts": 34500, "feed": "B"},
+                {"name": "main-a", "limit_watts": 500000, "feed": "A", "curve": "main"},
+                {"name": "main-b", "limit_watts": 500000, "feed": "B", "curve": "main"},
+                {"name": "r[01-16]-a", "limit_watts": 34500, "feed": "A", "upstream": "main-a"},
+                {"name": "r[01-16]-b", "limit_watts": 34500, "feed": "B", "upstream": "main-b"},
             ]
         ],
     )
@@ -179,3 +274,14 @@ class InventoryFile(Inventory):
         ],
     )
     """The servers."""
+    rows: tuple[Row, ...] = Field(default=(), examples=[[{"name": "1", "budget_watts": 480000}]])
+    """Rows of racks that have a limit."""
+    loads: tuple[LoadEntry, ...] = Field(
+        default=(),
+        examples=[[{"name": "leaf[01-16]", "kind": "switch", "max_watts": 1500, "racks": "r[01-16]", "per_rack": 1}]],
+    )
+    """What takes no cap: switches, storage."""
+    groups: tuple[GroupEntry, ...] = Field(
+        default=(), examples=[[{"name": "training", "nodes": ["gpu[01-24]"], "budget_watts": 200000}]]
+    )
+    """Servers that budgets and policies name together."""

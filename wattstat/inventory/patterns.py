@@ -42,10 +42,38 @@ def expand(pattern: str) -> list[Named]:
 
 def write_out(document: Document) -> Document:
     """The document with every pattern replaced by the entries that it stands for. Entries keep the lines of their pattern."""
-    for kind in ("breakers", "racks", "nodes"):
+    for kind in ("breakers", "racks", "nodes", "rows", "loads", "groups"):
         if isinstance(document.data.get(kind), list):  # else absent, or refused later with the right words
             document = _written_out(document, kind)
-    return document
+    return _members_written_out(document)
+
+
+def _members_written_out(document: Document) -> Document:
+    """Patterns among the servers of groups. Where a pattern stood, its names stand."""
+    groups = document.data.get("groups")
+    if not isinstance(groups, list):
+        return document
+    places, problems = dict(document.places), list(document.problems)
+    written: list[Any] = []
+    for position, group in enumerate(groups):
+        members = group.get("nodes") if isinstance(group, dict) else None
+        if not isinstance(members, list):
+            written.append(group)
+            continue
+        names: list[Any] = []
+        for order, member in enumerate(members):
+            where = document.place(("groups", position, "nodes", order))
+            try:
+                made = [named.name for named in expand(member)] if isinstance(member, str) else [member]
+            except ValueError as err:
+                what, _, expected = str(err).partition("; expected ")
+                setting = f"groups[{group.get('name', position)}].nodes[{order}]"
+                problems.append(Problem(place=where, setting=setting, what=what, expected=expected))
+                continue
+            places.update({("groups", position, "nodes", len(names) + offset): where for offset in range(len(made))})
+            names += made
+        written.append({**group, "nodes": names})
+    return replace(document, data={**document.data, "groups": written}, places=places, problems=tuple(problems))
 
 
 def _written_out(document: Document, kind: str) -> Document:
