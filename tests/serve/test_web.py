@@ -56,7 +56,9 @@ def live():
 
 @pytest.fixture
 async def client(live):
-    async with serving(application(EmptyStore(), live, Config())) as url, aiohttp.ClientSession(url) as session:
+    # Who may nothing is told no more than that; what is not there is told to who may all.
+    config = Config.model_validate({"access": {"local_role": "approver"}})
+    async with serving(application(EmptyStore(), live, config)) as url, aiohttp.ClientSession(url) as session:
         yield session
 
 

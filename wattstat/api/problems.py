@@ -17,17 +17,31 @@ from wattstat.api.live import CoreUnavailable
 class Problem(Exception):
     """What went wrong, for whoever called: HTTP status, a short title, and the detail (what was expected, what to do)."""
 
-    def __init__(self, status: int, title: str, detail: str) -> None:
+    def __init__(
+        self,
+        status: int,
+        title: str,
+        detail: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        more: Mapping[str, Any] | None = None,
+    ) -> None:
+        """`more` are further members of the document."""
         super().__init__(detail)
         self.status = status
         self.title = title
         self.detail = detail
+        self.headers = headers
+        self.more = dict(more or {})
 
 
 def problem_response(problem: Problem, headers: Mapping[str, str] | None = None) -> JSONResponse:
     """A problem document."""
-    document = {"type": "about:blank", "title": problem.title, "status": problem.status, "detail": problem.detail}
-    return JSONResponse(document, status_code=problem.status, media_type="application/problem+json", headers=headers)
+    told = {"type": "about:blank", "title": problem.title, "status": problem.status, "detail": problem.detail}
+    document = {**told, **problem.more}
+    return JSONResponse(
+        document, status_code=problem.status, media_type="application/problem+json", headers=headers or problem.headers
+    )
 
 
 def install(app: FastAPI) -> None:

@@ -59,3 +59,8 @@ class Access(Strict):
     """Whether callers from other machines may look without a token."""
     session_hours: Annotated[float, Field(gt=0)] = 12
     """How long a login on the pages lasts."""
+
+    @property
+    def somebody_can_log_in(self) -> bool:
+        """Whether there is a way in for callers from other machines."""
+        return bool(self.tokens) or self.tokens_file is not None or self.proxy is not None

@@ -75,6 +75,9 @@ class Core(Strict):
 
     listen: Listen = "127.0.0.1:9838"
     """Where it serves machines: `/metrics`, `/probe`, `/sd`, health and the live calls."""
+    key_file: Path | None = None
+    """File with the key by which core knows its web process, both need the same; unless given, it is `core.key` in `data_dir`,
+    made by whoever comes first."""
 
 
 class Web(Strict):

@@ -66,7 +66,7 @@ def run_web(path: Path | None, *, insecure: bool) -> None:
     config = _checked(path, insecure=insecure)
 
     async def run() -> None:
-        await web.run(config, stop_event())
+        await web.run(config, stop_event(), insecure=insecure)
 
     asyncio.run(run())
 
@@ -75,5 +75,10 @@ def _checked(path: Path | None, *, insecure: bool) -> Config:
     """The configuration, refused where it would let strangers in."""
     config = load(path)
     require_loopback(parse_listen(config.core.listen), setting="core.listen", insecure=insecure or config.web.insecure)
-    require_loopback(parse_listen(config.web.listen), setting="web.listen", insecure=insecure or config.web.insecure)
+    require_loopback(
+        parse_listen(config.web.listen),
+        setting="web.listen",
+        insecure=insecure or config.web.insecure,
+        guarded=config.access.somebody_can_log_in,
+    )
     return config

@@ -60,13 +60,19 @@ def parse_listen(listen: str) -> Address:
     return Address(host or "0.0.0.0", int(port))  # noqa: S104 - what an empty host means; loopback rules are checked elsewhere
 
 
-def require_loopback(address: Address, *, setting: str, insecure: bool) -> None:
-    """Refuse to listen beyond loopback without authentication, unless somebody wrote that it may be so."""
-    if not address.is_loopback and not insecure:
-        raise ListenError(
-            f"{setting}: {address.host}:{address.port} can be reached from other machines and nobody would have to log in; "
-            f"listen on 127.0.0.1 behind a reverse proxy, or say `insecure: true` if the network is trusted"
-        )
+def require_loopback(address: Address, *, setting: str, insecure: bool, guarded: bool = False) -> None:
+    """Refuse to listen beyond loopback without authentication (`guarded`), unless somebody wrote that it may be so."""
+    if address.is_loopback or insecure or guarded:
+        return
+    how = (
+        "make a token (`wattstat token NAME --role ROLE`) and list it under access.tokens, or name a proxy under access.proxy"
+        if setting.startswith("web")
+        else "listen on 127.0.0.1 behind a reverse proxy"
+    )
+    raise ListenError(
+        f"{setting}: {address.host}:{address.port} can be reached from other machines and nobody would have to log in; "
+        f"{how}, or say `insecure: true` if the network is trusted"
+    )
 
 
 def require_free(address: Address, *, setting: str) -> None:

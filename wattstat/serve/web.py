@@ -14,9 +14,11 @@ import dashboard.app
 import wattstat
 from energy.http import routes, services_routes
 from energy.reports.inference import InferenceReports
-from wattstat.api import docs_page, live_routes, problems, prometheus
+from wattstat import corecall
+from wattstat.api import access, docs_page, live_routes, power_routes, problems, prometheus
 from wattstat.api.energy import EnergyReports
 from wattstat.api.live import Live
+from wattstat.api.power_calls import PowerCalls
 from wattstat.config import Config
 from wattstat.serve.ledger import ledger_reports, site_zone
 from wattstat.serve.process import parse_listen
@@ -32,8 +34,19 @@ def core_url(config: Config) -> str:
     return config.web.core_url or parse_listen(config.core.listen).url
 
 
-def application(store: Store, live: Live, config: Config, reports: EnergyReports | None = None) -> FastAPI:
-    """The whole site: what is asked for by `/api`, by Prometheus' paths, and by people. `reports`: None without a ledger."""
+def application(
+    store: Store,
+    live: Live,
+    config: Config,
+    reports: EnergyReports | None = None,
+    *,
+    power: PowerCalls | None = None,
+    insecure: bool = False,
+) -> FastAPI:
+    """The whole site: what is asked for by `/api`, by Prometheus' paths, and by people. `reports`: None without a ledger.
+
+    `insecure`: strangers may look where nobody could log in.
+    """
     app = FastAPI(
         title="Wattstat",
         version=wattstat.__version__,
@@ -46,30 +59,38 @@ def application(store: Store, live: Live, config: Config, reports: EnergyReports
     app.include_router(live_routes.router(live))
     app.include_router(live_routes.forwarding(live))
     app.include_router(prometheus.router(store))
+    if power is not None:
+        app.include_router(power_routes.router(power))
     if reports is not None:
         books = reports.reports if isinstance(reports, InferenceReports) else reports
         app.include_router(routes.router(reports, config.energy, learn_from=books, zone=site_zone(config)))
         app.include_router(services_routes.router(reports, store, zone=site_zone(config)))
     docs_page.install(app)
+    who = access.identity(config.access, config.data_dir, open_to_viewers=insecure and not config.access.somebody_can_log_in)
+    access.add_routes(app, who)
     dashboard.app.create(app, store, live, reports=reports)
+    access.guard(app, who)
     return app
 
 
-async def run(config: Config, stop: asyncio.Event) -> None:
+async def run(config: Config, stop: asyncio.Event, *, insecure: bool = False) -> None:
     """Serve until `stop` is set; then flush the store and return."""
     store = open_store(config)
     live = Live(core_url(config))
+    power = PowerCalls(core_url(config), corecall.key_path(config.data_dir, config.core.key_file))
     reports = ledger_reports(config) if config.energy.enabled else None
     answering = InferenceReports(reports=reports, store=store, loop=asyncio.get_running_loop()) if reports is not None else None
     address = parse_listen(config.web.listen)
     server = _Server(
         uvicorn.Config(
-            application(store, live, config, answering),
+            application(store, live, config, answering, power=power, insecure=insecure or config.web.insecure),
             host=address.host,
             port=address.port,
             log_level="warning",
             access_log=False,
             timeout_graceful_shutdown=3,
+            proxy_headers=False,  # uvicorn would believe them; whom to believe is access's matter
+            server_header=False,
         )
     )
     try:
@@ -83,6 +104,7 @@ async def run(config: Config, stop: asyncio.Event) -> None:
             await serving
     finally:
         await live.close()
+        await power.close()
         await store.close()
         if reports is not None:
             reports.close()
