@@ -74,7 +74,7 @@ class Trail:
                 self._forget()
                 what = err.strerror or str(err)
                 raise AuditError(
-                    f"{self.folder}: the audit trail cannot be written ({what}); nothing is changed at any device until it can: "
+                    f"{self.folder}: the audit trail cannot be written ({what}); no device is changed until it can: "
                     "make room on the disk, or check the folder's permissions"
                 ) from err
             except ValueError as err:
