@@ -80,6 +80,7 @@ def write_agent(directory: Path, server: Server, port: int) -> None:
         "sysfs": str(directory / "sysfs" / server.name),
         "proc": str(directory / "proc" / server.name),
         "spool": str(directory / "spool" / server.name),
+        "cap_state": str(directory / "caps" / server.name),
     }
     as_yaml(directory / "agents" / f"{server.name}.yaml", {"agent": agent})
 

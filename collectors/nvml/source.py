@@ -66,6 +66,7 @@ class NvmlSource(Source[Readings]):
     _started_for_lost: float = field(init=False)
     _workers: dict[str, Worker] = field(init=False)
     _boundary_worker: Worker = field(init=False)
+    _power: dict[str, tuple[float | None, float | None]] = field(default_factory=dict)
     _restart_wanted: str = ""
 
     def __post_init__(self) -> None:
@@ -92,6 +93,10 @@ class NvmlSource(Source[Readings]):
         """These GPUs' energy counters, read at once beside all tiers. Raises `Unreachable` when NVML does not answer."""
         return await self._boundary_worker.run(lambda: self._counters(uuids))
 
+    def power_of(self, uuid: str) -> tuple[float | None, float | None]:
+        """A GPU's power in watts as the fast tier read it last, and when by the monotonic clock; None where it never did."""
+        return self._power.get(uuid, (None, None))
+
     def parse(self, tier: str, documents: Mapping[str, Any]) -> Readings:
         """Typed readings; documents are (identity, document) by UUID."""
         parser = _PARSERS[tier]
@@ -115,6 +120,8 @@ class NvmlSource(Source[Readings]):
             kept = self.kept[reading.identity.uuid]
             kept.energy.see(reading.energy_joules, self.monotonic() if reading.at is None else reading.at)
             kept.pcie.see(reading.gpm_window)
+            power = reading.power_watts
+            self._power[reading.identity.uuid] = power.get(("1s", "gpu"), power.get(("instant", "gpu"))), reading.at
             return samples.fast(self.target, reading, kept)
         if isinstance(reading, medium.MediumReading):
             return samples.medium(self.target, reading)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -24,7 +25,7 @@ class Node:
 
     def __init__(self, state: StateFile, folder: Path, **settings: Any) -> None:
         self.state, self.clock, self.wall = state, Clock(), Clock()
-        settings = {"node": "n1", "sysfs": folder / "sys", "spool": folder / "spool"} | settings
+        settings = {"node": "n1", "sysfs": folder / "sys", "spool": folder / "spool", "cap_state": folder / "caps"} | settings
         self.config = Config(agent=AgentSettings(**settings))
         self.agent = Agent.build(self.config, clock=self.wall, monotonic=self.clock)
         self.agent.boundary_seconds = 10.0  # a busy machine is no slow driver
@@ -64,6 +65,11 @@ class Node:
         async with aiohttp.ClientSession() as session, session.post(self.url + path, json=body, headers=headers) as answer:
             return answer.status, await answer.text()
 
+    async def cap(self, *, fence: int, holder: str = "a", **order: Any) -> tuple[int, dict[str, Any]]:
+        """An order to the guarded endpoint."""
+        status, text = await self.post("/cap", {"fence": fence, "holder": holder, **order})
+        return status, json.loads(text)
+
 
 @asynccontextmanager
 async def served(state: StateFile, folder: Path, **settings: Any) -> AsyncIterator[Node]:
@@ -77,4 +83,5 @@ async def served(state: StateFile, folder: Path, **settings: Any) -> AsyncIterat
         yield node
     finally:
         await runner.cleanup()
+        node.agent.caps.stop()
         await node.nvml.close()

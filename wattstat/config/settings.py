@@ -234,6 +234,12 @@ class Agent(Strict):
     spool: Path | None = None
     """Folder for the starts and ends of jobs that core has not read yet; `/var/lib/wattstat-agent/spool` where that may be
     written, else `spool` in `data_dir`, unless given."""
+    caps: bool = True
+    """Lets core set power limits and clocks of the GPUs, if it has the token or runs on this machine as root or as the agent's
+    user. Setting them takes root or CAP_SYS_ADMIN besides."""
+    cap_state: Path | None = None
+    """Folder for what must outlive the agent to keep caps safe: the highest fencing token, the operator's own limits, the safe
+    caps; `/var/lib/wattstat-agent/caps` where that may be written, else `caps` in `data_dir`, unless given."""
 
 
 class Config(Strict):

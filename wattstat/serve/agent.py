@@ -33,6 +33,10 @@ from wattstat.config import Config
 from wattstat.exposition import Exposition
 from wattstat.hall import Block, BlockKey, Hall, Snapshot
 from wattstat.journal import Edge
+from wattstat.serve.cap.boards import Boards
+from wattstat.serve.cap.guard import Guard
+from wattstat.serve.cap.record import Store
+from wattstat.serve.cap.record import folder_of as folder_of_caps
 from wattstat.serve.journal.boundaries import Boundaries, Placed
 from wattstat.serve.journal.boundary import Told, named_gpus
 from wattstat.serve.journal.keeper import Journal
@@ -96,6 +100,7 @@ class Agent:
     hall: Hall
     runner: Runner
     journal: Journal
+    caps: Guard
     token: str | None = None
     gpus: nvml.NvmlSource | None = None
     boundary_seconds: float = BOUNDARY_SECONDS
@@ -115,7 +120,15 @@ class Agent:
             node=node, every_seconds=config.agent.every_seconds, boundaries=boundaries, clock=clock, monotonic=monotonic
         )
         token = read_token(config.agent.token_file)
-        return cls(config=config, node=node, hall=hall, runner=runner, journal=journal, token=token, clock=clock)
+        caps = Guard(
+            node=node,
+            boot=journal.boot,
+            store=Store(folder=folder_of_caps(config)),
+            boards=Boards(monotonic=monotonic),
+            clock=clock,
+            monotonic=monotonic,
+        )
+        return cls(config=config, node=node, hall=hall, runner=runner, journal=journal, caps=caps, token=token, clock=clock)
 
     def metrics(self) -> bytes:
         """The exposition of this moment, from what was collected last."""
@@ -148,7 +161,7 @@ class Agent:
         """Let a source write into the journal, if it is one that does."""
         if isinstance(source, nvml.NvmlSource):
             holders = Holders(proc=self.config.agent.proc, job_of=self.journal.boundaries.job_of)
-            self.gpus = source
+            self.gpus = self.caps.boards.source = source
             source.journal = nvml.NodeMeter(
                 every_seconds=self.config.agent.every_seconds, write=self.journal.write_gpus, holders=holders
             )
@@ -198,12 +211,15 @@ async def run(config: Config, stop: asyncio.Event, *, sources: Sequence[Source[A
             agent.feed_journal(source)
             await agent.runner.add(source)
             beats.append(asyncio.create_task(watch(agent.runner, source)))
+        if config.agent.caps:
+            beats.append(asyncio.create_task(agent.caps.watch()))
         log.info("agent runs", node=agent.node, listen=config.agent.listen, sources=[source.collector for source in found])
         await _until(stop, beats)
     finally:
         for task in beats:
             task.cancel()
         await asyncio.gather(*beats, return_exceptions=True)
+        agent.caps.stop()
         await agent.runner.stop()
         await server.cleanup()
         log.info("agent stopped")

@@ -1,11 +1,9 @@
-"""The agent's HTTP calls: for Prometheus, for core, and for prologs.
-
-Whatever comes to change a device will stand beside them, guarded.
-"""
+"""The agent's HTTP calls: for Prometheus, for core, and for prologs. Those that change a device stand in `cap/`, guarded."""
 
 from __future__ import annotations
 
 import asyncio
+import functools
 import hmac
 import json
 import math
@@ -16,13 +14,15 @@ from aiohttp.typedefs import Handler, Middleware
 
 from wattstat.exposition import CONTENT_TYPE
 from wattstat.serve.agent import Agent
+from wattstat.serve.cap.http import routes as cap_routes
 from wattstat.serve.journal.boundary import InvalidBoundary, told
 from wattstat.serve.journal.peer import user_of
 
 _WORTH_PACKING = 4096  # bytes
 _MOST_BYTES = 65536
-# A liveness probe has no token, and learns nothing; who may tell boundaries is looked at more closely.
-_OPEN = frozenset({"/-/healthy", "/boundary"})
+_WHO_MAY = "root or the agent's user on this machine, or with the token of agent.token_file"
+# A liveness probe has no token, and learns nothing; who may tell boundaries or set caps is looked at more closely.
+_OPEN = frozenset({"/-/healthy", "/boundary", "/cap"})
 
 
 def application(agent: Agent) -> web.Application:
@@ -48,7 +48,7 @@ def application(agent: Agent) -> web.Application:
         return response
 
     async def boundary(request: web.Request) -> web.Response:
-        _check_teller(request, agent.token)
+        _check_teller(agent.token, request)
         try:
             told_boundary = told(await request.json())
         except InvalidBoundary as error:
@@ -66,6 +66,12 @@ def application(agent: Agent) -> web.Application:
             web.get("/readings", readings),
             web.get("/journal", journal),
             web.post("/boundary", boundary),
+            *cap_routes(
+                agent.caps,
+                functools.partial(_check_viewer, agent.token),
+                functools.partial(_check_orderer, agent.token),
+                enabled=agent.config.agent.caps,
+            ),
         ]
     )
     return app
@@ -85,16 +91,27 @@ def _number(request: web.Request, name: str) -> float | None:
     return value
 
 
-def _check_teller(request: web.Request, token: str | None) -> None:
-    """Who may tell of jobs: root and the agent's own user on this machine, and who has the token. Jobs' owners may not."""
+def _check_teller(token: str | None, request: web.Request) -> None:
+    if not _may_act(request, token):
+        raise web.HTTPForbidden(text=f"boundaries are told by {_WHO_MAY}\n")
+
+
+def _check_orderer(token: str | None, request: web.Request) -> None:
+    if not _may_act(request, token):
+        raise web.HTTPForbidden(text=f"caps are set by {_WHO_MAY}\n")
+
+
+def _check_viewer(token: str | None, request: web.Request) -> None:
+    if token is not None and not _may_act(request, token):
+        raise web.HTTPUnauthorized(text="the bearer token is missing or wrong\n", headers={"WWW-Authenticate": "Bearer"})
+
+
+def _may_act(request: web.Request, token: str | None) -> bool:
+    """Whether somebody may tell of jobs, or set caps: root and the agent's own user on this machine, and who has the token."""
     if token is not None and _has_token(request, token):
-        return
+        return True
     peer, ours = (request.get_extra_info(name) for name in ("peername", "sockname"))
-    if peer and ours and user_of((peer[0], peer[1]), (ours[0], ours[1])) in {0, os.geteuid()}:
-        return
-    raise web.HTTPForbidden(
-        text="boundaries are told by root or the agent's user on this machine, or with the token of agent.token_file\n"
-    )
+    return bool(peer and ours) and user_of((peer[0], peer[1]), (ours[0], ours[1])) in {0, os.geteuid()}
 
 
 def _has_token(request: web.Request, token: str) -> bool:
