@@ -14,6 +14,8 @@ from typing import Any
 from power.model import ActuatorError, Device, DeviceCaps, Fence, NodeOrder, Outcome, Receipt, Way
 
 PATH = "/cap"
+# Agents read power once a second. What has not been read for three is not known.
+FRESH_SECONDS = 3.0
 _OUTCOMES = {each.value: each for each in Outcome}
 
 Ask = Callable[[str, str, Mapping[str, Any] | None], Awaitable[tuple[int, Any]]]
@@ -28,8 +30,6 @@ class NodeCaps:
     fence: int
     holder: str
     boot: str
-    power_age_seconds: tuple[float, ...]
-    """Of each GPU; infinite where power was never read."""
     fired_at: float | None = None
     """When the dead-man acted, if core was silent for that long."""
     detail: str = ""
@@ -45,24 +45,36 @@ class StaleToken(ActuatorError):
 
 @dataclass(kw_only=True)
 class Keepalive:
-    """The word of life to one agent, and its view in return. One body is made as long as nothing in it changes."""
+    """The word of life to one agent, and its view in return. The body is made anew only when something in it changes."""
 
     node: str
     ask: Ask
     dead_man_seconds: float = 60.0
-    _said: tuple[Fence | None, Mapping[str, float] | None] = (None, None)
+    on_stale: Callable[[str, int], None] | None = None
+    """Told the node and the higher token that its agent has seen: whoever leads by a lower one leads no longer."""
+    newest: NodeCaps | None = None
+    _said: tuple[int, str, Mapping[str, float]] | None = None
     _body: Mapping[str, Any] = field(default_factory=dict)
 
-    async def beat(self, fence: Fence, safe_watts: Mapping[str, float]) -> NodeCaps:
-        """Tell the agent that we live, and what is safe without us. Raises `StaleToken`, `ActuatorError`."""
-        said_fence, said_safe = self._said
-        if said_fence is None or said_fence.token != fence.token or said_safe is not safe_watts:
-            self._body = _body(fence) | {
-                "dead_man_seconds": self.dead_man_seconds,
-                "safe_watts": {uuid: watts for uuid, watts in safe_watts.items() if math.isfinite(watts)},
-            }
-            self._said = fence, safe_watts
-        return node_caps(self.node, await answered(self.node, self.ask, "POST", self._body))
+    async def beat(self, fence: Fence | None, safe_watts: Mapping[str, float]) -> tuple[DeviceCaps, ...]:
+        """Tell the agent that we live, and what is safe without us; without a fence only look. Raises `ActuatorError`.
+
+        An agent that has seen a higher token shows its view all the same.
+        """
+        if fence is None:
+            self.newest = node_caps(self.node, await answered(self.node, self.ask, "GET", None))
+            return self.newest.gpus
+        if self._said != (fence.token, fence.holder, safe_watts):
+            self._said = fence.token, fence.holder, dict(safe_watts)
+            safe = {uuid: float(watts) for uuid, watts in safe_watts.items() if math.isfinite(watts)}
+            self._body = _body(fence) | {"dead_man_seconds": self.dead_man_seconds, "safe_watts": safe}
+        try:
+            self.newest = node_caps(self.node, await answered(self.node, self.ask, "POST", self._body))
+        except StaleToken as error:
+            self.newest = error.answer
+            if self.on_stale is not None:
+                self.on_stale(self.node, error.answer.fence)
+        return self.newest.gpus
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -143,7 +155,6 @@ def node_caps(node: str, document: Mapping[str, Any]) -> NodeCaps:
     """The view in an answer. Entries that are no GPUs are left out, numbers that are none are not known."""
     entries = document.get("gpus")
     gpus = [each for each in entries if isinstance(each, Mapping) and each.get("uuid")] if isinstance(entries, list) else []
-    ages = tuple(_number(each.get("power_age_seconds")) for each in gpus)
     dead_man = document.get("dead_man")
     fence = document.get("fence")
     return NodeCaps(
@@ -151,13 +162,14 @@ def node_caps(node: str, document: Mapping[str, Any]) -> NodeCaps:
         fence=fence if isinstance(fence, int) else -1,
         holder=_text(document.get("holder")),
         boot=_text(document.get("boot")),
-        power_age_seconds=tuple(math.inf if age is None else age for age in ages),
         fired_at=_number(dead_man.get("fired_at")) if isinstance(dead_man, Mapping) else None,
         detail=_text(document.get("detail")),
     )
 
 
 def _caps(node: str, gpu: Mapping[str, Any]) -> DeviceCaps:
+    age = _number(gpu.get("power_age_seconds"))
+    is_fresh = age is not None and age <= FRESH_SECONDS
     return DeviceCaps(
         device=Device(node, _text(gpu["uuid"])),
         way=Way.NVML,
@@ -166,7 +178,7 @@ def _caps(node: str, gpu: Mapping[str, Any]) -> DeviceCaps:
         min_watts=_number(gpu.get("min_watts")),
         max_watts=_number(gpu.get("max_watts")),
         default_watts=_number(gpu.get("default_watts")),
-        power_watts=_number(gpu.get("power_watts")),
+        power_watts=_number(gpu.get("power_watts")) if is_fresh else None,
         clock_mhz=_number(gpu.get("clock_mhz")),
         index=str(gpu.get("index", "")),
         model=_text(gpu.get("model")),
