@@ -85,5 +85,5 @@ async def test_a_gpu_that_the_answer_forgets_is_not_confirmed():
 
 async def test_a_refusal_says_what_to_do():
     agent = Agent(403, "caps are set by root or the agent's user on this machine\n")
-    with pytest.raises(ActuatorError, match="agent.token_file"):
+    with pytest.raises(ActuatorError, match="token_file"):
         await AgentActuator(node="n1", ask=agent.ask).read()
