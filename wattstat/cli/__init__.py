@@ -17,6 +17,7 @@ from wattstat.cli.output import FAILED
 from wattstat.cli.plan import plan
 from wattstat.cli.serve import core, serve, web
 from wattstat.cli.targets import targets
+from wattstat.cli.token import token
 from wattstat.document import InvalidDocument
 from wattstat.serve.process import CannotStart
 from wattstat.store.protocol import StoreError
@@ -47,6 +48,7 @@ app.command()(init)
 app.command()(check_config)
 app.command()(metrics)
 app.command()(targets)
+app.command()(token)
 app.add_typer(jobs.app, name="jobs")
 app.add_typer(energy.app, name="energy")
 app.command()(plan)
