@@ -12,7 +12,8 @@ import numpy as np
 from power.model import Device, DeviceCaps, Fleet, Limit, Tree
 from power.tree.assumed import AC_LOSS, gpu_limit, server_rest
 from power.tree.paths import Paths
-from wattstat.inventory import Inventory, Node
+from power.tree.trips import CURVES, Breakers, Curve, Points
+from wattstat.inventory import Breaker, Inventory, Node
 
 
 class _Draw(NamedTuple):
@@ -93,6 +94,22 @@ def tree(inventory: Inventory, *, trip_safe_ratio: float = 1.0) -> Tree:
         fixed_watts=np.array([limit.fixed_watts for limit in limits]),
         trip_safe_watts=np.array([np.inf if limit.trip_safe_watts is None else limit.trip_safe_watts for limit in limits]),
     )
+
+
+def breakers(inventory: Inventory, tree: Tree) -> Breakers:
+    """The breakers of an inventory, cold, with their curves. Their loads are `tree.load(…)[list(limit_rows)]`."""
+    rows = {limit.name: row for row, limit in enumerate(tree.limits) if limit.kind == "breaker"}
+    return Breakers(
+        names=tuple(breaker.name for breaker in inventory.breakers),
+        limit_rows=tuple(rows[breaker.name] for breaker in inventory.breakers),
+        rating_watts=np.array([breaker.limit_watts for breaker in inventory.breakers], np.float64),
+        curves=tuple(_curve(breaker) for breaker in inventory.breakers),
+    )
+
+
+def _curve(breaker: Breaker) -> Curve:
+    points = tuple((point.ratio, point.seconds) for point in breaker.trip_points)
+    return Points(points) if points else CURVES[breaker.curve]
 
 
 def _limits(inventory: Inventory, paths: Paths, trip_safe_ratio: float) -> Iterator[Limit]:
