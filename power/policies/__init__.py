@@ -1,1 +1,1 @@
-"""What people want: policies, when they hold, what they ask of devices, who approved them."""
+"""What people want: policies, holds and emergencies, and what they ask of every device at one moment."""
