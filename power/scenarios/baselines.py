@@ -54,6 +54,13 @@ class Baseline:
         """The GPU limits that keep servers at these watts."""
         return (node_watts - self._hall.rest_watts) / self._hall.gpus
 
+    def _equal_share(self) -> tuple[Floats, Floats]:
+        """The GPU limit that everyone has when a row's budget is split evenly, and the sum of such limits by row."""
+        hall = self._hall
+        servers = np.bincount(hall.row_of_node, minlength=hall.rows)
+        equal = self._node_caps(hall.row_budget_watts / servers)
+        return equal[hall.row_of_node], equal * servers
+
 
 class NoControl(Baseline):
     """Nobody does anything."""
@@ -72,9 +79,7 @@ class EqualStatic(Baseline):
 
     def act(self, seen: Seen, devices: Devices) -> None:
         """Once; repeated only where it is not in force."""
-        hall = self._hall
-        room = hall.row_budget_watts / np.bincount(hall.row_of_node, minlength=hall.rows)
-        self._send(devices, self._node_caps(room)[hall.row_of_node])
+        self._send(devices, self._equal_share()[0])
 
 
 class ThreeBand(Baseline):

@@ -87,38 +87,48 @@ class Eargm(Baseline):
     """EAR's global manager, hard mode: every 120 s what nodes do not use goes to greedy ones (from its source, 23c1d334)."""
 
     name = "EARGM"
-    period_seconds = 120.0
+    cycle_seconds = 120.0
     greedy_ratio = 0.97
+
+    def __init__(self, hall: Layout, priority: Floats, *, floor_ratio: float = 0.5) -> None:
+        super().__init__(hall, priority, floor_ratio=floor_ratio)
+        self._most = np.zeros(hall.nodes)
+        self._due = 0.0
 
     def act(self, seen: Seen, devices: Devices) -> None:
         """Defaults first; nodes at their cap get an equal share of what is free; too little is taken from extras evenly.
 
-        A node that did not answer stops the whole cycle, as in the source.
+        A node that did not answer stops the whole cycle, as in the source. Each node's own daemon looks every second and tells
+        whether it was held back.
         """
-        hall = self._hall
+        self._most = np.fmax(self._most, seen.gpu_watts.max(axis=1))
+        if seen.now < self._due:
+            return
+        is_first = not self._due
+        self._due = seen.now + self.cycle_seconds
         if (seen.node_age > 5).any():
             return
-        default = np.floor(hall.row_budget_watts / np.bincount(hall.row_of_node, minlength=hall.rows))[hall.row_of_node]
-        granted = np.maximum(hall.rest_watts + hall.gpus * self._sent, default if seen.now < self.period_seconds * 1.5 else 0)
-        if seen.now < self.period_seconds * 1.5:
-            granted = default
-        greedy = seen.node_watts >= self.greedy_ratio * granted
-        needed = np.where(greedy, np.maximum(granted, default), np.minimum(granted, np.maximum(seen.node_watts * 1.05, 0)))
-        free = hall.row_budget_watts - hall.by_row(needed)
+        hall = self._hall
+        default, row_watts = self._equal_share()
+        granted = default if is_first else self._sent
+        greedy = self._most >= self.greedy_ratio * granted
+        needed = np.where(greedy, np.maximum(granted, default), np.minimum(granted, 1.05 * self._most))
+        self._most = np.zeros(hall.nodes)
+        free = row_watts - hall.by_row(needed)
         hungry = np.maximum(hall.by_row(greedy.astype(float)), 1)
         needed = needed + np.where(greedy, np.maximum(free / hungry, 0)[hall.row_of_node], 0)
         extra = np.maximum(needed - default, 0)
-        over = np.maximum(hall.by_row(needed) - hall.row_budget_watts, 0)
+        over = np.maximum(hall.by_row(needed) - row_watts, 0)
         total = np.maximum(hall.by_row(extra), 1)
         needed = needed - extra * np.minimum(over / total, 1)[hall.row_of_node]
-        self._send(devices, np.maximum(self._node_caps(needed), self._floor))
+        self._send(devices, np.maximum(needed, self._floor))
 
 
 class SlurmLike(Baseline):
     """Slurm's power plugin with `job_level`, for GPUs: every 30 s caps follow use; a young job's nodes get the most."""
 
     name = "Slurm-like"
-    period_seconds = 30.0
+    cycle_seconds = 30.0
     lower, upper = 0.90, 0.95
     decrease, increase = 0.5, 0.2
     young_seconds = 300.0
@@ -128,27 +138,31 @@ class SlurmLike(Baseline):
         self._job = np.full(hall.nodes, -1) if job is None else job
         self._busy_since = np.full(hall.nodes, np.inf)
         self._first = True
+        self._samples: list[Floats] = []
+        self._due = 0.0
 
     def act(self, seen: Seen, devices: Devices) -> None:
-        """One cycle."""
+        """One cycle, on the mean power since the last."""
+        self._samples.append(seen.gpu_watts.mean(axis=1))
+        if seen.now < self._due:
+            return
+        self._due = seen.now + self.cycle_seconds
+        mean = np.mean(self._samples, axis=0)
+        self._samples = []
         hall = self._hall
-        top = hall.rest_watts + hall.gpus * hall.gpu_max_watts
-        low = hall.rest_watts + hall.gpus * self._floor
-        share = (hall.row_budget_watts / np.bincount(hall.row_of_node, minlength=hall.rows))[hall.row_of_node]
-        cap = share if self._first else hall.rest_watts + hall.gpus * self._sent
+        top, low = hall.gpu_max_watts, self._floor
+        share, row_watts = self._equal_share()
+        cap = share if self._first else self._sent
         self._first = False
-        power = np.where(np.isfinite(seen.node_watts), seen.node_watts, cap)
-        idle = power < hall.rest_watts + hall.gpus * 1.5 * hall.gpu_idle_watts
-        self._busy_since = np.where(idle, np.inf, np.minimum(self._busy_since, seen.now))
+        power = np.where(np.isfinite(mean), mean, cap)
+        self._busy_since = np.where(power < 1.5 * hall.gpu_idle_watts, np.inf, np.minimum(self._busy_since, seen.now))
         less = np.minimum((cap - power) / 2, self.decrease * (top - low))
-        cap = np.where(power < self.lower * cap, cap - less, cap)
-        cap = np.where(power > self.upper * cap, cap + self.increase * (top - low), cap)
+        raised = np.where(power > self.upper * cap, cap + self.increase * (top - low), cap)
+        cap = np.where(power < self.lower * cap, cap - less, raised)
         young = (seen.now - self._busy_since < self.young_seconds) & (seen.now > self.young_seconds)
         cap = np.clip(np.where(young, top, cap), low, top)
-        spare = hall.row_budget_watts - hall.by_row(cap)
-        each = spare / np.bincount(hall.row_of_node, minlength=hall.rows)
-        cap = np.clip(cap + each[hall.row_of_node], low, top)
-        self._send(devices, self._level(self._node_caps(cap)))
+        spare = (row_watts - hall.by_row(cap)) / np.bincount(hall.row_of_node, minlength=hall.rows)
+        self._send(devices, self._level(np.clip(cap + spare[hall.row_of_node], low, top)))
 
     def _level(self, caps: Floats) -> Floats:
         """One cap in a job: the mean of its nodes."""
