@@ -23,9 +23,13 @@ SOURCES = ("system", "psu_sum")
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class CapColumns:
-    """What the executor knows of caps: state by GPU and server, the server's own cap as confirmed, and its age."""
+    """What the executor knows of caps: state by GPU and server, the server's own cap as confirmed, and its age.
+
+    `gpu_pending_watts` is what was written and not read back, NaN where nothing is: the higher of it and the limit counts.
+    """
 
     gpu_state: Ints
+    gpu_pending_watts: Floats
     node_state: Ints
     node_cap_watts: Floats
     node_cap_age: Floats
@@ -122,7 +126,9 @@ class Telemetry:
             gpu_watts=gpu_watts,
             gpu_age=gpu_age,
             gpu_peak_watts=gpu_watts,
-            gpu_limit_watts=self.limit.copy(),
+            gpu_limit_watts=np.where(
+                np.isnan(caps.gpu_pending_watts), self.limit, np.maximum(self.limit, caps.gpu_pending_watts)
+            ),
             gpu_own_watts=self.own.copy(),
             gpu_limit_age=monotonic - self.limit_at,
             gpu_min_watts=self.least.copy(),
@@ -156,6 +162,7 @@ def unknown_caps(fleet: Fleet) -> CapColumns:
     gpus, nodes = len(fleet.gpus), len(fleet.nodes)
     return CapColumns(
         gpu_state=np.zeros(gpus, np.int64),
+        gpu_pending_watts=np.full(gpus, np.nan),
         node_state=np.zeros(nodes, np.int64),
         node_cap_watts=np.full(nodes, np.nan),
         node_cap_age=np.full(nodes, math.inf),

@@ -19,7 +19,7 @@ from redfish.aio import (
 )
 
 from collectors.frame import AuthFailed, BadPayload, CollectError, NotSupported, Throttled, Unreachable
-from collectors.redfish.values import Body, member, objects, text
+from collectors.redfish.values import Body, as_body, member, objects, text
 
 # Dell's message registry (EEMI 2.7.0): what asks for patience, and what a licence forbids.
 BUSY = ("RAC0218", "RAC0508", "SYS431", "ServiceTemporarilyUnavailable", "SessionLimitExceeded", "ServiceInUnknownState")
@@ -60,6 +60,15 @@ def body_of(answer: AsyncRestResponse, what: str) -> Body:
     if not isinstance(body, dict):
         raise BadPayload(f"{what}: expected a JSON object, got {type(body).__name__}")
     return body
+
+
+def object_of(answer: AsyncRestResponse) -> Body:
+    """The JSON object of any answer; an empty one where there is none."""
+    try:
+        body = json.loads(answer.read) if answer.read else None
+    except ValueError:
+        return {}
+    return as_body(body)
 
 
 def of_status(answer: AsyncRestResponse, what: str) -> CollectError:

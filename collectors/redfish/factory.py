@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Iterable
 from typing import Any
 
 from collectors.frame import Source, Tier
@@ -31,6 +32,11 @@ def sources(config: Config, inventory: Inventory) -> list[Source[Any]]:
         for node in inventory.nodes
         if node.bmc is not None
     ]
+
+
+def sessions(found: Iterable[Source[Any]]) -> dict[str, Session]:
+    """The sessions of the BMCs among sources, by node: who sets caps uses the login that reads them."""
+    return {source.target: source.session for source in found if isinstance(source, RedfishSource)}
 
 
 def probe_source(config: Config, *, target: str, credentials: str, tls: Tls | None = None) -> RedfishSource:

@@ -10,12 +10,13 @@ from __future__ import annotations
 import asyncio
 import ssl
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
 from random import Random
 from typing import NoReturn
 
 import aiohttp
+from multidict import CIMultiDict
 from redfish.aio import AsyncRedfishClient, AsyncRestRequest, AsyncRestResponse
 from yarl import URL
 
@@ -47,6 +48,15 @@ class Access:
     credentials: Credentials
     trust: ssl.SSLContext | aiohttp.Fingerprint
     unverified: ssl.SSLContext  # only to look at certificates
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What came back: also a refusal is an answer. `body` is empty where there is no JSON object in it."""
+
+    status: int
+    body: Body
+    headers: Mapping[str, str]
 
 
 @dataclass(kw_only=True, eq=False)
@@ -88,6 +98,24 @@ class Session:
             if answer.status == 401:
                 self._refuse(errors.of_status(answer, what))
         return errors.body_of(answer, what)
+
+    async def send(
+        self, method: str, path: str, body: Body | None = None, *, headers: Mapping[str, str] | None = None
+    ) -> Answer:
+        """Ask for something once and give back what was answered, whatever it is. Raises a `CollectError` without an answer.
+
+        A write whose answer did not come may have been done: nothing is sent a second time, but for a session that the BMC
+        had forgotten, where it has refused to look at the request.
+        """
+        what = f"{method} {path}"
+        async with self._slots:
+            client = await self._logged_in()
+            answer = await self._send(client, method, path, body, headers)
+            if answer.status == 401:
+                answer = await self._send(await self._logged_in_again(client), method, path, body, headers)
+            if answer.status == 401:
+                self._refuse(errors.of_status(answer, what))
+        return Answer(status=answer.status, body=errors.object_of(answer), headers=CIMultiDict(answer.getheaders()))
 
     @property
     def logged_in(self) -> bool:
@@ -134,6 +162,16 @@ class Session:
     async def _ask(self, client: AsyncRedfishClient, path: str | URL, what: str) -> AsyncRestResponse:
         with errors.mapped(what):
             return await client.get(path)
+
+    async def _send(
+        self, client: AsyncRedfishClient, method: str, path: str, body: Body | None, headers: Mapping[str, str] | None
+    ) -> AsyncRestResponse:
+        ask = {"GET": client.get, "PATCH": client.patch, "POST": client.post, "DELETE": client.delete}[method]
+        # The quoted query of an address must arrive as it was written.
+        target = URL(path, encoded=True) if "?" in path else path
+        more = {} if body is None else {"body": body}
+        with errors.mapped(f"{method} {path}"):
+            return await ask(target, headers=headers, **more)
 
     async def _logged_in(self) -> AsyncRedfishClient:
         if self._client is not None:

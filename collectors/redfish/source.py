@@ -19,6 +19,7 @@ from collectors.redfish.logs import LOGS
 from collectors.redfish.meter import Meter
 from collectors.redfish.reader import Bmc, Reader
 from collectors.redfish.security import SECURITY
+from collectors.redfish.session import Session
 from collectors.redfish.supplies import SUPPLIES
 from collectors.redfish.thermal import THERMAL
 from collectors.redfish.topic import Topic
@@ -59,6 +60,11 @@ class RedfishSource(Source[Readings]):
         self._rediscover_seconds = max((tier.every_seconds for tier in tiers), default=900.0) / 2
         fastest = min((tier.every_seconds for tier in tiers), default=10.0)
         self._meter = Meter(longest_gap_seconds=3 * fastest)
+
+    @property
+    def session(self) -> Session:
+        """The BMC's session."""
+        return self._bmc.session
 
     async def close(self) -> None:
         if self._bmc.stream is not None:

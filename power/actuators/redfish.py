@@ -1,0 +1,187 @@
+"""The ways to a server's caps through its BMC: Dell's attributes, the standard's set points, the HGX baseboard's."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+from power.actuators import cap
+from power.actuators.bmc import Bmc, Line, Sleep
+from power.actuators.cap import Done, Place, Reading
+from power.actuators.discovery import Gpu, Offers, discover
+from power.model import Actuator, Device, DeviceCaps, Fence, NodeOrder, Receipt, Way
+
+# A firmware update or another board may bring other resources.
+LOOK_AGAIN_SECONDS = 6 * 3600.0
+
+
+@dataclass(kw_only=True, eq=False)
+class Found:
+    """What one BMC offers, found once and shared by the ways to it."""
+
+    line: Line
+    monotonic: Callable[[], float] = time.monotonic
+    _offers: Offers | None = None
+    _at: float = 0.0
+    _lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    async def offers(self) -> Offers:
+        """What it offers. Raises `ActuatorError`."""
+        async with self._lock:
+            if self._offers is None or self.monotonic() - self._at > LOOK_AGAIN_SECONDS:
+                self._offers, self._at = await discover(self.line), self.monotonic()
+            return self._offers
+
+    def forget(self) -> None:
+        """Something was not where it had been."""
+        self._offers = None
+
+
+@dataclass(kw_only=True, eq=False)
+class NodeCap:
+    """A server's own cap: Dell's attributes, or what the standard has where there are none."""
+
+    found: Found
+    way: Way
+
+    @property
+    def node(self) -> str:
+        return self.found.line.node
+
+    async def read(self) -> tuple[DeviceCaps, ...]:
+        """The cap; nothing where the BMC has no such way."""
+        place = await self._place()
+        if place is None:
+            return ()
+        reading = await cap.read(self.found.line, place)
+        if reading is None:
+            self.found.forget()
+            return ()
+        return (caps_of(Device(self.node), self.way, reading),)
+
+    async def write(self, order: NodeOrder, fence: Fence) -> tuple[Receipt, ...]:
+        place = await self._place() if order.node_cap_watts is not None else None
+        if place is None or order.node_cap_watts is None:
+            return ()
+        done = await cap.write(self.found.line, place, order.node_cap_watts)
+        if done.gone:
+            self.found.forget()
+        return (receipt_of(Device(self.node), self.way, order.node_cap_watts, done),)
+
+    async def close(self) -> None:
+        """The session belongs to who made it."""
+
+    async def _place(self) -> Place | None:
+        offers = await self.found.offers()
+        return offers.attributes if self.way is Way.ATTRIBUTES else offers.standard
+
+
+@dataclass(kw_only=True, eq=False)
+class Baseboard:
+    """The set points of an HGX baseboard's GPUs. They hold beside those in band: a GPU keeps the lower one.
+
+    `uuid_of` finds the UUID of a serial number, for baseboards that do not tell UUIDs; a GPU that stays without one is not
+    capped this way, for nobody could say which of NVML's it is.
+    """
+
+    found: Found
+    uuid_of: Callable[[str], str] = lambda _serial: ""
+    way: Way = Way.HGX
+
+    @property
+    def node(self) -> str:
+        return self.found.line.node
+
+    async def read(self) -> tuple[DeviceCaps, ...]:
+        gpus = await self._gpus()
+        readings = await asyncio.gather(*(cap.read(self.found.line, gpu.place) for gpu in gpus.values()))
+        if any(reading is None for reading in readings):
+            self.found.forget()
+        return tuple(
+            caps_of(Device(self.node, uuid), self.way, reading, model=gpu.model, detail=gpu.name)
+            for (uuid, gpu), reading in zip(gpus.items(), readings, strict=True)
+            if reading is not None
+        )
+
+    async def write(self, order: NodeOrder, fence: Fence) -> tuple[Receipt, ...]:
+        gpus = await self._gpus() if order.gpu_watts else {}
+        wanted = {uuid: watts for uuid, watts in order.gpu_watts.items() if uuid in gpus}
+        done = await asyncio.gather(*(cap.write(self.found.line, gpus[uuid].place, watts) for uuid, watts in wanted.items()))
+        if any(each.gone for each in done):
+            self.found.forget()
+        return tuple(
+            receipt_of(Device(self.node, uuid), self.way, watts, each)
+            for (uuid, watts), each in zip(wanted.items(), done, strict=True)
+        )
+
+    async def close(self) -> None:
+        """The session belongs to who made it."""
+
+    async def _gpus(self) -> dict[str, Gpu]:
+        offers = await self.found.offers()
+        named = {(gpu.uuid or self.uuid_of(gpu.serial)): gpu for gpu in offers.gpus}
+        return {uuid: gpu for uuid, gpu in named.items() if uuid}
+
+
+def actuators(
+    node: str,
+    bmc: Bmc,
+    *,
+    connections: int = 2,
+    uuid_of: Callable[[str], str] = lambda _serial: "",
+    monotonic: Callable[[], float] = time.monotonic,
+    sleep: Sleep = asyncio.sleep,
+) -> tuple[Actuator, ...]:
+    """All ways to a server's caps through its BMC; what it does not offer, they find out and leave alone."""
+    found = Found(line=Line(node=node, bmc=bmc, connections=connections, sleep=sleep), monotonic=monotonic)
+    return (
+        NodeCap(found=found, way=Way.ATTRIBUTES),
+        NodeCap(found=found, way=Way.STANDARD),
+        Baseboard(found=found, uuid_of=uuid_of),
+    )
+
+
+def caps_of(device: Device, way: Way, reading: Reading, *, model: str = "", detail: str = "") -> DeviceCaps:
+    """A reading in the room's words."""
+    return DeviceCaps(
+        device=device,
+        way=way,
+        limit_watts=reading.in_force,
+        own_watts=reading.watts if reading.enabled else None,
+        min_watts=reading.min_watts,
+        max_watts=reading.max_watts,
+        default_watts=reading.default_watts,
+        power_watts=reading.power_watts,
+        model=model,
+        detail=detail or _why_none(reading),
+    )
+
+
+def receipt_of(device: Device, way: Way, wanted: float, done: Done) -> Receipt:
+    """A write's outcome in the room's words."""
+    read_back = done.reading.in_force if done.reading is not None else None
+    wanted_watts = None if wanted == cap.NO_CAP else wanted
+    return Receipt(
+        device=device, way=way, wanted_watts=wanted_watts, read_back_watts=read_back, outcome=done.outcome, detail=done.detail
+    )
+
+
+def _why_none(reading: Reading) -> str:
+    """Why a number that is there is no cap."""
+    if reading.in_force is not None or reading.watts is None:
+        return ""
+    if reading.enabled is False:
+        return f"{reading.watts:.0f} W, switched off"
+    if reading.enabled is None:
+        return f"{reading.watts:.0f} W, and nothing says whether it is on"
+    return f"{reading.watts:.0f} W, outside what the device can hold"
+
+
+def by_node(each: Iterable[Actuator]) -> dict[str, tuple[Actuator, ...]]:
+    """Actuators by server, in the order in which they come: the first way to a device is the preferred one."""
+    found: dict[str, tuple[Actuator, ...]] = {}
+    for actuator in each:
+        found[actuator.node] = (*found.get(actuator.node, ()), actuator)
+    return found
