@@ -1,0 +1,105 @@
+"""What decisions were made of, each value once, in files named by their content."""
+
+from __future__ import annotations
+
+import io
+import os
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from power.audit.files import sync_folder
+from power.audit.packing import Packed, PackingError, pack, unpack
+from power.audit.trail import AuditError
+
+
+class Inputs:
+    """A folder of values. A value that is kept again costs no room: a fleet stays the same for days."""
+
+    def __init__(self, folder: Path) -> None:
+        """Nothing is made before the first value."""
+        self.folder = folder
+
+    def keep(self, value: object) -> str:
+        """Put a value on disk; returns its digest. Raises `AuditError`."""
+        try:
+            packed = pack(value)
+            digest = packed.digest
+            self._keep(packed, self._path(digest))
+        except OSError as err:
+            raise AuditError(
+                f"{self.folder}: inputs of a decision cannot be kept ({err.strerror}); make room on the disk"
+            ) from err
+        except PackingError as err:
+            raise AuditError(f"{self.folder}: inputs of a decision cannot be kept: {err}") from err
+        return digest
+
+    def load(self, digest: str) -> Any:
+        """A value that was kept. Raises `AuditError` when it is gone, damaged or not what it was."""
+        path = self._path(digest)
+        try:
+            packed = _read(path)
+            if packed.digest != digest:
+                raise AuditError(f"{path}: was changed: its content has another digest; take it from a backup")
+            return unpack(packed)
+        except FileNotFoundError as err:
+            raise AuditError(f"{path}: is gone: it was pruned, or taken away") from err
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as err:
+            raise AuditError(f"{path}: cannot be read ({err}); take it from a backup") from err
+
+    def prune(self, most_bytes: int) -> int:
+        """Take away what was not used for longest until at most so many bytes stay; returns how many files went."""
+        files = [(entry.stat(), Path(entry.path)) for entry in os.scandir(self.folder)] if self.folder.is_dir() else []
+        held = sum(found.st_size for found, _ in files)
+        gone = 0
+        for found, path in sorted(files, key=lambda each: each[0].st_mtime_ns):
+            if held <= most_bytes:
+                break
+            path.unlink(missing_ok=True)
+            held -= found.st_size
+            gone += 1
+        return gone
+
+    def _path(self, digest: str) -> Path:
+        return self.folder / f"{digest}.npz"
+
+    def _keep(self, packed: Packed, path: Path) -> None:
+        if path.exists():
+            os.utime(path)  # what is in use is not pruned
+            return
+        self.folder.mkdir(parents=True, exist_ok=True)
+        unfinished = path.with_name(f"{path.name}.{os.getpid()}.new")
+        try:
+            with unfinished.open("wb") as file:
+                file.write(_compressed(packed))
+                file.flush()
+                os.fsync(file.fileno())
+            unfinished.replace(path)
+        except OSError:
+            unfinished.unlink(missing_ok=True)
+            raise
+        sync_folder(self.folder)
+
+
+def _compressed(packed: Packed) -> bytes:
+    """In NumPy's format .npz. The fastest compression: columns of watts hardly shrink further with the best."""
+    into = io.BytesIO()
+    with zipfile.ZipFile(into, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
+        archive.writestr("text.npy", _npy(np.frombuffer(packed.text.encode(), np.uint8)))
+        for position, array in enumerate(packed.arrays):
+            archive.writestr(f"a{position}.npy", _npy(array))
+    return into.getvalue()
+
+
+def _npy(array: Any) -> bytes:
+    into = io.BytesIO()
+    np.lib.format.write_array(into, np.asarray(array), allow_pickle=False)
+    return into.getvalue()
+
+
+def _read(path: Path) -> Packed:
+    with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as archive:
+        text = archive["text"].tobytes().decode()
+        return Packed(text=text, arrays=tuple(archive[f"a{position}"] for position in range(len(archive.files) - 1)))
