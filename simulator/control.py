@@ -10,6 +10,7 @@ from aiohttp import web
 
 from simulator.bmc.controller import Controller
 from simulator.bmc.server import Bmcs
+from simulator.cap_faults import CapFaults
 from simulator.faults import KINDS, Fault, Faults, UnknownFault
 from simulator.site import FEEDS, Server
 from simulator.world import World
@@ -27,6 +28,7 @@ class Control:
         self._bmcs = bmcs
         self._states = events or {}
         self._controllers = {controller.server.name: controller for controller in bmcs.controllers.values()}
+        self._caps = CapFaults(world, faults, self._controllers, self._states)
         self._edges: dict[str, Apply] = {
             "bmc_refuse": self._refuse,
             "psu_failed": self._psu,
@@ -36,6 +38,9 @@ class Control:
             "gpu_ecc": self._ecc,
             "gpu_hot": self._hot,
             "counter_reset": self._reset,
+            "cap_not_holding": self._caps.not_holding,
+            "gpu_cap_denied": self._caps.denied,
+            "gpu_cap_ignored": self._caps.ignored,
         }
 
     async def switch_on(self, body: Mapping[str, Any]) -> Fault:
@@ -65,7 +70,8 @@ class Control:
         return fault
 
     async def expire(self) -> None:
-        """Switch off what has had its time."""
+        """Switch off what has had its time, and do what faults do now and then."""
+        self._caps.move()
         for fault in self.faults.expired(self.world.now):
             await self.switch_off(fault.id)
 

@@ -71,8 +71,10 @@ class NvmlFeed:
     def take_limits(self) -> None:
         """Read back what was requested in band."""
         for server in self._servers:
-            limits = self.states[server.name].columns["limit_requested_mw"]
-            self.world.physics.requested_watts[server.first_gpu : server.first_gpu + server.model.gpus] = limits / 1000
+            columns, rows = self.states[server.name].columns, slice(server.first_gpu, server.first_gpu + server.model.gpus)
+            self.world.physics.requested_watts[rows] = columns["limit_requested_mw"] / 1000
+            locks = columns["clock_lock_mhz"]
+            self.world.physics.clock_lock_mhz[rows] = np.where(locks > 0, locks, np.inf)
 
     def write(self) -> None:
         """Show the state of now."""

@@ -69,6 +69,7 @@ class Physics:
         self.requested_watts = self.limit_max_watts.copy()  # in band, through NVML
         self.setpoint_watts = self.limit_max_watts.copy()  # out of band, through the baseboard
         self.brake_watts = self.limit_max_watts.copy()  # what a server's own cap leaves to each GPU
+        self.clock_lock_mhz = np.full(gpus, np.inf)  # how far clocks may rise, through NVML
         self.present = np.ones(gpus, bool)
 
         self.gpu_watts = self.idle_watts.copy()
@@ -162,7 +163,9 @@ class Physics:
 
     def _gpus(self, seconds: float, on: Bools) -> None:
         level = np.where(on & self.present, self.activity.level, 0.0)
-        demand = self.idle_watts + (self.peak_watts - self.idle_watts) * level
+        free = self.idle_watts + (self.peak_watts - self.idle_watts) * level
+        lock = np.minimum(self.clock_lock_mhz / self.clock_max_mhz, 1.0)
+        demand = self.idle_watts + (free - self.idle_watts) * lock ** (1 / CLOCK_EXPONENT)
         # From 3 degrees below the slowdown temperature the GPU gives up power, all of it above idle within 8 degrees.
         hot = np.clip((self.gpu_celsius - (self.slowdown_celsius - 3)) / 8, 0.0, 0.9)
         thermal = self.peak_watts - (self.peak_watts - self.idle_watts) * hot
@@ -172,7 +175,8 @@ class Physics:
         self.gpu_mean_watts = mean
         self.gpu_joules = self.gpu_joules + mean * seconds
         room = np.maximum(np.minimum(limit, thermal) - self.idle_watts, 1.0)
-        self.speed = np.clip(room / np.maximum(demand - self.idle_watts, 1.0), 0.02, 1.0) ** CLOCK_EXPONENT
+        speed = np.clip(room / np.maximum(free - self.idle_watts, 1.0), 0.02, 1.0) ** CLOCK_EXPONENT
+        self.speed = np.minimum(speed, lock)
         busy = level > 0.005
         self.clock_mhz = np.where(busy, np.maximum(self.clock_idle_mhz, self.clock_max_mhz * self.speed), self.clock_idle_mhz)
         capped = busy & (demand > limit + 0.5) & (limit <= thermal)

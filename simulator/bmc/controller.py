@@ -55,6 +55,7 @@ class Controller:
     log: list[LogEntry] = field(default_factory=list)
     frozen: dict[str, float | None] = field(default_factory=dict)
     since: dict[str, float] = field(default_factory=dict)
+    capped_at: float = 0.0
     certificate: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -185,7 +186,13 @@ class Controller:
 
     def apply_cap(self) -> None:
         """Let the physics feel what was written."""
-        self.world.physics.cap_watts[self.server.index] = self.cap_value if self.cap_enabled else np.inf
+        holds = self.cap_enabled and not self.fault("cap_not_holding")
+        self.world.physics.cap_watts[self.server.index] = self.cap_value if holds else np.inf
+
+    @property
+    def cap_exceeded(self) -> bool:
+        """Whether the server draws more than its cap allows although it should not."""
+        return self.cap_enabled and self.fault("cap_not_holding") is not None and self.node("node_watts") > self.cap_value
 
     @property
     def current_faults(self) -> list[LogEntry]:
@@ -206,6 +213,8 @@ class Controller:
         for number in range(self.model.gpus):
             if self.on and not self.gpu_there(number):
                 yield "Critical", "HWC9052", f"{device_name(self.server, number)} does not respond."
+        if self.cap_exceeded:
+            yield "Warning", "PWR2400", "Power management firmware unable to maintain power limit."
         if self.fault("gpu_ecc"):
             yield "Warning", "HWC9051", "A GPU is degraded because of memory bit errors."
 

@@ -63,6 +63,11 @@ CAP_DISABLED = Message(
     "Unable to set the Power Cap value because the PowerCapSetting feature is disabled.",
     resolution="Enable the PowerCapSetting feature by using the PATCH operation on the Redfish OemAttributes URL.",
 )
+UNLICENSED = Message(
+    "LIC501",
+    "A required license is missing or expired.",
+    resolution="Obtain an appropriate license from Dell Digital Locker and then try again.",
+)
 DONE = Message("SYS413", "The operation successfully completed.", "OK")
 NOT_READY = Message(
     "RAC0508",

@@ -119,6 +119,7 @@ def _system_attributes(bmc: Controller) -> Document:
 
 def _idrac_attributes(bmc: Controller) -> Document:
     switch = {True: "Enabled", False: "Disabled"}
+    licensed = switch[not bmc.fault("bmc_unlicensed")]
     attributes: Document = {
         "Info.1.Product": "Integrated Dell Remote Access Controller",
         "Info.1.Version": bmc.firmware,
@@ -137,8 +138,8 @@ def _idrac_attributes(bmc: Controller) -> Document:
         "WebServer.1.HttpsRedirection": "Enabled",
         "DefaultCredentialMitigationConfigGroup.1.DefaultCredentialMitigation": "Enabled",
         "SecureDefaultPassword.1.ForceChangePassword": "False",
-        "PlatformCapability.1.UserPowerCapCapable": "Enabled",
-        "PlatformCapability.1.UserPowerCapBoundCapable": "Enabled",
+        "PlatformCapability.1.UserPowerCapCapable": licensed,
+        "PlatformCapability.1.UserPowerCapBoundCapable": licensed,
         "PlatformCapability.1.NvidiaGPUBaseboardMgtEnable": switch[bmc.model.hgx],
         **{f"SecurityCertificate.1.{name}": value for name, value in bmc.certificate.items()},
     }

@@ -16,6 +16,7 @@ from simulator.bmc.manager import SYSTEM_ATTRIBUTES
 SETTING = "ServerPwr.1.PowerCapSetting"
 VALUE = "ServerPwr.1.PowerCapValue"
 CLEAR = "/Actions/Oem/NvidiaEnvironmentMetrics.ClearOOBSetPoint"
+DEFAULT_SET_POINT = 700.0
 Json = dict[str, Any]
 
 
@@ -23,8 +24,8 @@ def patch(bmc: Controller, path: str, body: object) -> Answer:
     """Do a PATCH."""
     if not isinstance(body, dict):
         return refusal(400, errors.BAD_JSON)
-    if bmc.fault("bmc_lockdown"):
-        return refusal(403, errors.LOCKED_DOWN)
+    if (refused := _refused(bmc)) is not None:
+        return refused
     writer = _writer(bmc, path)
     return writer(bmc, body) if writer else refusal(405, errors.NOT_ALLOWED)
 
@@ -33,13 +34,19 @@ def act(bmc: Controller, path: str) -> Answer | None:
     """Do an action; None where there is none at the path."""
     if not path.endswith(CLEAR) or not bmc.model.hgx:
         return None
-    if bmc.fault("bmc_lockdown"):
-        return refusal(403, errors.LOCKED_DOWN)
+    if (refused := _refused(bmc)) is not None:
+        return refused
     target = path.removesuffix(CLEAR)
     if target == f"{BOARD_CHASSIS}/EnvironmentMetrics":
         return _set_points(bmc, range(bmc.model.gpus), None)
     row = _gpu_row(bmc, target)
     return None if row is None else _set_points(bmc, range(row, row + 1), None)
+
+
+def _refused(bmc: Controller) -> Answer | None:
+    if bmc.fault("bmc_lockdown"):
+        return refusal(403, errors.LOCKED_DOWN)
+    return refusal(403, errors.UNLICENSED) if bmc.fault("bmc_unlicensed") else None
 
 
 def _writer(bmc: Controller, path: str) -> Callable[[Controller, Json], Answer] | None:
@@ -118,10 +125,13 @@ def _out_of_range(bmc: Controller, watts: object, name: str) -> Answer | None:
 
 
 def _store(bmc: Controller, setting: str, watts: int | None) -> Answer:
+    if bmc.fault("cap_ignored"):
+        return success()
     bmc.attributes[SETTING] = setting
     if watts is not None:
         bmc.attributes[VALUE] = watts
     bmc.apply_cap()
+    bmc.capped_at = bmc.world.now
     bmc.note("OK", "PWR2269", "The power cap settings are changed.")
     return success()
 
@@ -137,10 +147,15 @@ def _set_points(bmc: Controller, rows: range, watts: object) -> Answer:
     physics = bmc.world.physics
     first = bmc.server.first_gpu
     if watts is None:  # back to the default
-        physics.setpoint_watts[first + rows.start : first + rows.stop] = 700.0
+        if bmc.fault("cap_ignored"):
+            return success()
+        physics.setpoint_watts[first + rows.start : first + rows.stop] = DEFAULT_SET_POINT
         return success()
     if not isinstance(watts, int | float) or isinstance(watts, bool) or not 200 <= watts <= 700:
         return refusal(400, errors.BAD_VALUE, str(watts), "SetPoint", "200 to 700")
+    if bmc.fault("cap_ignored"):
+        return success()
     physics.setpoint_watts[first + rows.start : first + rows.stop] = float(watts)
+    bmc.capped_at = bmc.world.now
     bmc.note("OK", "PWR2305", "The power cap of a GPU is changed.")
     return success()

@@ -13,7 +13,7 @@ def _words(text: str) -> tuple[str, ...]:
     return tuple(text.split())
 
 
-MAGIC = b"WSNVML02"
+MAGIC = b"WSNVML03"
 MAX_EVENTS = 64
 MAX_PROCESSES = 16
 MAX_MIG = 8
@@ -30,7 +30,8 @@ CALLS = _words("""
     nvmlDeviceGetBrand nvmlDeviceGetCudaComputeCapability nvmlDeviceGetComputeMode nvmlDeviceGetPersistenceMode
     nvmlDeviceGetDisplayMode nvmlDeviceGetDisplayActive nvmlDeviceGetPowerUsage nvmlDeviceGetTotalEnergyConsumption
     nvmlDeviceGetPowerManagementLimit nvmlDeviceGetPowerManagementDefaultLimit nvmlDeviceGetPowerManagementLimitConstraints
-    nvmlDeviceGetEnforcedPowerLimit nvmlDeviceSetPowerManagementLimit nvmlDeviceGetUtilizationRates
+    nvmlDeviceGetEnforcedPowerLimit nvmlDeviceSetPowerManagementLimit nvmlDeviceSetGpuLockedClocks
+    nvmlDeviceResetGpuLockedClocks nvmlDeviceGetUtilizationRates
     nvmlDeviceGetEncoderUtilization nvmlDeviceGetDecoderUtilization nvmlDeviceGetJpgUtilization nvmlDeviceGetOfaUtilization
     nvmlDeviceGetMemoryInfo nvmlDeviceGetBAR1MemoryInfo nvmlDeviceGetTemperature nvmlDeviceGetMarginTemperature
     nvmlDeviceGetTemperatureThreshold nvmlDeviceGetClockInfo nvmlDeviceGetMaxClockInfo nvmlDeviceGetPerformanceState
@@ -65,7 +66,7 @@ GPU_NUMBERS = _words("""
     pci_domain pci_bus pci_device pci_device_id pci_subsystem_id
     persistence_mode mig_mode mig_pending ecc_mode
     power_average_mw power_instant_mw memory_power_average_mw memory_power_instant_mw energy_mj
-    limit_requested_mw limit_out_of_band_mw limit_default_mw limit_min_mw limit_max_mw
+    limit_requested_mw limit_out_of_band_mw limit_default_mw limit_min_mw limit_max_mw limit_ignored clock_lock_mhz
     utilization_gpu utilization_memory utilization_encoder utilization_decoder utilization_jpeg utilization_ofa
     memory_total memory_used memory_reserved bar1_total bar1_used
     temperature temperature_memory threshold_shutdown threshold_slowdown threshold_memory_max threshold_gpu_max

@@ -6,7 +6,7 @@ Everything numeric is a column over the node's GPUs:
         state.columns["power_instant_mw"][:] = watts * 1000
         state.advance_gpm(seconds)
 
-The one number that the library itself writes is `limit_requested_mw`, when somebody sets a power limit through NVML.
+What the library itself writes is what somebody sets through NVML: `limit_requested_mw`, and `clock_lock_mhz` (0: no lock).
 """
 
 from __future__ import annotations
@@ -228,6 +228,7 @@ class StateFile:
         with self.update():
             columns["energy_mj"][:] = 0
             columns["limit_requested_mw"][:] = columns["limit_default_mw"]
+            columns["clock_lock_mhz"][:] = 0
             self.header["driver_generation"][0] += 1
 
 

@@ -89,7 +89,25 @@ EXPORT nvmlReturn_t nvmlDeviceSetPowerManagementLimit(nvmlDevice_t device, unsig
     ENTER(device, nvmlDeviceSetPowerManagementLimit);
     if (device->mig >= 0) return NVML_ERROR_NOT_SUPPORTED;
     if (limit < gpu.limit_min_mw || limit > gpu.limit_max_mw) return NVML_ERROR_INVALID_ARGUMENT;
+    if (gpu.limit_ignored) return NVML_SUCCESS;
     __atomic_store_n(&shared_gpu(device->gpu)->limit_requested_mw, (int64_t)limit, __ATOMIC_RELEASE);
+    return NVML_SUCCESS;
+}
+
+EXPORT nvmlReturn_t nvmlDeviceSetGpuLockedClocks(nvmlDevice_t device, unsigned int low_mhz, unsigned int high_mhz)
+{
+    ENTER(device, nvmlDeviceSetGpuLockedClocks);
+    if (device->mig >= 0) return NVML_ERROR_NOT_SUPPORTED;
+    if (low_mhz > high_mhz || high_mhz == 0) return NVML_ERROR_INVALID_ARGUMENT;
+    __atomic_store_n(&shared_gpu(device->gpu)->clock_lock_mhz, (int64_t)high_mhz, __ATOMIC_RELEASE);
+    return NVML_SUCCESS;
+}
+
+EXPORT nvmlReturn_t nvmlDeviceResetGpuLockedClocks(nvmlDevice_t device)
+{
+    ENTER(device, nvmlDeviceResetGpuLockedClocks);
+    if (device->mig >= 0) return NVML_ERROR_NOT_SUPPORTED;
+    __atomic_store_n(&shared_gpu(device->gpu)->clock_lock_mhz, 0, __ATOMIC_RELEASE);
     return NVML_SUCCESS;
 }
 
