@@ -1,4 +1,4 @@
-"""Scopes as people write them: `site`, `rack/r01`, `node/gpu[001-016]`, `partition/gpu,debug`; and the word that confirms one."""
+"""Scopes as people write them: `site`, `rack/r01`, `node/gpu[001-016]`, `partition/gpu,debug`; and the word to confirm one."""
 
 from __future__ import annotations
 

@@ -80,7 +80,7 @@ class Steering(Protocol):
         """How many servers and GPUs a scope means now; 0 where it names what is not there."""
 
     def brake(self, emergencies: Sequence[Emergency]) -> None:
-        """Emergencies that no database could take: they hold beside those of the repository, from now on."""
+        """All emergencies that no database has (yet): they hold beside those of the repository, until the next call."""
 
     def changed(self) -> None:
         """Policies, holds or emergencies are not what they were: decide again at once."""
