@@ -1,0 +1,220 @@
+"""One decision: from what is known and wanted to the caps that should stand. Pure, and not trusted: the guard decides."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from power.control.allocate import Allocation, allocate, stages
+from power.control.backstop import backstop
+from power.control.bands import Bands, bands
+from power.control.demand import at_cap, gpu_wants, node_wants
+from power.control.loads import Bounds, Loads, loads, rest_now
+from power.control.memory import Asked, Memory, State
+from power.control.ramps import Risers, raises
+from power.control.rows import Filled, rows
+from power.control.settle import Devices, settled
+from power.control.tuning import Tuning
+from power.model import NOBODY, Fleet, Floats, Intent, Ints, Proposal, View
+from power.tree.ceilings import counted, worst_draw
+
+READ_BACK_WATTS = 0.6
+"""Devices round to whole watts."""
+
+
+def propose(fleet: Fleet, view: View, intent: Intent, tuning: Tuning, memory: Memory) -> tuple[Proposal, Memory]:
+    """What every cap should be, and what to remember for the next time."""
+    now = view.monotonic
+    state = memory.of(fleet, now)
+    gpu_held = gpu_wants(view, state.gpu_want, tuning)
+    node_held = node_wants(view, state.node_want, tuning)
+    made = loads(fleet, view, intent, gpu_want=gpu_held.highest, node_want=node_held.highest, tuning=tuning)
+    in_force = np.concatenate([view.gpu_limit_watts, view.node_cap_watts])
+    standing, under_way = _standing(state.asked, in_force, now, tuning)
+    landed = np.where(under_way, now, state.asked.landed_at)
+    shown = _bands(fleet, view, intent, state, made, standing=standing, landed=landed, tuning=tuning)
+    filled = _rows(intent, state, made, shown, tuning)
+    allocation = allocate(made, filled.rows)
+    devices = _devices(intent, made, allocation, standing)
+    caps = settled(devices, made, filled, tuning)
+    risers = Risers(
+        standing=standing,
+        wanted=caps,
+        span=np.where(
+            devices.load >= 0, np.concatenate([view.gpu_max_watts, view.node_cap_max_watts]) - devices.bounds.low, 0.0
+        ),
+        raised_at=state.asked.raised_at,
+        phase=_phases(state, made, devices.load),
+        at_cap=_at_cap(view, tuning),
+        lift=np.where(devices.load >= 0, made.lift[devices.load], NOBODY) if len(made.lift) else devices.load,
+        node=np.concatenate([fleet.gpu_node, np.arange(len(fleet.nodes))]),
+    )
+    risen, history = raises(state.layout, risers, state.raises, before=state.at, now=now, tuning=tuning)
+    asked = np.where(np.isnan(standing), caps, np.minimum(caps, standing + risen))
+    asked = np.maximum(np.floor(asked + 1e-6), devices.bounds.low)
+    gpus = len(fleet.gpus)
+    changed = ~(np.abs(asked - state.asked.watts) < READ_BACK_WATTS)
+    remembered = Asked(
+        watts=asked,
+        since=np.where(changed, now, state.asked.since),
+        raised_at=np.where(risen > 0, now, state.asked.raised_at),
+        landed_at=np.where(changed, now, landed),
+    )
+    has_loads = np.bincount(made.node, minlength=len(fleet.nodes)) > 0
+    behind = backstop(fleet, view, asked[:gpus], has_loads & (made.node_load < 0), tuning)
+    node_caps = np.fmin(np.where(made.node_load >= 0, asked[gpus:], behind), intent.node_cap_watts)
+    node_caps = np.where(np.isnan(asked[gpus:]) & np.isnan(behind), np.nan, node_caps)
+    name = _names(intent, made, filled, allocation, devices)
+    proposal = Proposal(
+        gpu_watts=asked[:gpus],
+        gpu_name=name[:gpus],
+        node_cap_watts=node_caps,
+        node_name=np.where(intent.node_cap_watts <= node_caps, intent.node_cap_name, name[gpus:]),
+        clock_mhz=intent.clock_mhz,
+        limit_expected_watts=_expected(fleet, view, shown, made, asked),
+    )
+    deficit = np.zeros(len(fleet.tree.limits))
+    real = filled.limit >= 0
+    np.maximum.at(deficit, filled.limit[real], allocation.deficit_watts[real])
+    return proposal, replace(
+        memory,
+        state=replace(
+            state,
+            at=now,
+            asked=remembered,
+            gpu_want=gpu_held,
+            node_want=node_held,
+            window=shown.window,
+            ratio=shown.ratio,
+            rising=shown.rising,
+            raises=history,
+            deficit_watts=deficit,
+        ),
+    )
+
+
+def _standing(asked: Asked, in_force: Floats, now: float, tuning: Tuning) -> tuple[Floats, np.ndarray]:
+    """Caps as they stand: what was asked for while it is under way, else what is in force. And which are under way."""
+    under_way = (np.abs(asked.watts - in_force) > READ_BACK_WATTS) & (now - asked.since < tuning.patience_seconds)
+    return np.where(under_way, asked.watts, in_force), under_way
+
+
+def _bands(
+    fleet: Fleet, view: View, intent: Intent, state: State, made: Loads, *, standing: Floats, landed: Floats, tuning: Tuning
+) -> Bands:
+    gpus = len(fleet.gpus)
+    rest = rest_now(fleet, view)
+    counted_gpus, _ = counted(fleet, view)
+    capped = made.gpu_load >= 0
+    lets = np.where(capped, np.fmin(standing[:gpus], view.gpu_max_watts), counted_gpus)
+    draws = np.where(capped, np.fmin(made.gpu_bounds.want, lets), np.fmin(view.gpu_peak_watts, counted_gpus))
+    by_bmc = made.node_load >= 0
+    by_parts = rest + fleet.loss * fleet.by_node(np.where(np.isfinite(draws), draws, 0.0))
+    planned = np.where(by_bmc, np.fmin(made.node_bounds.want, standing[gpus:]), by_parts)
+    has_loads = np.bincount(made.node, minlength=len(fleet.nodes)) > 0
+    planned = np.where(has_loads, planned, made.expected_base)
+    clip = np.where(by_bmc, standing[gpus:], rest + fleet.loss * fleet.by_node(lets))
+    clip = np.where(has_loads & np.isfinite(clip), clip, np.inf)
+    node_landed = landed[gpus:].copy()
+    np.maximum.at(node_landed, fleet.gpu_node, landed[:gpus])
+    return bands(
+        state.layout,
+        view,
+        np.where(intent.guaranteed, np.inf, intent.limit_watts),
+        planned_node_watts=planned,
+        clip_node_watts=clip,
+        landed_at=node_landed,
+        window=state.window,
+        ratio=state.ratio,
+        rising=state.rising,
+        tuning=tuning,
+    )
+
+
+def _rows(intent: Intent, state: State, made: Loads, shown: Bands, tuning: Tuning) -> Filled:
+    worst = np.minimum(state.layout.fleet.tree.trip_safe_watts, np.where(intent.guaranteed, intent.limit_watts, np.inf))
+    return rows(
+        state.layout,
+        intent,
+        made,
+        worst_most=worst,
+        worst_aim=(1 - tuning.slack_ratio) * worst,
+        most=shown.most_watts,
+        aim=shown.aim_watts,
+    )
+
+
+def _devices(intent: Intent, made: Loads, allocation: Allocation, standing: Floats) -> Devices:
+    """GPUs and servers in one column each, with what their loads' ways come to for them."""
+    gpu_target = _along(made.gpu_bounds, made.gpu_load, allocation)
+    node_target = _along(made.node_bounds, made.node_load, allocation)
+    return Devices(
+        load=np.concatenate([made.gpu_load, made.node_load]),
+        bounds=Bounds(
+            low=np.concatenate([made.gpu_bounds.low, made.node_bounds.low]),
+            floor=np.concatenate([made.gpu_bounds.floor, made.node_bounds.floor]),
+            keep=np.concatenate([made.gpu_bounds.keep, made.node_bounds.keep]),
+            want=np.concatenate([made.gpu_bounds.want, made.node_bounds.want]),
+            top=np.concatenate([made.gpu_bounds.top, made.node_bounds.top]),
+        ),
+        target=np.concatenate([gpu_target, node_target]),
+        standing=standing,
+        must_match=np.concatenate([~np.isnan(intent.pinned_watts), np.zeros(len(node_target), np.bool_)]),
+    )
+
+
+def _along(bounds: Bounds, load: Ints, allocation: Allocation) -> Floats:
+    """Where each device comes to when it goes its own way as far as its load goes. NaN without a load."""
+    if not len(allocation.watts):
+        return np.full(len(load), np.nan)
+    target = bounds.low.copy()
+    for way, part in zip(stages(bounds), allocation.parts, strict=True):
+        target += part[load] * (way.end - way.begin)
+    return np.where(load >= 0, target, np.nan)
+
+
+def _phases(state: State, made: Loads, load: Ints) -> Floats:
+    """Each device's moment for raises; that of the earliest of them for a whole job."""
+    own = np.concatenate([state.layout.phase, state.layout.node_phase])
+    mine = np.flatnonzero(load >= 0)
+    earliest = np.full(made.lifts, np.inf)
+    lift = made.lift[load[mine]]
+    np.minimum.at(earliest, lift, own[mine])
+    own[mine] = earliest[lift]
+    return own
+
+
+def _at_cap(view: View, tuning: Tuning) -> np.ndarray:
+    return np.concatenate(
+        [
+            at_cap(view.gpu_watts, view.gpu_age, view.gpu_limit_watts, tuning),
+            at_cap(view.node_watts, view.node_age, view.node_cap_watts, tuning),
+        ]
+    )
+
+
+def _names(intent: Intent, made: Loads, filled: Filled, allocation: Allocation, devices: Devices) -> Ints:
+    """Whom to name: the limit that stopped a load, else the policy that bounds it from above, else nobody."""
+    gpus = len(made.gpu_load)
+    policy = np.where(np.isnan(intent.pinned_watts), intent.gpu_cap_name, intent.pinned_name)
+    policy = np.concatenate([policy, intent.node_cap_name])
+    bounded = np.concatenate(
+        [np.isfinite(np.fmin(intent.gpu_cap_watts, intent.pinned_watts)), np.zeros(len(policy) - gpus, np.bool_)]
+    )
+    itself = np.where(bounded, policy, NOBODY)
+    if not len(allocation.watts):
+        return np.full(len(itself), NOBODY)
+    by = np.where(allocation.bound_by >= 0, filled.name[allocation.bound_by], NOBODY)
+    stopped = np.where(allocation.bound_by >= 0, by, NOBODY)[devices.load]
+    is_stopped = (allocation.bound_by >= 0)[devices.load]
+    return np.where(devices.load < 0, NOBODY, np.where(is_stopped, stopped, itself))
+
+
+def _expected(fleet: Fleet, view: View, shown: Bands, made: Loads, asked: Floats) -> Floats:
+    """What each limit will carry: at worst where it is held by worst cases, as predicted where by measured power."""
+    gpus = len(fleet.gpus)
+    counted_gpus, node_cap = counted(fleet, view)
+    then = np.where(np.isnan(asked[:gpus]), counted_gpus, asked[:gpus])
+    worst = fleet.tree.load(worst_draw(fleet, then, np.where(made.node_load >= 0, asked[gpus:], node_cap)))
+    return np.where(np.isfinite(shown.most_watts), shown.predicted_watts, worst)

@@ -1,0 +1,111 @@
+"""Measured budgets: hold the highest power of the window between bands, without winding up.
+
+The window is longer than an iteration of training, so its highest value still shows power from before the last cut. Samples
+from before a cut took effect therefore count as if the cut had been in force: what is under way is not cut twice.
+What devices' own peaks come to and what the limit really carried differ (not all peak at once); the ratio of both is learned
+and remembered as long as wants are.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from power.control.demand import Held
+from power.control.layout import Layout
+from power.control.loads import rest_now
+from power.control.tuning import Tuning
+from power.model import Bools, Fleet, Floats, View
+from power.tree.ceilings import counted, worst_draw
+
+CAP_TOLERANCE = 1.02
+"""A capped device swings a little above its cap."""
+LEAST_RATIO, MOST_RATIO = 0.5, 1.5
+NEARLY = 0.998
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Sample:
+    """Power of the servers at one moment."""
+
+    at: float
+    node_watts: Floats
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Bands:
+    """Columns of limits, in the watts in which loads are planned: where filling aims, and above what cuts are needed."""
+
+    predicted_watts: Floats
+    aim_watts: Floats
+    most_watts: Floats
+    window: tuple[Sample, ...]
+    ratio: Held
+    rising: Bools
+
+
+def node_now(fleet: Fleet, view: View, tuning: Tuning) -> Floats:
+    """What each server draws now, by its own meter or by its GPUs', whichever shows more; if neither is fresh, what counts."""
+    gpus = fleet.by_node(np.fmin(view.gpu_watts, view.gpu_peak_watts))
+    late = fleet.by_node((~(view.gpu_age <= tuning.fresh_seconds)).astype(np.float64)) > 0
+    by_gpus = np.where(late, np.nan, rest_now(fleet, view) + fleet.loss * gpus)
+    by_meter = np.where(view.node_age <= tuning.fresh_seconds, np.fmin(view.node_watts, view.node_peak_watts), np.nan)
+    worst = worst_draw(fleet, *counted(fleet, view))
+    seen = np.fmax(by_gpus, by_meter)
+    counts = np.where(np.isnan(seen), view.node_peak_watts, seen)
+    return np.where(np.isnan(counts), worst, counts)
+
+
+def bands(
+    layout: Layout,
+    view: View,
+    budget_watts: Floats,
+    *,
+    planned_node_watts: Floats,
+    clip_node_watts: Floats,
+    landed_at: Floats,
+    window: tuple[Sample, ...],
+    ratio: Held,
+    rising: Bools,
+    tuning: Tuning,
+) -> Bands:
+    """Where measured budgets (infinite: none) stand.
+
+    Columns of servers: what is planned under the caps as they stand, what the caps let them draw, and when the last of their
+    changes took effect.
+    """
+    now = view.monotonic
+    fixed = layout.fleet.tree.fixed_watts
+    taken = Sample(at=now, node_watts=node_now(layout.fleet, view, tuning))
+    kept = (*(sample for sample in window if now - tuning.window_seconds < sample.at < now), taken)
+    peak = _peak(layout, kept, taken.node_watts, clip_node_watts, landed_at + tuning.settle_seconds)
+    planned = layout.carried(planned_node_watts)
+    shown = np.divide(peak, planned, out=np.ones(len(peak)), where=planned > 0)
+    if now - kept[0].at < tuning.window_seconds / 2:
+        shown = np.maximum(shown, 1.0)
+    held = ratio.take(now, shown, tuning.want_seconds)
+    factor = np.clip(held.highest, LEAST_RATIO, MOST_RATIO)
+    predicted = fixed + np.maximum(peak, factor * planned)
+    is_over = predicted > tuning.cut * budget_watts
+    may_rise = np.where(rising, predicted < NEARLY * tuning.hold * budget_watts, predicted < tuning.release * budget_watts)
+    in_band = np.clip(predicted, tuning.release * budget_watts, tuning.hold * budget_watts)
+    aim = np.where(is_over | may_rise, tuning.hold * budget_watts, in_band)
+    return Bands(
+        predicted_watts=predicted,
+        aim_watts=fixed + (aim - fixed) / factor,
+        most_watts=fixed + (tuning.cut * budget_watts - fixed) / factor,
+        window=kept,
+        ratio=held,
+        rising=may_rise,
+    )
+
+
+def _peak(layout: Layout, window: tuple[Sample, ...], present: Floats, clip: Floats, shows_from: Floats) -> Floats:
+    """The highest that each limit carried beside its fixed loads, cuts counted from the moment they were asked for."""
+    highest = np.full(len(layout.rank), -np.inf)
+    for sample in window:
+        watts = np.where(np.isnan(sample.node_watts), present, sample.node_watts)
+        watts = np.where(sample.at < shows_from, np.fmin(watts, CAP_TOLERANCE * clip), watts)
+        highest = np.maximum(highest, layout.carried(watts))
+    return highest

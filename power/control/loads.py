@@ -1,0 +1,210 @@
+"""From devices to loads: what rises and falls together.
+
+A load is the GPUs of one server that get the same share of their range: those of one job, or those that want alike. A server
+whose GPUs nobody can cap is a load by its BMC. What takes no cap is charged at its most and is nobody's load.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from power.control.exact import charged, granted
+from power.control.tuning import Tuning
+from power.model import MIDDLE_PRIORITY, NOBODY, Bools, Fleet, Floats, Intent, Ints, View
+from power.tree.ceilings import NODE_CAP_TOLERANCE, counted, counts, worst_draw
+
+WANT_CLASSES = 20
+"""GPUs of one server and no job share a load when their wants lie in the same of so many parts of their range."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Bounds:
+    """Points of each device on its way up, W: what it must have, its floor, where it is kept, what it wants, its most."""
+
+    low: Floats
+    floor: Floats
+    keep: Floats
+    want: Floats
+    top: Floats
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Loads:
+    """Columns of loads. `lift` numbers what rises together: all loads of a synchronous job have the same.
+
+    `gpu_load` and `node_load` say which load a GPU or a server's BMC belongs to, -1 none. `cost` is watts at the inlets per
+    watt of cap. `worst_base` and `expected_base` are columns of servers: what they draw beside their loads, at worst and as
+    measured.
+    """
+
+    node: Ints
+    lift: Ints
+    lifts: int
+    priority: Ints
+    cost: Floats
+    bounds: Bounds
+    gpu_load: Ints
+    node_load: Ints
+    worst_base: Floats
+    expected_base: Floats
+    gpu_bounds: Bounds
+    node_bounds: Bounds
+
+
+def loads(fleet: Fleet, view: View, intent: Intent, *, gpu_want: Floats, node_want: Floats, tuning: Tuning) -> Loads:
+    """The loads of this moment."""
+    cappable = counts(view.gpu_state) & (view.gpu_min_watts <= view.gpu_max_watts)
+    counted_gpus, _ = counted(fleet, view)
+    is_open = ~np.isfinite(np.where(cappable, 0.0, counted_gpus))
+    has_gpus = fleet.by_node(cappable.astype(np.float64)) > 0
+    knows_all = fleet.by_node(is_open.astype(np.float64)) == 0
+    by_gpu = has_gpus & knows_all
+    cappable &= by_gpu[fleet.gpu_node]
+    by_bmc = ~by_gpu & counts(view.node_state) & (view.node_cap_min_watts <= view.node_cap_max_watts)
+
+    gpu_bounds = _together(_gpu_bounds(fleet, view, intent, gpu_want, tuning), view.gpu_max_watts, intent.group, cappable)
+    node_bounds = _node_bounds(view, intent, node_want)
+    gpu_rows, node_rows = np.flatnonzero(cappable), np.flatnonzero(by_bmc)
+    _, first, load_of_row = np.unique(_keys(fleet, intent, gpu_bounds, gpu_rows), return_index=True, return_inverse=True)
+    chosen = gpu_rows[first]
+    own = len(first)
+    # -1 - row is a server's own number: no GPU's row and no job's number is below nought
+    lift_key = np.concatenate([_lift_keys(intent.group[chosen], chosen, len(fleet.gpus)), -1 - node_rows])
+    _, lift = np.unique(lift_key, return_inverse=True)
+    lifts = int(lift.max(initial=-1)) + 1
+    gpu_load = np.full(len(fleet.gpus), -1, np.int64)
+    gpu_load[gpu_rows] = load_of_row
+    node_load = np.full(len(fleet.nodes), -1, np.int64)
+    node_load[node_rows] = own + np.arange(len(node_rows))
+    priority = np.full(lifts, -1, np.int64)
+    highest = _node_priority(fleet, intent)
+    np.maximum.at(priority, lift, np.concatenate([intent.priority[chosen], highest[node_rows]]))
+
+    def of_loads(gpu_column: Floats, node_column: Floats) -> Floats:
+        return np.concatenate([np.bincount(load_of_row, weights=gpu_column[gpu_rows], minlength=own), node_column[node_rows]])
+
+    worst_base, expected_base = _bases(fleet, view, cappable, by_gpu, by_bmc)
+    return Loads(
+        node=np.concatenate([fleet.gpu_node[chosen], node_rows]),
+        lift=lift.astype(np.int64),
+        lifts=lifts,
+        priority=priority,
+        cost=np.concatenate([fleet.loss[fleet.gpu_node[chosen]], np.full(len(node_rows), NODE_CAP_TOLERANCE)]),
+        bounds=Bounds(
+            low=of_loads(gpu_bounds.low, node_bounds.low),
+            floor=of_loads(gpu_bounds.floor, node_bounds.floor),
+            keep=of_loads(gpu_bounds.keep, node_bounds.keep),
+            want=of_loads(gpu_bounds.want, node_bounds.want),
+            top=of_loads(gpu_bounds.top, node_bounds.top),
+        ),
+        gpu_load=gpu_load,
+        node_load=node_load,
+        worst_base=worst_base,
+        expected_base=expected_base,
+        gpu_bounds=gpu_bounds,
+        node_bounds=node_bounds,
+    )
+
+
+def _gpu_bounds(fleet: Fleet, view: View, intent: Intent, want: Floats, tuning: Tuning) -> Bounds:
+    """Of every GPU, on the grid. A cap by policy bounds all, a pin fixes all; the device's own minimum bounds both."""
+    low, high = charged(view.gpu_min_watts), granted(view.gpu_max_watts)
+    asked = np.fmin(intent.gpu_cap_watts, intent.pinned_watts)
+    top = np.clip(granted(asked), low, high)
+    floor = np.where(np.isnan(intent.floor_watts), tuning.floor_ratio * view.gpu_max_watts, intent.floor_watts)
+    floor = np.where(np.isnan(intent.pinned_watts), floor, intent.pinned_watts)
+    floor = np.where(intent.urgent[fleet.gpu_node], low, floor)
+    floor = np.clip(granted(floor), low, top)
+    keep = np.where(intent.keep & np.isfinite(view.gpu_limit_watts), view.gpu_limit_watts, floor)
+    keep = np.clip(granted(keep), floor, top)
+    return Bounds(low=low, floor=floor, keep=keep, want=np.clip(granted(want), low, top), top=top)
+
+
+def _node_bounds(view: View, intent: Intent, want: Floats) -> Bounds:
+    low, high = charged(view.node_cap_min_watts), granted(view.node_cap_max_watts)
+    top = np.clip(granted(intent.node_cap_watts / NODE_CAP_TOLERANCE), low, high)
+    return Bounds(low=low, floor=low, keep=low, want=np.clip(granted(want), low, top), top=top)
+
+
+def _together(bounds: Bounds, high: Floats, group: Ints, cappable: Bools) -> Bounds:
+    """GPUs of one job at one level: the highest of their wants and floors, the lowest of their caps, relative to their ranges.
+
+    The slowest rank sets the pace: watts beyond what the most restricted GPU of a job may take would be wasted on the others.
+    """
+    members = np.flatnonzero((group >= 0) & cappable)
+    if not len(members):
+        return bounds
+    numbers, of_member = np.unique(group[members], return_inverse=True)
+    low = bounds.low[members]
+    span = np.maximum(high[members] - low, 1.0)
+
+    def level(column: Floats, *, lowest: bool = False) -> Floats:
+        extreme = np.full(len(numbers), np.inf if lowest else -np.inf)
+        (np.minimum if lowest else np.maximum).at(extreme, of_member, (column[members] - low) / span)
+        return extreme[of_member]
+
+    def column(level_of_members: Floats, own: Floats) -> Floats:
+        changed = own.copy()
+        changed[members] = granted(low + level_of_members * span)
+        return changed
+
+    top = level(bounds.top, lowest=True)
+    floor = np.minimum(level(bounds.floor), top)
+    keep = np.minimum(level(bounds.keep), top)
+    want = np.minimum(level(bounds.want), top)
+    return Bounds(
+        low=bounds.low,
+        floor=column(floor, bounds.floor),
+        keep=column(keep, bounds.keep),
+        want=column(want, bounds.want),
+        top=column(top, bounds.top),
+    )
+
+
+def _keys(fleet: Fleet, intent: Intent, bounds: Bounds, rows: Ints) -> Ints:
+    """A number for each GPU, the same for those of one load."""
+    group = intent.group[rows]
+    span = np.maximum(bounds.top[rows] - bounds.low[rows], 1.0)
+    want = np.ceil((bounds.want[rows] - bounds.low[rows]) / span * WANT_CLASSES).astype(np.int64)
+    alike = intent.priority[rows] * (WANT_CLASSES + 1) + want
+    groups = int(group.max(initial=-1)) + 1
+    within = np.where(group >= 0, group, groups + alike)
+    keys: Ints = fleet.gpu_node[rows] * (int(within.max(initial=0)) + 1) + within
+    return keys
+
+
+def _lift_keys(group: Ints, rows: Ints, gpus: int) -> Ints:
+    """Loads of one job rise together, every other alone."""
+    if not len(group):
+        return group
+    return np.where(group >= 0, group + gpus, rows)
+
+
+def _bases(fleet: Fleet, view: View, cappable: Bools, by_gpu: Bools, by_bmc: Bools) -> tuple[Floats, Floats]:
+    """What servers draw beside their loads: at worst, and as measured at the highest of the window."""
+    counted_gpus, node_cap = counted(fleet, view)
+    beside = fleet.by_node(np.where(cappable, 0.0, np.where(np.isfinite(counted_gpus), counted_gpus, 0.0)))
+    worst = worst_draw(fleet, counted_gpus, node_cap)
+    worst_base = np.where(by_gpu, fleet.rest_watts + fleet.loss * beside, np.where(by_bmc, 0.0, worst))
+    shown = fleet.by_node(
+        np.where(cappable, 0.0, np.fmin(view.gpu_peak_watts, np.where(np.isfinite(counted_gpus), counted_gpus, 0.0)))
+    )
+    peak = np.where(np.isnan(view.node_peak_watts), worst, np.minimum(view.node_peak_watts, worst))
+    by_parts = rest_now(fleet, view) + fleet.loss * shown
+    return charged(worst_base), charged(np.where(by_gpu, by_parts, np.where(by_bmc, 0.0, peak)))
+
+
+def rest_now(fleet: Fleet, view: View) -> Floats:
+    """What servers draw beside their GPUs, as the peaks of the window tell; where they do not, at most."""
+    gpus = fleet.by_node(view.gpu_peak_watts)
+    seen = view.node_peak_watts - fleet.loss * gpus
+    return np.where(np.isnan(seen), fleet.rest_watts, np.clip(seen, 0.0, fleet.rest_watts))
+
+
+def _node_priority(fleet: Fleet, intent: Intent) -> Ints:
+    """The highest priority on each server; the middle where it has no GPU of its own."""
+    highest = np.full(len(fleet.nodes), NOBODY, np.int64)
+    np.maximum.at(highest, fleet.gpu_node, intent.priority)
+    return np.where(highest == NOBODY, MIDDLE_PRIORITY, highest)
