@@ -19,8 +19,6 @@ from power.control.tuning import Tuning
 from power.model import Bools, Fleet, Floats, View
 from power.tree.ceilings import counted, worst_draw
 
-CAP_TOLERANCE = 1.02
-"""A capped device swings a little above its cap."""
 LEAST_RATIO, MOST_RATIO = 0.5, 1.5
 NEARLY = 0.998
 
@@ -106,6 +104,6 @@ def _peak(layout: Layout, window: tuple[Sample, ...], present: Floats, clip: Flo
     highest = np.full(len(layout.rank), -np.inf)
     for sample in window:
         watts = np.where(np.isnan(sample.node_watts), present, sample.node_watts)
-        watts = np.where(sample.at < shows_from, np.fmin(watts, CAP_TOLERANCE * clip), watts)
+        watts = np.where(sample.at < shows_from, np.fmin(watts, clip), watts)
         highest = np.maximum(highest, layout.carried(watts))
     return highest
