@@ -7,41 +7,45 @@ Planning figures, not measurements: they are higher than what a server needs, an
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from typing import NamedTuple
 
 AC_LOSS = 1 / 0.94
-"""Watts at the inlet for a watt at a GPU. Power supplies with the Titanium label lose 4 to 10 %: 94 % at 20 % load, 96 % at
-half, 91 % at full (80 PLUS Titanium, 230 V internal redundant)."""
+"""Watts at the inlet for a watt at a GPU. Power supplies with the Titanium label lose 4 to 9 %: they turn 94 % of it into DC at
+20 % load, 96 % at half and 91 % at full (80 PLUS Titanium, 230 V internal redundant), and a pair shares its server's load."""
 
-SERVER_REST_WATTS = {"XE9680": 5540.0, "XE8640": 2620.0, "R760XA": 1710.0, "R660": 1400.0}
-"""Beyond the GPUs: planning maximum (11.5, 5.6, 3.2 and 1.4 kW) less the GPUs at their highest limit and their losses."""
-UNKNOWN_REST_WATTS = 2800.0
-"""Of a server that nobody knows: one of the larger supply units, since a redundantly fed server must run on one."""
+
+class Draw(NamedTuple):
+    """The most that a server of some model draws."""
+
+    rest_watts: float
+    """Beyond its GPUs."""
+    watts: float
+    """With the GPUs that it comes with."""
+
+
+SERVERS = {
+    "XE9680": Draw(5540.0, 11_500.0),
+    "XE8640": Draw(2620.0, 5600.0),
+    "R760XA": Draw(1710.0, 3200.0),
+    "R660": Draw(1400.0, 1400.0),
+}
+"""Planning maxima, as the reference design's tables have them at their upper end; the rest is what remains beside 8 GPUs of
+700 W, 4 of 700 W and 4 of 350 W with their losses."""
+UNKNOWN_SERVER = Draw(2800.0, 2800.0)
+"""One of the larger supply units: a server that is fed redundantly must run on one. Its GPUs come on top."""
 GPU_WATTS = {"H200": 700.0, "H100 NVL": 400.0, "H100 PCIE": 350.0, "H100": 700.0, "L40S": 350.0, "L40": 300.0, "L4": 72.0}
 """Highest limit by model, the more special name first. H100 PCIe: NVIDIA's product brief PB-11133; the rest: data sheets."""
 UNKNOWN_GPU_WATTS = 700.0
 """The highest of the table."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Assumed:
-    """A figure and whether a table's name matched; if not it is the fallback."""
-
-    watts: float
-    known: bool
-
-
-def server_rest(model: str) -> Assumed:
-    """The most that a server of this model draws beyond its GPUs."""
+def server(model: str) -> Draw | None:
+    """The most that a server of this model draws; None for a model that no table has."""
     name = model.upper()
-    found = next((watts for key, watts in SERVER_REST_WATTS.items() if key in name), None)
-    return Assumed(watts=UNKNOWN_REST_WATTS if found is None else found, known=found is not None)
+    return next((draw for key, draw in SERVERS.items() if key in name), None)
 
 
-def gpu_limit(model: str) -> Assumed:
+def gpu_watts(model: str) -> float:
     """The highest power limit of a GPU of this model."""
-    words = " ".join(re.findall(r"[A-Z0-9]+", model.upper()))
-    for key, watts in GPU_WATTS.items():
-        if all(re.search(rf"\b{part}\b", words) for part in key.split()):
-            return Assumed(watts=watts, known=True)
-    return Assumed(watts=UNKNOWN_GPU_WATTS, known=False)
+    words = set(re.findall(r"[A-Z0-9]+", model.upper()))
+    return next((watts for key, watts in GPU_WATTS.items() if words.issuperset(key.split())), UNKNOWN_GPU_WATTS)

@@ -10,7 +10,8 @@ from typing import NamedTuple
 import numpy as np
 
 from power.model import Device, DeviceCaps, Fleet, Limit, Tree
-from power.tree.assumed import AC_LOSS, gpu_limit, server_rest
+from power.tree import assumed
+from power.tree.assumed import AC_LOSS
 from power.tree.paths import Paths
 from power.tree.trips import CURVES, Breakers, Curve, Points
 from wattstat.inventory import Breaker, Inventory, Node
@@ -160,21 +161,20 @@ def _draw(node: Node, gpus: Sequence[DeviceCaps], found: Sequence[DeviceCaps], l
     A nameplate is the inventory's, else the highest cap that its controller takes (which it computes of what is built in),
     else the sum of assumed parts.
     """
-    promised = max(node.gpus - len(gpus), 0)
-    missing = promised * gpu_limit(node.gpu_model).watts * loss
-    gpu_watts = sum(gpu_limit(gpu.model or node.gpu_model).watts if gpu.max_watts is None else gpu.max_watts for gpu in gpus)
-    all_gpus = gpu_watts * loss + missing
+    missing = max(node.gpus - len(gpus), 0) * assumed.gpu_watts(node.gpu_model) * loss
+    limits = [assumed.gpu_watts(gpu.model or node.gpu_model) if gpu.max_watts is None else gpu.max_watts for gpu in gpus]
+    with_gpus = sum(limits) * loss + missing
     told = node.max_watts or max((caps.max_watts or 0.0 for caps in found if not caps.device.uuid), default=0.0) or None
-    table = server_rest(node.model)
+    table = assumed.server(node.model)
     if node.rest_watts is not None:
-        rest, assumed = node.rest_watts, 0.0
-    elif table.known or told is None:
-        rest = assumed = table.watts
-    else:  # a server that no table knows: what its nameplate leaves beside its GPUs
-        rest, assumed = (told - all_gpus if told > all_gpus else told), 0.0
-    nameplate = told if told is not None else rest + all_gpus
-    if told is None:
-        assumed += missing
-    if promised and not gpus:  # nothing of it was read: its nameplate, whatever the parts add up to
-        return _Draw(nameplate, nameplate, 0.0 if told is not None else nameplate)
-    return _Draw(rest + missing, nameplate, assumed)
+        rest, guessed = node.rest_watts, 0.0
+    elif table is not None or told is None:
+        rest = guessed = (table or assumed.UNKNOWN_SERVER).rest_watts
+    else:  # no table knows it: what its nameplate leaves beside its GPUs
+        rest, guessed = (told - with_gpus if told > with_gpus else told), 0.0
+    # A model that comes with GPUs has them, whether or not the inventory says so and somebody has read them.
+    usual = table.watts - table.rest_watts if table is not None and not gpus and not node.gpus else 0.0
+    nameplate = told if told is not None else rest + with_gpus + usual
+    if gpus or (not node.gpus and not usual):
+        return _Draw(rest + missing, nameplate, guessed + (missing if told is None else 0.0))
+    return _Draw(nameplate, nameplate, 0.0 if told is not None else nameplate)
