@@ -226,13 +226,15 @@ class Proposal:
 class NodeOrder:
     """What is to be written to one server. `gpu_watts` by UUID; `node_cap_watts` None leaves the server's own cap alone.
 
-    `raises` tells that something in it goes up; `why` names policy or limit, for the audit trail.
+    `raises` tells that something in it goes up; `why` names policy or limit, for the audit trail. `release` are the devices
+    (by UUID, empty for the server itself) that go back to what the operator had set before anything was written to them.
     """
 
     node: str
     gpu_watts: Mapping[str, float] = field(default_factory=dict)
     clock_mhz: Mapping[str, float | None] = field(default_factory=dict)
     node_cap_watts: float | None = None
+    release: frozenset[str] = frozenset()
     raises: bool = False
     urgent: bool = False
     why: str = ""

@@ -11,16 +11,16 @@ from power.actuators.held import Held
 from power.model import Device, DeviceCaps, Fleet
 from power.observe import CapColumns, unknown_caps
 
-Preferred = Callable[[Held], DeviceCaps | None]
+Effective = Callable[[Held], DeviceCaps | None]
 
 
 class Board:
     """Columns of one fleet; all devices begin as unknown."""
 
-    def __init__(self, fleet: Fleet, preferred: Preferred) -> None:
-        """`preferred` gives the answer that counts of those that the ways to a device gave."""
+    def __init__(self, fleet: Fleet, effective: Effective) -> None:
+        """`effective` gives the answer that counts of those that the ways to a device gave."""
         self.fleet = fleet
-        self._preferred = preferred
+        self._effective = effective
         self._gpu_row = {device: row for row, device in enumerate(fleet.gpus)}
         self._node_row = {name: row for row, name in enumerate(fleet.nodes)}
         self._columns = unknown_caps(fleet)
@@ -56,19 +56,19 @@ class Board:
         row = self._gpu_row.get(held.device)
         if row is None:
             return
-        self._columns.gpu_state[row] = held.state
+        self._columns.gpu_state[row] = held.counted_state
         wanted = held.wanted[1] if held.wanted is not None else math.nan
         # Asked to have no cap: the highest that it takes counts until it is read back.
-        caps = self._preferred(held)
+        caps = self._effective(held)
         self._pending[row] = _number(caps.max_watts if caps else None) if wanted is None else wanted
 
     def _write_node(self, held: Held) -> None:
         row = self._node_row.get(held.device.node)
-        caps = self._preferred(held)
+        caps = self._effective(held)
         if row is None or caps is None:
             return
         now = self._columns
-        now.node_state[row] = held.state
+        now.node_state[row] = held.counted_state
         now.node_cap_watts[row] = _number(held.counted_watts(caps.limit_watts))
         now.node_cap_min_watts[row], now.node_cap_max_watts[row] = _number(caps.min_watts), _number(caps.max_watts)
         self._node_at[row] = held.read_at[caps.way]

@@ -8,53 +8,26 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from random import Random
 
+from power.actuators import samples
 from power.actuators.board import Board
-from power.actuators.findings import Finding, Why
+from power.actuators.devices import Devices
+from power.actuators.fights import Fights
+from power.actuators.findings import Finding
 from power.actuators.held import Held
+from power.actuators.holding import Holding
+from power.actuators.journal import Journal
 from power.actuators.lane import Lane, Receipts
-from power.actuators.orders import devices_of, intent, only, receipts_for, told
+from power.actuators.orders import devices_of
 from power.actuators.rounds import Rounds
-from power.actuators.scribe import Entry, Scribe, Trail
-from power.audit.trail import AuditError
-from power.model import (
-    Actuator,
-    ActuatorError,
-    ControlState,
-    Device,
-    DeviceCaps,
-    Fence,
-    Fleet,
-    NodeOrder,
-    Outcome,
-    Receipt,
-    Way,
-)
+from power.actuators.rules import Rules
+from power.actuators.scribe import Scribe, Trail
+from power.actuators.writer import Writer
+from power.model import Actuator, ActuatorError, Device, DeviceCaps, Fence, Fleet, Floats, NodeOrder, Outcome
 from power.observe import CapColumns
-
-READ_SECONDS = 30.0
-CLOSE_SECONDS = 5.0
-Part = tuple[Actuator, NodeOrder]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rules:
-    """How often and how long."""
-
-    retries: int = 3
-    pause_seconds: float = 0.5
-    """Before the second try; doubled for each further one."""
-    rest_seconds: float = 60.0
-    """How long a device that failed is left alone; doubled up to `longest_rest_seconds` while it goes on failing."""
-    longest_rest_seconds: float = 900.0
-    write_seconds: float = 30.0
-    """A write and its read-back take no longer; a BMC that says nothing for so long is away."""
-    verify_seconds: float = 60.0
-    most_fights: int = 3
+from wattstat.catalogue.metric import Samples
 
 
 class Executor:
@@ -66,34 +39,45 @@ class Executor:
         trail: Trail,
         *,
         rules: Rules | None = None,
+        journal: Journal | None = None,
         heard: Callable[[tuple[DeviceCaps, ...], float], None] = lambda _caps, _monotonic: None,
         monotonic: Callable[[], float] = time.monotonic,
         clock: Callable[[], float] = time.time,
         random: Random | None = None,
     ) -> None:
-        """`heard` gets every reading that was not given by `take`, with the monotonic moment at which it was asked for."""
+        """Actuators by server, the preferred way to a device first. What was set before a restart comes from the journal.
+
+        `heard` gets what is in force at GPUs after each reading that did not come by `take`, and the monotonic moment at which
+        it was asked for. Raises `OSError` where the journal cannot be read.
+        """
         self.rules = rules or Rules()
-        self.writes: Counter[tuple[str, Way, Outcome]] = Counter()
-        self._scribe = Scribe(trail)
+        self._devices = Devices(actuators)
+        if journal is not None:
+            self._devices.recall(journal.load().values())
+        self._scribe = Scribe(trail, journal)
+        self._writer = Writer(
+            devices=self._devices,
+            scribe=self._scribe,
+            rules=self.rules,
+            monotonic=monotonic,
+            clock=clock,
+            random=random or Random(),  # noqa: S311 - spreads tries, keeps no secret
+        )
+        self._fights = Fights(most=self.rules.most_fights)
         self._heard = heard
         self._monotonic = monotonic
         self._clock = clock
-        self._random = random or Random()  # noqa: S311 - spreads tries, keeps no secret
-        self._actuators = {node: tuple(each) for node, each in actuators.items()}
-        self._ways = {node: tuple(each.way for each in ways) for node, ways in self._actuators.items()}
-        self._held: dict[Device, Held] = {}
-        self._changed: set[Device] = set()
         self._lanes: dict[str, Lane] = {}
         self._fence: Fence | None = None
         self._board: Board | None = None
-        self._unaudited: Finding | None = None
-        pairs = [(node, each) for node, ways in self._actuators.items() for each in ways]
-        self._rounds = Rounds(pairs, self._read, every_seconds=self.rules.verify_seconds, monotonic=monotonic)
+        self._holding = Holding(devices=self._devices, monotonic=monotonic, clock=clock)
+        self._fighting: set[Device] = set()
+        everyone = [actuator for ways in self._devices.actuators.values() for actuator in ways]
+        self._rounds = Rounds(everyone, self._read, every_seconds=self.rules.verify_seconds, monotonic=monotonic, clock=clock)
 
     async def carry_out(self, orders: Iterable[NodeOrder], fence: Fence) -> Receipts:
         """Do these orders; returns when each was confirmed, refused or given up. A caller who is cancelled stops no write."""
-        waiting = self.start(orders, fence)
-        done = await asyncio.gather(*map(asyncio.shield, waiting))
+        done = await asyncio.gather(*map(asyncio.shield, self.start(orders, fence)))
         return tuple(receipt for receipts in done for receipt in receipts)
 
     def start(self, orders: Iterable[NodeOrder], fence: Fence) -> list[asyncio.Future[Receipts]]:
@@ -102,9 +86,19 @@ class Executor:
             self._fence = fence
         return [self._lane(order.node).put(order, fence) for order in orders]
 
+    async def release(self, nodes: Iterable[str], fence: Fence, why: str) -> Receipts:
+        """Give everything that was set from here on these servers back to what the operator had. Raises limits, most of all."""
+        chosen = set(nodes)
+        ours: dict[str, set[str]] = {}
+        for held in self._devices:
+            if held.device.node in chosen and held.set_watts:
+                ours.setdefault(held.device.node, set()).add(held.device.uuid)
+        orders = [NodeOrder(node=node, release=frozenset(uuids), raises=True, why=why) for node, uuids in sorted(ours.items())]
+        return await self.carry_out(orders, fence)
+
     async def read(self, node: str) -> None:
         """Read all caps of a server now. Raises `ActuatorError` when a way to it does not answer."""
-        await asyncio.gather(*map(self._read, self._actuators.get(node, ())))
+        await asyncio.gather(*map(self._read, self._devices.actuators.get(node, ())))
 
     async def read_all(self) -> None:
         """Read all caps of all servers now, as far as they answer: before anything is written."""
@@ -113,92 +107,96 @@ class Executor:
     def verify_due(self) -> None:
         """Begin to read what was not read for `verify_seconds`; called each cycle, waits for nothing."""
         self._rounds.begin_due()
+        now = self._monotonic()
+        for device in [device for device in self._fighting if self._fights.calm(self._devices[device], now=now)]:
+            self._fighting.discard(device)
+            self._devices.changed.add(device)
 
     def take(self, caps: Iterable[DeviceCaps], asked_at: float) -> None:
         """What a device told, asked at the monotonic moment `asked_at`. What a write has overtaken since is left out."""
         for each in caps:
-            held = self._held.setdefault(each.device, Held(device=each.device))
+            held = self._devices[each.device]
             self._rounds.heard(each.device.node, each.way, asked_at)
-            if not held.writing and asked_at >= held.wrote_at:
-                held.take(each, at=self._clock(), now=asked_at)
-                self._changed.add(each.device)
+            if held.writing or asked_at < held.wrote_at:
+                continue
+            before = held.state, held.wanted, held.caps.get(each.way)
+            if held.take(each, at=self._clock(), now=asked_at):
+                self._fights.lost(held, at=self._clock(), now=self._monotonic())
+                self._fighting.add(each.device)
+            if not each.device.uuid or (held.state, held.wanted, each) != before:
+                self._devices.changed.add(each.device)
+
+    def draws(self, fleet: Fleet, node_watts: Floats, node_age: Floats) -> None:
+        """What servers draw now, by the view: caps that are on and do not hold are found by it. Called each cycle."""
+        self._holding.draws(fleet, node_watts, node_age, self.columns(fleet).node_cap_watts)
 
     def columns(self, fleet: Fleet) -> CapColumns:
         """State of every device of a fleet, and the servers' caps as confirmed."""
         if self._board is None or self._board.fleet is not fleet:
-            self._board = Board(fleet, self._preferred)
-            self._changed = set(self._held)
-        self._board.write(self._held[device] for device in self._changed)
-        self._changed.clear()
+            self._board = Board(fleet, self._devices.effective)
+            self._devices.changed = {held.device for held in self._devices}
+        self._board.write(self._devices[device] for device in self._devices.changed)
+        self._devices.changed.clear()
         return self._board.columns(self._monotonic())
 
     def findings(self) -> tuple[Finding, ...]:
         """What is wrong with caps now."""
-        found = [finding for held in self._held.values() for finding in held.findings.values()]
-        return (*found, *self._rounds.silent.values(), *([self._unaudited] if self._unaudited else []))
+        found = [finding for held in self._devices for finding in held.findings.values()]
+        unaudited = self._writer.unaudited
+        return (*found, *self._rounds.silent.values(), *([unaudited] if unaudited else []))
+
+    def samples(self) -> Samples:
+        """Targets, confirmed caps, states, writes and what is broken."""
+        return samples.samples(self._devices, self._writer.writes)
 
     def held(self, device: Device) -> Held | None:
-        """What is known of a device."""
-        return self._held.get(device)
+        """What is known of a device; None where nobody has told of it."""
+        return self._devices.get(device)
 
     def found(self) -> dict[str, tuple[DeviceCaps, ...]]:
-        """The newest answer of each device's preferred way, by server."""
-        found: dict[str, tuple[DeviceCaps, ...]] = {}
-        for held in self._held.values():
-            if (caps := self._preferred(held)) is not None:
-                found[held.device.node] = (*found.get(held.device.node, ()), caps)
-        return found
+        """What is in force at each device, by server."""
+        return self._devices.found()
 
     async def close(self) -> None:
         """Finish what is being written, give up what waits, close the ways."""
-        await asyncio.gather(*(lane.close(CLOSE_SECONDS) for lane in self._lanes.values()))
+        await asyncio.gather(*(lane.close(self.rules.close_seconds) for lane in self._lanes.values()))
         await self._rounds.close()
         await self._scribe.close()
-        await asyncio.gather(*(each.close() for ways in self._actuators.values() for each in ways))
+        await asyncio.gather(*(each.close() for ways in self._devices.actuators.values() for each in ways))
 
     def _lane(self, node: str) -> Lane:
         if node not in self._lanes:
-            self._lanes[node] = Lane(self._attempt, self._pause)
+            self._lanes[node] = Lane(self._attempt, self._writer.pause)
         return self._lanes[node]
-
-    def _pause(self, tries: int) -> float:
-        return self.rules.pause_seconds * 2.0**tries * self._random.uniform(0.8, 1.2)
-
-    def _preferred(self, held: Held) -> DeviceCaps | None:
-        ways = held.ways(self._ways.get(held.device.node, ()))
-        return held.caps[ways[0]] if ways else None
 
     async def _read(self, actuator: Actuator) -> None:
         asked_at = self._monotonic()
         try:
-            async with asyncio.timeout(READ_SECONDS):
+            async with asyncio.timeout(self.rules.read_seconds):
                 caps = await actuator.read()
         except TimeoutError:
-            raise ActuatorError(f"{actuator.node}: no answer by {actuator.way} within {READ_SECONDS:.0f} s") from None
+            why = f"no answer by {actuator.way} within {self.rules.read_seconds:.0f} s"
+            raise ActuatorError(f"{actuator.node}: {why}") from None
         self.take(caps, asked_at)
-        self._heard(caps, asked_at)
+        self._holding.listen(actuator)
+        effective = (self._devices.effective(self._devices[each.device]) for each in caps if each.device.uuid)
+        self._heard(tuple(each for each in effective if each is not None), asked_at)
 
     async def _attempt(self, order: NodeOrder, fence: Fence, tries: int) -> tuple[Receipts, NodeOrder | None]:
         """Do an order once; returns what is to be tried again."""
         if why := self._stale(fence):
-            return self._all(order, Outcome.STALE, why), None
-        unread = [device for device in devices_of(order) if device not in self._held]
-        if unread and order.node in self._actuators:
+            return self._writer.same(order, Outcome.STALE, why), None
+        if any(device not in self._devices for device in devices_of(order)):
             try:
                 await self.read(order.node)
             except ActuatorError as error:
                 again = order if tries < self.rules.retries else None
-                return self._all(order, Outcome.UNREACHABLE, str(error)), again
-            unread = [device for device in unread if device not in self._held]
+                return self._writer.same(order, Outcome.UNREACHABLE, str(error)), again
+        unread = [device for device in devices_of(order) if device not in self._devices]
         if unread:
-            return self._all(order, Outcome.REFUSED, f"no way offers a cap of {', '.join(map(str, unread))}"), None
-        parts = self._parts(order)
-        if not await self._recorded(self._intents(parts, fence, tries)) and (order.raises or not order.urgent):
-            return self._all(order, Outcome.REFUSED, "the audit trail cannot be written; only urgent cuts are done"), None
-        receipts = await self._write(parts, fence, together=order.urgent)
-        failed = {receipt.device for receipt in receipts if self._end(receipt)}
-        await self._recorded([("outcome", told(receipt, fence)) for receipt in receipts])
-        return receipts, only(order, failed) if failed else None
+            why = f"no way offers a cap of {', '.join(map(str, unread))}"
+            return self._writer.same(order, Outcome.REFUSED, why), None
+        return await self._writer.attempt(order, fence)
 
     def _stale(self, fence: Fence) -> str:
         newest = self._fence
@@ -206,73 +204,3 @@ class Executor:
             return f"token {fence.token} of {fence.holder}; {newest.token} of {newest.holder} is newer"
         valid_until = newest.valid_until if newest is not None and newest.token == fence.token else fence.valid_until
         return "" if self._monotonic() < valid_until else f"the lease of {fence.holder} is over"
-
-    def _parts(self, order: NodeOrder) -> list[Part]:
-        """The order by way, for each device its preferred one."""
-        ways = self._ways[order.node]
-        parts = []
-        for actuator in self._actuators[order.node]:
-            mine = [device for device in devices_of(order) if self._held[device].ways(ways)[:1] == (actuator.way,)]
-            if mine:
-                parts.append((actuator, only(order, mine)))
-        # A server's own cap goes up before its GPUs' and down after them.
-        return sorted(parts, key=lambda part: (part[1].node_cap_watts is None) is order.raises)
-
-    def _intents(self, parts: list[Part], fence: Fence, tries: int) -> list[Entry]:
-        return [
-            ("write", intent(part, fence, device, actuator.way, self._limit(device), attempt=tries + 1))
-            for actuator, part in parts
-            for device in devices_of(part)
-        ]
-
-    def _limit(self, device: Device) -> float | None:
-        caps = self._preferred(self._held[device])
-        return caps.limit_watts if caps else None
-
-    async def _write(self, parts: list[Part], fence: Fence, *, together: bool) -> Receipts:
-        if together:
-            done = await asyncio.gather(*(self._write_part(actuator, part, fence) for actuator, part in parts))
-        else:
-            done = [await self._write_part(actuator, part, fence) for actuator, part in parts]
-        return tuple(receipt for receipts in done for receipt in receipts)
-
-    async def _write_part(self, actuator: Actuator, part: NodeOrder, fence: Fence) -> Receipts:
-        for device, watts in devices_of(part).items():
-            self._held[device].begin(actuator.way, watts)
-            self._changed.add(device)
-        try:
-            async with asyncio.timeout(self.rules.write_seconds):
-                receipts = await actuator.write(part, fence)
-        except ActuatorError as error:
-            return self._all(part, Outcome.UNREACHABLE, str(error), actuator.way)
-        except TimeoutError:
-            seconds = self.rules.write_seconds
-            return self._all(part, Outcome.UNREACHABLE, f"no answer within {seconds:.0f} s", actuator.way)
-        silent = only(part, set(devices_of(part)) - {receipt.device for receipt in receipts})
-        return (*receipts, *self._all(silent, Outcome.REFUSED, "this device is not offered any more", actuator.way))
-
-    def _end(self, receipt: Receipt) -> bool:
-        held = self._held[receipt.device]
-        now = self._monotonic()
-        self.writes[receipt.device.node, receipt.way, receipt.outcome] += 1
-        again = held.end(receipt, at=self._clock(), now=now, retries=self.rules.retries)
-        if held.state is ControlState.UNCONTROLLED:
-            beyond = max(0, held.failures - self.rules.retries - 1)
-            rest = min(self.rules.rest_seconds * 2.0 ** min(beyond, 10), self.rules.longest_rest_seconds)
-            held.not_before = now + rest * self._random.uniform(0.9, 1.1)
-        self._changed.add(receipt.device)
-        return again
-
-    def _all(self, order: NodeOrder, outcome: Outcome, detail: str, way: Way | None = None) -> Receipts:
-        ways = self._ways.get(order.node, ())
-        return receipts_for(order, outcome, detail, way=way or (ways[0] if ways else Way.STANDARD), at=self._clock())
-
-    async def _recorded(self, entries: Sequence[Entry]) -> bool:
-        try:
-            await self._scribe.append(entries)
-        except AuditError as error:
-            since = self._unaudited.since if self._unaudited else self._clock()
-            self._unaudited = Finding(device=Device(""), why=Why.UNAUDITED, since=since, detail=str(error))
-            return False
-        self._unaudited = None
-        return True

@@ -24,6 +24,8 @@ class Why(StrEnum):
     LOCKED = "locked"
     UNLICENSED = "unlicensed"
     OUT_OF_RANGE = "out_of_range"
+    CLOCK = "clock"
+    """A GPU's clock could not be set."""
     PENDING_RESTART = "pending_restart"
     UNREACHABLE = "unreachable"
     UNAUDITED = "unaudited"
@@ -39,7 +41,7 @@ BY_OUTCOME = {
     Outcome.PENDING_RESTART: Why.PENDING_RESTART,
     Outcome.UNREACHABLE: Why.UNREACHABLE,
 }
-BROKEN = frozenset(Why) - {Why.ADOPTED, Why.DRIFT, Why.OUT_OF_RANGE, Why.UNAUDITED}
+BROKEN = frozenset(Why) - {Why.ADOPTED, Why.DRIFT, Why.OUT_OF_RANGE, Why.UNAUDITED, Why.CLOCK}
 """What makes a cap one that cannot be counted on."""
 
 

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
-from power.actuators.findings import BY_OUTCOME, Finding, Why
+from power.actuators.findings import BROKEN, BY_OUTCOME, Finding, Why
 from power.model import ControlState, Device, DeviceCaps, Outcome, Receipt, Way
 
 TOLERANCE_WATTS = 1.0
 """Devices keep whole watts, some of them rounded."""
 AT_ONCE = frozenset({Outcome.LOCKED, Outcome.UNLICENSED, Outcome.PENDING_RESTART, Outcome.REFUSED})
 """Outcomes that a second try does not change."""
-NOTHING_WRITTEN = frozenset({Outcome.STALE, Outcome.OUT_OF_RANGE})
-"""Outcomes that say something about the order and nothing about the device."""
+NEVER = float("-inf")
 
 
 def same(one: float | None, other: float | None) -> bool:
@@ -27,9 +26,11 @@ def shown(caps: DeviceCaps) -> float | None:
 
 @dataclass(kw_only=True, eq=False)
 class Held:
-    """A device. `set_watts` is what was last set and seen by each way (None: cleared), absent where nothing was.
+    """A device.
 
-    `wanted` is the write that is under way, or whose outcome is not known: way and watts.
+    By way: `caps` is the newest answer, `set_watts` what was set and seen (None: no cap), absent where nothing was set,
+    `before_watts` what the operator had before. `wanted` is the write that is under way, or whose outcome is not known.
+    `recalled`: what is set is known from before a restart, and nothing was read since.
     """
 
     device: Device
@@ -37,26 +38,30 @@ class Held:
     caps: dict[Way, DeviceCaps] = field(default_factory=dict)
     read_at: dict[Way, float] = field(default_factory=dict)
     set_watts: dict[Way, float | None] = field(default_factory=dict)
+    before_watts: dict[Way, float | None] = field(default_factory=dict)
+    recalled: dict[Way, tuple[float | None, ...]] = field(default_factory=dict)
     wanted: tuple[Way, float | None] | None = None
+    target_watts: float | None = None
+    """What was ordered last, whether or not it was done."""
     writing: bool = False
-    wrote_at: float = float("-inf")
+    wrote_at: float = NEVER
     failures: int = 0
-    not_before: float = float("-inf")
-    """When it may be tried again, by the monotonic clock; urgent orders do not wait."""
+    not_before: float = NEVER
+    """When it may be written again, by the monotonic clock; urgent orders do not wait."""
+    newest: Receipt | None = None
     drifts: int = 0
     fights: int = 0
-    fought_at: float = float("-inf")
+    fought_at: float = NEVER
     findings: dict[Why, Finding] = field(default_factory=dict)
 
     def ways(self, order: tuple[Way, ...]) -> tuple[Way, ...]:
         """The ways that offer this device, the preferred one first."""
         return tuple(way for way in order if way in self.caps)
 
-    def begin(self, way: Way, watts: float | None) -> None:
-        """A write begins: until it is read back the higher of old and new counts."""
-        self.writing, self.wanted = True, (way, watts)
-        if self.state in {ControlState.CONTROLLED, ControlState.UNKNOWN}:
-            self.state = ControlState.PENDING
+    @property
+    def counted_state(self) -> ControlState:
+        """The state that counts: a cap that does not hold is none, whatever the device answers."""
+        return ControlState.UNCONTROLLED if Why.NOT_HOLDING in self.findings else self.state
 
     def counted_watts(self, limit: float | None) -> float | None:
         """What counts of a cap that reads `limit`: while a write is under way the higher of both, and no cap beats any."""
@@ -65,18 +70,32 @@ class Held:
         wanted = self.wanted[1]
         return None if limit is None or wanted is None else max(limit, wanted)
 
+    def operators(self, way: Way) -> float | None:
+        """What the operator had before anything was written from here; None is no cap."""
+        if way in self.before_watts:
+            return self.before_watts[way]
+        return shown(self.caps[way]) if way in self.caps else None
+
+    def begin(self, way: Way, watts: float | None) -> None:
+        """A write begins: until it is read back the higher of old and new counts."""
+        self.writing, self.wanted = True, (way, watts)
+        self.before_watts[way] = self.operators(way)
+        if self.state in {ControlState.CONTROLLED, ControlState.UNKNOWN}:
+            self.state = ControlState.PENDING
+
     def end(self, receipt: Receipt, *, at: float, now: float, retries: int) -> bool:
         """A write's outcome. Returns whether to try again. `at` is Unix time, `now` monotonic."""
-        self.writing, self.wrote_at = False, now
-        if receipt.outcome is Outcome.STALE:
-            self._undone()
-            return False
+        self.writing, self.wrote_at, self.newest = False, now, receipt
         if receipt.outcome is Outcome.CONFIRMED:
-            self._confirmed(receipt.way, receipt.wanted_watts, receipt.read_back_watts, now)
+            wanted = self.wanted[1] if self.wanted else receipt.wanted_watts
+            self._confirmed(receipt.way, wanted, receipt.read_back_watts, now)
             return False
-        self.find(BY_OUTCOME[receipt.outcome], receipt.detail, at)
-        if receipt.outcome in NOTHING_WRITTEN:
-            self._undone()
+        if receipt.outcome is not Outcome.STALE:
+            self.find(BY_OUTCOME[receipt.outcome], receipt.detail, at)
+        if receipt.outcome in {Outcome.STALE, Outcome.OUT_OF_RANGE}:
+            # It says something about the order and nothing about the device: what held before holds.
+            self.wanted = None
+            self._settle()
             return False
         self.failures += 1
         if receipt.outcome not in AT_ONCE and self.failures <= retries:
@@ -84,23 +103,33 @@ class Held:
         self.state = ControlState.UNCONTROLLED
         return False
 
-    def take(self, caps: DeviceCaps, *, at: float, now: float) -> float | None:
-        """A reading that no write has overtaken. Returns at which value drift was found, if it was: 0 for no cap at all."""
-        way = caps.way
+    def take(self, caps: DeviceCaps, *, at: float, now: float) -> bool:
+        """A reading that no write has overtaken. Returns whether somebody else has changed the cap."""
+        way, value = caps.way, shown(caps)
+        is_first = way not in self.caps
         self.caps[way], self.read_at[way] = caps, now
-        value = shown(caps)
+        if is_first:
+            self._recall(way, value)
         if self.wanted is not None and self.wanted[0] is way:
             if same(value, self.wanted[1]):
                 self._confirmed(way, self.wanted[1], caps.limit_watts, now)
-            return None
-        if self.state is ControlState.UNKNOWN:
-            self.state = ControlState.CONTROLLED
-        if way not in self.set_watts or same(value, self.set_watts[way]):
-            return None
-        before = self.set_watts[way]
+            return False
+        self._settle()
+        if way not in self.set_watts:
+            self._adopt(caps, value, at)
+            return False
+        if same(value, self.set_watts[way]):
+            return False
+        before, self.set_watts[way] = self.set_watts[way], value
         self.drifts += 1
-        self.find(Why.DRIFT, f"set to {_told(before)} by {way}, found at {_told(value)}", at, anew=True)
-        return value or 0.0
+        self.find(Why.DRIFT, f"set to {told(before)} by {way}, found at {told(value)}", at, anew=True)
+        return not is_first
+
+    def released(self, way: Way) -> None:
+        """It has what the operator had: nothing here is ours any more."""
+        for kept in (self.set_watts, self.before_watts):
+            kept.pop(way, None)
+        self.target_watts = None
 
     def find(self, why: Why, detail: str, at: float, *, anew: bool = False) -> None:
         """Note what is wrong; what lasts keeps the time when it began."""
@@ -108,23 +137,44 @@ class Held:
         since = at if before is None or anew else before.since
         self.findings[why] = Finding(device=self.device, why=why, since=since, detail=detail)
 
-    def _undone(self) -> None:
-        """Nothing was written: what held before holds."""
-        self.wanted = None
-        if self.state is ControlState.PENDING:
-            self.state = ControlState.CONTROLLED if self.caps else ControlState.UNKNOWN
+    @property
+    def broken(self) -> tuple[Finding, ...]:
+        """What makes its cap one that cannot be counted on."""
+        return tuple(finding for why, finding in self.findings.items() if why in BROKEN)
+
+    def _recall(self, way: Way, value: float | None) -> None:
+        """After a restart: a write that was cut off may have been done or not, and either is ours."""
+        known = self.recalled.pop(way, None)
+        if known is None:
+            return
+        if any(same(value, each) for each in known):
+            self.set_watts[way] = value
+        elif way not in self.set_watts:
+            self.before_watts.pop(way, None)  # nothing of ours is there: what is there is the operator's
+
+    def _settle(self) -> None:
+        if self.wanted is None and self.state in {ControlState.PENDING, ControlState.UNKNOWN} and self.caps:
+            self.state = ControlState.CONTROLLED
+
+    def _adopt(self, caps: DeviceCaps, value: float | None, at: float) -> None:
+        """A cap that nobody here has set is told, not fought."""
+        if value is None or same(value, caps.default_watts):
+            self.findings.pop(Why.ADOPTED, None)
+        else:
+            self.find(Why.ADOPTED, f"{told(value)} by {caps.way}, not set from here; a release goes back to it", at)
 
     def _confirmed(self, way: Way, wanted: float | None, limit: float | None, now: float) -> None:
         self.set_watts[way] = wanted
         if way in self.caps:
             own = wanted if way is Way.NVML else limit
             self.caps[way], self.read_at[way] = replace(self.caps[way], limit_watts=limit, own_watts=own), now
-        self.wanted, self.failures, self.not_before = None, 0, float("-inf")
-        for why in BY_OUTCOME.values():
+        self.wanted, self.failures, self.not_before = None, 0, NEVER
+        for why in (*BY_OUTCOME.values(), Why.ADOPTED):
             self.findings.pop(why, None)
         if self.state is not ControlState.FOREIGN:
             self.state = ControlState.CONTROLLED
 
 
-def _told(watts: float | None) -> str:
+def told(watts: float | None) -> str:
+    """Watts as a sentence has them."""
     return "no cap" if watts is None else f"{watts:.0f} W"

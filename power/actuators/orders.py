@@ -12,17 +12,18 @@ from power.model import Device, Fence, NodeOrder, Outcome, Receipt, Way
 
 
 def devices_of(order: NodeOrder) -> dict[Device, float | None]:
-    """What an order wants of each device in watts; None is no cap, or a clock alone."""
+    """What an order wants of each device in watts; None is no cap, or a clock alone, or a release."""
     wanted: dict[Device, float | None] = {Device(order.node, uuid): _watts(watts) for uuid, watts in order.gpu_watts.items()}
-    wanted |= {Device(order.node, uuid): None for uuid in order.clock_mhz if uuid not in order.gpu_watts}
+    wanted |= {Device(order.node, uuid): None for uuid in (*order.clock_mhz, *order.release) if uuid not in order.gpu_watts}
     if order.node_cap_watts is not None:
         wanted[Device(order.node)] = _watts(order.node_cap_watts)
     return wanted
 
 
 def caps_of(order: NodeOrder) -> dict[Device, float | None]:
-    """As `devices_of`, without the GPUs of which only the clock is to change."""
-    return {device: watts for device, watts in devices_of(order).items() if not device.uuid or device.uuid in order.gpu_watts}
+    """The caps that an order sets, without GPUs of which only the clock is to change and without what is given back."""
+    clocks = set(order.clock_mhz) - set(order.gpu_watts)
+    return {device: watts for device, watts in devices_of(order).items() if device.uuid not in clocks | order.release}
 
 
 def only(order: NodeOrder, devices: Iterable[Device]) -> NodeOrder:
@@ -33,6 +34,7 @@ def only(order: NodeOrder, devices: Iterable[Device]) -> NodeOrder:
         gpu_watts={uuid: watts for uuid, watts in order.gpu_watts.items() if Device(order.node, uuid) in chosen},
         clock_mhz={uuid: mhz for uuid, mhz in order.clock_mhz.items() if Device(order.node, uuid) in chosen},
         node_cap_watts=order.node_cap_watts if Device(order.node) in chosen else None,
+        release=frozenset(uuid for uuid in order.release if Device(order.node, uuid) in chosen),
     )
 
 
@@ -40,14 +42,20 @@ def merged(older: NodeOrder | None, newer: NodeOrder) -> NodeOrder:
     """Both in one; where both want something of a device, the newer."""
     if older is None:
         return newer
+    kept = only(older, set(devices_of(older)) - _given(newer))
     return replace(
         newer,
-        gpu_watts={**older.gpu_watts, **newer.gpu_watts},
-        clock_mhz={**older.clock_mhz, **newer.clock_mhz},
-        node_cap_watts=older.node_cap_watts if newer.node_cap_watts is None else newer.node_cap_watts,
+        gpu_watts={**kept.gpu_watts, **newer.gpu_watts},
+        clock_mhz={**kept.clock_mhz, **newer.clock_mhz},
+        node_cap_watts=kept.node_cap_watts if newer.node_cap_watts is None else newer.node_cap_watts,
+        release=kept.release - {device.uuid for device in caps_of(newer)} | newer.release,
         raises=older.raises or newer.raises,
         urgent=older.urgent or newer.urgent,
     )
+
+
+def _given(order: NodeOrder) -> set[Device]:
+    return {Device(order.node, uuid) for uuid in order.release}
 
 
 def receipts_for(order: NodeOrder, outcome: Outcome, detail: str, *, way: Way, at: float) -> tuple[Receipt, ...]:
@@ -65,6 +73,7 @@ def intent(order: NodeOrder, fence: Fence, device: Device, way: Way, before: flo
         "way": str(way),
         "from_watts": before,
         "to_watts": devices_of(order)[device],
+        "release": device.uuid in order.release,
         "clock_mhz": order.clock_mhz.get(device.uuid),
         "why": order.why,
         "urgent": order.urgent,

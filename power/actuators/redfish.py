@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -10,8 +11,9 @@ from dataclasses import dataclass, field
 from power.actuators import cap
 from power.actuators.bmc import Bmc, Line, Sleep
 from power.actuators.cap import Done, Place, Reading
+from power.actuators.complaints import Complaints
 from power.actuators.discovery import Gpu, Offers, discover
-from power.model import Actuator, Device, DeviceCaps, Fence, NodeOrder, Receipt, Way
+from power.model import Actuator, ActuatorError, Device, DeviceCaps, Fence, NodeOrder, Receipt, Way
 
 # A firmware update or another board may bring other resources.
 LOOK_AGAIN_SECONDS = 6 * 3600.0
@@ -45,13 +47,19 @@ class NodeCap:
 
     found: Found
     way: Way
+    complaints: Complaints | None = None
 
     @property
     def node(self) -> str:
         return self.found.line.node
 
+    @property
+    def complaint(self) -> tuple[float, str] | None:
+        """The BMC's word that it cannot hold the cap, the last that was heard."""
+        return self.complaints.newest if self.complaints else None
+
     async def read(self) -> tuple[DeviceCaps, ...]:
-        """The cap; nothing where the BMC has no such way."""
+        """The cap; nothing where the BMC has no such way. Now and then the BMC's logs are looked at too."""
         place = await self._place()
         if place is None:
             return ()
@@ -59,6 +67,8 @@ class NodeCap:
         if reading is None:
             self.found.forget()
             return ()
+        if self.complaints is not None:
+            await self._listen()
         return (caps_of(Device(self.node), self.way, reading),)
 
     async def write(self, order: NodeOrder, fence: Fence) -> tuple[Receipt, ...]:
@@ -72,6 +82,13 @@ class NodeCap:
 
     async def close(self) -> None:
         """The session belongs to who made it."""
+
+    async def _listen(self) -> None:
+        """A log that cannot be read hides no cap."""
+        offers = await self.found.offers()
+        if self.complaints is not None:
+            with contextlib.suppress(ActuatorError):
+                await self.complaints.look(offers.logs)
 
     async def _place(self) -> Place | None:
         offers = await self.found.offers()
@@ -135,10 +152,12 @@ def actuators(
     sleep: Sleep = asyncio.sleep,
 ) -> tuple[Actuator, ...]:
     """All ways to a server's caps through its BMC; what it does not offer, they find out and leave alone."""
-    found = Found(line=Line(node=node, bmc=bmc, connections=connections, sleep=sleep), monotonic=monotonic)
+    line = Line(node=node, bmc=bmc, connections=connections, sleep=sleep)
+    found = Found(line=line, monotonic=monotonic)
+    complaints = Complaints(line=line, monotonic=monotonic)
     return (
-        NodeCap(found=found, way=Way.ATTRIBUTES),
-        NodeCap(found=found, way=Way.STANDARD),
+        NodeCap(found=found, way=Way.ATTRIBUTES, complaints=complaints),
+        NodeCap(found=found, way=Way.STANDARD, complaints=complaints),
         Baseboard(found=found, uuid_of=uuid_of),
     )
 

@@ -19,7 +19,7 @@ class Rounds:
 
     def __init__(
         self,
-        pairs: Sequence[tuple[str, Actuator]],
+        actuators: Sequence[Actuator],
         read: Callable[[Actuator], Awaitable[None]],
         *,
         every_seconds: float,
@@ -31,12 +31,12 @@ class Rounds:
         self._every = every_seconds
         self._monotonic = monotonic
         self._clock = clock
-        self._pairs = tuple(actuator for _, actuator in pairs)
+        self._actuators = tuple(actuators)
         self._heard: dict[tuple[str, Way], float] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._slots = asyncio.Semaphore(AT_ONCE)
         now = monotonic()
-        self._due = [(now + every_seconds * row / len(pairs), row) for row in range(len(pairs))]
+        self._due = [(now + every_seconds * row / len(actuators), row) for row in range(len(actuators))]
 
     def heard(self, node: str, way: Way, asked_at: float) -> None:
         """This way has just told its caps: it need not be asked."""
@@ -47,7 +47,7 @@ class Rounds:
         now = self._monotonic()
         while self._due and self._due[0][0] <= now:
             due, row = heapq.heappop(self._due)
-            actuator = self._pairs[row]
+            actuator = self._actuators[row]
             heard = self._heard.get((actuator.node, actuator.way), float("-inf"))
             if heard + self._every > now:
                 # Half a second late at most, and a place of its own in the minute that follows.
@@ -58,7 +58,7 @@ class Rounds:
 
     async def all(self) -> None:
         """Read everything once; who does not answer is in `silent`."""
-        await asyncio.gather(*map(self._ask, self._pairs))
+        await asyncio.gather(*map(self._ask, self._actuators))
 
     async def close(self) -> None:
         """Stop reading."""

@@ -8,8 +8,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
+from power.actuators.journal import Journal, Note
 from power.audit.trail import AuditError
 
 Entry = tuple[str, Mapping[str, Any]]
@@ -21,19 +22,26 @@ class Trail(Protocol):
     def append_many(self, entries: Sequence[Entry], /) -> object: ...
 
 
-class Scribe:
-    """The only one who appends to the trail from here."""
+class _Wait(NamedTuple):
+    entries: Sequence[Entry]
+    notes: Sequence[Note]
+    done: asyncio.Future[None]
 
-    def __init__(self, trail: Trail) -> None:
+
+class Scribe:
+    """The only one who appends to the trail, and to the journal of caps, from here."""
+
+    def __init__(self, trail: Trail, journal: Journal | None = None) -> None:
         self._trail = trail
-        self._waiting: list[tuple[Sequence[Entry], asyncio.Future[None]]] = []
+        self._journal = journal
+        self._waiting: list[_Wait] = []
         self._writing: asyncio.Task[None] | None = None
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="audit")
 
-    async def append(self, entries: Sequence[Entry]) -> None:
-        """Returns when the records are on the disk; a caller who is cancelled has still written. Raises `AuditError`."""
+    async def append(self, entries: Sequence[Entry], notes: Sequence[Note] = ()) -> None:
+        """Returns when all is on the disk; a caller who is cancelled has still written. Raises `AuditError`."""
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting.append((entries, done))
+        self._waiting.append(_Wait(entries, notes, done))
         if self._writing is None or self._writing.done():
             self._writing = asyncio.create_task(self._write())
         await asyncio.shield(done)
@@ -48,9 +56,8 @@ class Scribe:
         loop = asyncio.get_running_loop()
         while self._waiting:
             batch, self._waiting = self._waiting, []
-            entries = [entry for each, _ in batch for entry in each]
-            error = await loop.run_in_executor(self._thread, self._append, entries)
-            for _, done in batch:
+            error = await loop.run_in_executor(self._thread, self._append, batch)
+            for _, _, done in batch:
                 if done.cancelled():
                     continue
                 if error is None:
@@ -59,9 +66,16 @@ class Scribe:
                     done.set_exception(error)
                     done.exception()  # looked at, also when its caller has gone
 
-    def _append(self, entries: Sequence[Entry]) -> AuditError | None:
+    def _append(self, batch: Sequence[_Wait]) -> AuditError | None:
         try:
-            self._trail.append_many(entries)
+            self._trail.append_many([entry for each in batch for entry in each.entries])
+            if self._journal is not None:
+                self._journal.append([note for each in batch for note in each.notes])
         except AuditError as error:
             return error
+        except OSError as error:
+            assert self._journal is not None  # noqa: S101 - the trail has errors of its own
+            return AuditError(
+                f"{self._journal.path}: the journal of caps cannot be written ({error.strerror}); make room on the disk"
+            )
         return None

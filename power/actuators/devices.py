@@ -1,0 +1,85 @@
+"""All devices that take caps: what is known of each, which ways lead to it, and which answer counts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+
+from power.actuators.held import Held
+from power.actuators.journal import Note, told
+from power.model import Actuator, Device, DeviceCaps, Way
+
+
+class Devices:
+    """Held devices by name. `changed` are those whose columns are to be written."""
+
+    def __init__(self, actuators: Mapping[str, Sequence[Actuator]]) -> None:
+        self.actuators = {node: tuple(each) for node, each in actuators.items()}
+        self.changed: set[Device] = set()
+        self._ways = {node: tuple(each.way for each in ways) for node, ways in self.actuators.items()}
+        self._held: dict[Device, Held] = {}
+
+    def __iter__(self) -> Iterator[Held]:
+        return iter(self._held.values())
+
+    def __contains__(self, device: Device) -> bool:
+        """Whether its caps were read, by any way."""
+        held = self._held.get(device)
+        return held is not None and bool(held.caps)
+
+    def __getitem__(self, device: Device) -> Held:
+        """What is known of a device, made when it is first heard of."""
+        if device not in self._held:
+            self._held[device] = Held(device=device)
+        return self._held[device]
+
+    def get(self, device: Device) -> Held | None:
+        """What is known of a device; None where nobody has told of it."""
+        return self._held.get(device)
+
+    def ways(self, held: Held) -> tuple[Way, ...]:
+        """The ways that offer a device, the preferred one first."""
+        return held.ways(self._ways.get(held.device.node, ()))
+
+    def actuator(self, node: str, way: Way) -> Actuator:
+        """The way to a server."""
+        return next(each for each in self.actuators[node] if each.way is way)
+
+    def effective(self, held: Held) -> DeviceCaps | None:
+        """What is in force, of all that the ways tell: of several caps a GPU keeps the lowest.
+
+        In band the limit in force is read, which knows of caps out of band; one that was read later may be another.
+        """
+        ways = self.ways(held)
+        if not ways:
+            return None
+        caps = held.caps[ways[0]]
+        read_at = held.read_at[ways[0]]
+        for way in ways[1:]:
+            other = held.caps[way]
+            if held.read_at[way] > read_at and caps.way is Way.NVML and caps.own_watts is not None:
+                caps = replace(caps, limit_watts=_lower(caps.own_watts, other.limit_watts))
+            elif held.read_at[way] > read_at or caps.way is not Way.NVML:
+                caps = replace(caps, limit_watts=_lower(caps.limit_watts, other.limit_watts))
+        return caps
+
+    def found(self) -> dict[str, tuple[DeviceCaps, ...]]:
+        """What is in force at each device, by server."""
+        found: dict[str, list[DeviceCaps]] = {}
+        for held in self:
+            if (caps := self.effective(held)) is not None:
+                found.setdefault(held.device.node, []).append(caps)
+        return {node: tuple(caps) for node, caps in found.items()}
+
+    def recall(self, notes: Iterable[Note]) -> None:
+        """What was set before a restart; what is there now is known when it is read."""
+        for note in notes:
+            held = self[note.device]
+            held.before_watts[note.way] = note.before_watts
+            if told(note.set_watts):
+                held.set_watts[note.way] = note.set_watts
+            held.recalled[note.way] = tuple(watts for watts in (note.to_watts, note.set_watts) if told(watts))
+
+
+def _lower(one: float | None, other: float | None) -> float | None:
+    return other if one is None else one if other is None else min(one, other)
