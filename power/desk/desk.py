@@ -67,7 +67,11 @@ class Desk:
 
     def emergencies(self) -> tuple[Emergency, ...]:
         """The emergencies that are on."""
-        return (*(each.emergency for each in self.pins.emergencies()), *self.unsaved.values())
+        return (*(each.emergency for each in self.pins.emergencies()), *self.in_memory())
+
+    def in_memory(self) -> tuple[Emergency, ...]:
+        """The emergencies that are on and that the database does not have."""
+        return tuple(each for each in self.unsaved.values() if self.clock() < each.expires)
 
     def feasible(self, preview: Preview) -> None:
         """Refuse what asks for less than devices take at least. What lacked watts before is not its fault."""

@@ -96,7 +96,7 @@ class PinCalls:
 
     def emergencies(self) -> dict[str, Any]:
         """The emergencies that are on."""
-        unsaved = [StoredEmergency(emergency=each) for each in self.desk.unsaved.values()]
+        unsaved = [StoredEmergency(emergency=each) for each in self.desk.in_memory()]
         try:
             saved = self.desk.pins.emergencies()
         except StoreError:
@@ -142,6 +142,12 @@ class PinCalls:
 
     def all_clear(self, number: int, body: Why, caller: Caller, *, dry_run: bool) -> dict[str, Any]:
         """End an emergency; caps rise slowly."""
+        if (unsaved := self.desk.unsaved.get(number)) is not None and not dry_run:
+            # Where the database cannot be asked, an emergency of the memory must end all the same.
+            self.desk.record(caller, "all clear", f"emergency {number}", reason=body.reason)
+            self._forget(number)
+            self.desk.steering.changed()
+            return {"dry_run": False} | shapes.emergency(_ended(unsaved, self.desk.clock(), caller, body))
         on = {each.id: each for each in self.desk.emergencies()}
         if number not in on:
             raise Unknown(f"there is no emergency {number}, or it has ended")
@@ -152,16 +158,13 @@ class PinCalls:
             return answer | shapes.emergency(StoredEmergency(emergency=on[number]))
         with self.desk.lock:
             done: StoredEmergency = self.desk.act(
-                caller, "all clear", f"emergency {number}", lambda: self._ended(number, body, caller), reason=body.reason
+                caller,
+                "all clear",
+                f"emergency {number}",
+                lambda: self.desk.pins.end_emergency(number, by=caller.name, reason=body.reason),
+                reason=body.reason,
             )
         return answer | shapes.emergency(done)
-
-    def _ended(self, number: int, body: Why, caller: Caller) -> StoredEmergency:
-        if (unsaved := self._forget(number)) is not None:
-            return StoredEmergency(
-                emergency=unsaved, ended_at=self.desk.clock(), ended_by=caller.name, ended_reason=body.reason
-            )
-        return self.desk.pins.end_emergency(number, by=caller.name, reason=body.reason)
 
     def _unsaved(self, tried: Emergency) -> Emergency:
         """Kept in memory, and in force."""
@@ -184,3 +187,7 @@ class PinCalls:
         if found is None:
             raise Unknown(f"there is no hold {number}, or it has ended")
         return found
+
+
+def _ended(emergency: Emergency, at: float, caller: Caller, body: Why) -> StoredEmergency:
+    return StoredEmergency(emergency=emergency, ended_at=at, ended_by=caller.name, ended_reason=body.reason)

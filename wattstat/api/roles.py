@@ -31,6 +31,7 @@ ACTS: tuple[tuple[str, str, Role], ...] = (
     ("DELETE", f"/api/power/hold/{_NAME}", Role.OPERATOR),
     ("POST", "/api/power/emergency", Role.OPERATOR),
     ("DELETE", f"/api/power/emergency/{_NAME}", Role.OPERATOR),
+    ("POST", f"/api/power/hold/{_NAME}/approve", Role.APPROVER),
     ("POST", "/api/power/policies", Role.AUTHOR),
     ("PUT", f"/api/power/policies/{_NAME}", Role.AUTHOR),
     ("DELETE", f"/api/power/policies/{_NAME}", Role.AUTHOR),
