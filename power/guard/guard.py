@@ -14,23 +14,19 @@ words of this room and the formula of the worst case. What it promises, whatever
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 import numpy as np
 
 from power.guard.admitted import Admitted, Verdict
 from power.guard.cold import readiness
+from power.guard.columns import column, misfit, names
 from power.guard.targets import Targets, keep_within
 from power.model import NOBODY, Bools, ControlState, Fence, Fleet, Floats, Intent, Ints, Mode, Proposal, View
 from power.tree.ceilings import NODE_CAP_TOLERANCE, counted, worst_draw
 
 # Shares are taken this much short of what a limit has left, so that the sum of rounded numbers stays below it.
 _SHORT = 1 - 1e-9
-_INTENT_COLUMNS = {
-    "gpu": ("gpu_cap_watts", "pinned_watts", "floor_watts"),
-    "node": ("node_cap_watts", "urgent"),
-    "limit": ("limit_watts", "guaranteed"),
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,15 +52,15 @@ def admit(  # noqa: PLR0917 # a pure function of all that is known; each has a t
     fleet: Fleet, view: View, intent: Intent, proposal: Proposal, rules: Rules, fence: Fence | None, monotonic: float
 ) -> Admitted:
     """What of the proposal may be written. Never raises, whatever that holds: what makes no sense is refused, and said."""
-    misfit = _misfit(fleet, view, intent)
-    if misfit:
-        return _nothing(fleet, misfit)
+    stranger = misfit(fleet, view, intent)
+    if stranger:
+        return _nothing(fleet, stranger)
     garbage: list[str] = []
     case = _worst_case(fleet, view, intent)
     # Floors are for work; where a limit is over its worst case, or in an emergency, a cap goes down to what the device takes.
     no_floor = case.pressed | intent.urgent
-    gpus = _gpu_targets(fleet, view, intent, no_floor, _column(proposal, "gpu_watts", len(fleet.gpus), garbage))
-    nodes = _node_targets(view, intent, _column(proposal, "node_cap_watts", len(fleet.nodes), garbage))
+    gpus = _gpu_targets(fleet, view, intent, no_floor, column(proposal, "gpu_watts", len(fleet.gpus), garbage))
+    nodes = _node_targets(view, intent, column(proposal, "node_cap_watts", len(fleet.nodes), garbage))
     gpus.refuse(gpus.raises & ~(view.gpu_limit_age <= rules.cap_seconds), Verdict.STALE)
     nodes.refuse(nodes.raises & ~(view.node_cap_age <= rules.cap_seconds), Verdict.STALE)
     frozen = _frozen(fleet, view, rules, monotonic)
@@ -78,12 +74,12 @@ def admit(  # noqa: PLR0917 # a pure function of all that is known; each has a t
         gpu_watts=gpus.watts,
         gpu_verdict=gpus.verdict,
         gpu_limit=_limit_of(gpus, binding[fleet.gpu_node]),
-        gpu_name=_names(proposal, "gpu_name", len(fleet.gpus)),
+        gpu_name=names(proposal, "gpu_name", len(fleet.gpus)),
         node_cap_watts=nodes.watts,
         node_verdict=nodes.verdict,
         node_limit=_limit_of(nodes, binding),
-        node_name=_names(proposal, "node_name", len(fleet.nodes)),
-        clock_mhz=_clocks(view, _column(proposal, "clock_mhz", len(fleet.gpus), garbage)),
+        node_name=names(proposal, "node_name", len(fleet.nodes)),
+        clock_mhz=_clocks(view, column(proposal, "clock_mhz", len(fleet.gpus), garbage)),
         urgent=intent.urgent,
         pressed=case.pressed,
         limit_now_watts=case.load,
@@ -133,7 +129,7 @@ def _gpu_targets(fleet: Fleet, view: View, intent: Intent, no_floor: Bools, aske
     targets = Targets(asked, view.gpu_limit_watts, view.gpu_min_watts)
     # Whoever pins a device may go below the floor, and is not held by a policy's cap; every limit holds all the same.
     pinned = np.isfinite(intent.pinned_watts)
-    floor = np.where(pinned, np.fmin(intent.floor_watts, intent.pinned_watts), intent.floor_watts)
+    floor = np.where(pinned, np.minimum(intent.floor_watts, intent.pinned_watts), intent.floor_watts)
     floor = np.where(no_floor[fleet.gpu_node], 0.0, floor)
     cap = np.where(pinned, np.inf, intent.gpu_cap_watts)
     state = np.where(np.isnan(view.gpu_limit_watts), ControlState.UNKNOWN, view.gpu_state)
@@ -199,8 +195,9 @@ def _with_raises(fleet: Fleet, case: _Case, gpus: Targets, nodes: Targets) -> Fl
 
 
 def _over(load: Floats, bound: Floats) -> Bools:
-    """Limits that do not hold; a load that cannot be told holds no bound."""
-    return ~(load <= bound) & (bound < np.inf)
+    """Limits that do not hold; what cannot be told does not hold."""
+    over: Bools = ~(load <= bound) & (bound != np.inf)
+    return over
 
 
 def _beneath(fleet: Fleet, limits: Bools) -> Bools:
@@ -251,38 +248,6 @@ def _held_back(intent: Intent, rules: Rules, fence: Fence | None, monotonic: flo
         return f"the lease is {fence.holder}'s"
     if not (fence.token > 0 and monotonic < fence.valid_until):
         return f"the lease with token {fence.token} has lapsed"
-    return ""
-
-
-def _column(proposal: object, name: str, size: int, garbage: list[str]) -> Floats:
-    """One column of the proposal; all NaN, and said, where it is none."""
-    given = getattr(proposal, name, None)
-    if isinstance(given, np.ndarray) and given.shape == (size,) and given.dtype.kind in "fiu":
-        return given.astype(np.float64)
-    shape = f"{given.dtype} of shape {given.shape}" if isinstance(given, np.ndarray) else type(given).__name__
-    garbage.append(f"proposal.{name} is {shape}; expected a column of {size} numbers")
-    return np.full(size, np.nan)
-
-
-def _names(proposal: object, name: str, size: int) -> Ints:
-    """Whom to name for each target; nobody where that cannot be told."""
-    given = getattr(proposal, name, None)
-    if isinstance(given, np.ndarray) and given.shape == (size,) and given.dtype.kind == "i":
-        return given.astype(np.int64)
-    return np.full(size, NOBODY)
-
-
-def _misfit(fleet: Fleet, view: View, intent: Intent) -> str:
-    """What of view and intent was not made for this fleet; empty: all was. Nothing can be told then, so nothing is written."""
-    sizes = {"gpu": len(fleet.gpus), "node": len(fleet.nodes), "limit": len(fleet.tree.limits)}
-    columns: list[tuple[object, str, str]]
-    columns = [(view, each.name, each.name.partition("_")[0]) for each in fields(View) if each.name not in {"at", "monotonic"}]
-    columns += [(intent, name, rows) for rows, names in _INTENT_COLUMNS.items() for name in names]
-    for source, name, rows in columns:
-        column = getattr(source, name, None)
-        kinds = "b" if name in {"urgent", "guaranteed"} else "fiu"
-        if not isinstance(column, np.ndarray) or column.shape != (sizes[rows],) or column.dtype.kind not in kinds:
-            return f"{type(source).__name__.lower()}.{name} is no column of {sizes[rows]} numbers: not made for this fleet"
     return ""
 
 

@@ -62,14 +62,16 @@ def keep_within(targets: Targets, *, high: Floats, floor: Floats, cap: Floats, s
     targets.refuse(~((low > 0) & (low <= high) & (high < np.inf)), Verdict.NO_BOUNDS)
     holds = (state == ControlState.CONTROLLED) | (state == ControlState.PENDING)
     foreign, uncontrolled = state == ControlState.FOREIGN, state == ControlState.UNCONTROLLED
-    # In an emergency a device is cut whoever else writes it, and though nobody has read its cap.
+    unread = ~(holds | foreign | uncontrolled)
+    # In an emergency a device is cut whoever else writes it; one whose cap nobody has read to its lowest, which is no raise.
     targets.refuse(foreign & ~urgent, Verdict.FOREIGN)
-    targets.refuse(~(holds | foreign | uncontrolled) & ~urgent, Verdict.UNREAD)
+    targets.refuse(unread & ~urgent, Verdict.UNREAD)
+    targets.at_most(np.where(unread, low, np.inf), Verdict.CLIPPED_TO_DEVICE)
     # After an emergency caps come up from below the floor step by step, so the floor binds cuts only.
     floor = np.where(floor > 0, np.minimum(floor, targets.now), 0.0)
     targets.at_least(floor, Verdict.CLIPPED_TO_FLOOR)
-    targets.at_least(low, Verdict.CLIPPED_TO_DEVICE)
     targets.at_most(np.where(targets.raises, cap, np.inf), Verdict.CLIPPED_TO_POLICY)
+    targets.at_least(low, Verdict.CLIPPED_TO_DEVICE)
     targets.at_most(high, Verdict.CLIPPED_TO_DEVICE)
     targets.settle()
     targets.refuse(targets.raises & ~holds, Verdict.UNCONTROLLED)
