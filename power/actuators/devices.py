@@ -59,7 +59,7 @@ class Devices:
             other = held.caps[way]
             if held.read_at[way] > read_at and caps.way is Way.NVML and caps.own_watts is not None:
                 caps = replace(caps, limit_watts=_lower(caps.own_watts, other.limit_watts))
-            elif held.read_at[way] > read_at or caps.way is not Way.NVML:
+            elif held.read_at[way] >= read_at or caps.way is not Way.NVML:
                 caps = replace(caps, limit_watts=_lower(caps.limit_watts, other.limit_watts))
         return caps
 
