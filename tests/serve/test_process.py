@@ -1,9 +1,13 @@
-"""Addresses, and what is refused before a process starts."""
+"""Addresses, what is refused before a process starts, and logs that cannot be written."""
 
+import os
 import socket
+import subprocess
+import sys
 
 import pytest
 
+from tests.support.processes import ROOT
 from wattstat.serve.process import (
     Address,
     CannotStart,
@@ -57,3 +61,18 @@ def test_a_command_of_the_server_on_a_gpu_nodes_install_says_what_to_install():
     with pytest.raises(CannotStart, match=r"surely_absent not found.*wattstat\[server\]"):
         require_extra("server", "json", "surely_absent")
     require_extra("server", "json")
+
+
+def test_a_process_whose_log_lies_on_a_full_disk_goes_on(tmp_path):
+    program = """
+import os, resource, structlog
+from wattstat.serve.process import set_up_logging
+set_up_logging()
+resource.setrlimit(resource.RLIMIT_FSIZE, (1, 1))
+structlog.get_logger().warning("two bytes")
+structlog.get_logger().warning("and more")
+os._exit(7)
+"""
+    with (tmp_path / "log").open("wb") as log:
+        done = subprocess.run([sys.executable, "-c", program], stderr=log, cwd=ROOT, env=os.environ, check=False)
+    assert done.returncode == 7

@@ -56,6 +56,11 @@ class Node:
             found: dict[str, Any] = await answer.json()
             return found
 
+    async def status(self, path: str) -> int:
+        """The status of a GET."""
+        async with aiohttp.ClientSession() as session, session.get(self.url + path) as answer:
+            return answer.status
+
     async def journal(self, **parameters: Any) -> dict[str, Any]:
         """The agent's journal."""
         return await self.get("/journal", **{name: str(value) for name, value in parameters.items()})

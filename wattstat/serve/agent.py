@@ -35,6 +35,7 @@ from wattstat.hall import Block, BlockKey, Hall, Snapshot
 from wattstat.journal import Edge
 from wattstat.serve.cap.boards import Boards
 from wattstat.serve.cap.guard import Guard
+from wattstat.serve.cap.memory import Memory
 from wattstat.serve.cap.record import Store
 from wattstat.serve.cap.record import folder_of as folder_of_caps
 from wattstat.serve.journal.boundaries import Boundaries, Placed
@@ -123,8 +124,9 @@ class Agent:
         caps = Guard(
             node=node,
             boot=journal.boot,
-            store=Store(folder=folder_of_caps(config)),
+            memory=Memory(store=Store(folder=folder_of_caps(config))),
             boards=Boards(monotonic=monotonic),
+            enabled=config.agent.caps,
             clock=clock,
             monotonic=monotonic,
         )

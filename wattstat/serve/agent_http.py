@@ -67,10 +67,7 @@ def application(agent: Agent) -> web.Application:
             web.get("/journal", journal),
             web.post("/boundary", boundary),
             *cap_routes(
-                agent.caps,
-                functools.partial(_check_viewer, agent.token),
-                functools.partial(_check_orderer, agent.token),
-                enabled=agent.config.agent.caps,
+                agent.caps, functools.partial(_check_viewer, agent.token), functools.partial(_check_orderer, agent.token)
             ),
         ]
     )

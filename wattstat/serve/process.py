@@ -12,8 +12,8 @@ import signal
 import socket
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Final, NamedTuple
+from contextlib import contextmanager, suppress
+from typing import Final, NamedTuple, TextIO, cast
 
 import structlog
 
@@ -99,6 +99,22 @@ def require_extra(extra: str, *modules: str) -> None:
         )
 
 
+class _Patient:
+    """A stream whose disk may be full: what cannot be logged must not stop what is done, a dead-man least of all."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        with suppress(OSError):
+            return self._stream.write(text)
+        return 0
+
+    def flush(self) -> None:
+        with suppress(OSError):
+            self._stream.flush()
+
+
 def set_up_logging() -> None:
     """Key-value lines on standard error: for people at a terminal, as JSON for everything else."""
     renderer: structlog.types.Processor
@@ -112,7 +128,7 @@ def set_up_logging() -> None:
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=structlog.PrintLoggerFactory(cast("TextIO", _Patient(sys.stderr))),
     )
     # Libraries speak through the standard module; their chatter below warnings is not ours to repeat.
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")

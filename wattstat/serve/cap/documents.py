@@ -33,10 +33,13 @@ def gpu(seen: Seen, held: Held | None, note: str) -> dict[str, Any]:
 
 def result(step: Step | Refusal, seen: Seen | None, why: str, outcome: Outcome | None) -> dict[str, Any]:
     """What became of a step. Where the driver said yes, what is in force now decides."""
-    found = _read_back(step, seen) if outcome is None and isinstance(step, Step) else (outcome or Outcome.REFUSED, "")
+    if isinstance(step, Refusal):
+        found = step.outcome, step.why
+    else:
+        found = (outcome, "") if outcome is not None else _read_back(step, seen)
     return {
         "uuid": step.uuid,
-        "wanted_watts": _watts(step.watts) if isinstance(step, Step) else None,
+        "wanted_watts": _watts(step.watts),
         "read_back_watts": _watts(seen.limits.enforced) if seen else None,
         "outcome": found[0].value,
         "detail": "; ".join(filter(None, (why, found[1]))),

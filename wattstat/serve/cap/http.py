@@ -22,7 +22,7 @@ log = structlog.get_logger(__name__)
 Check = Callable[[web.Request], None]
 
 
-def routes(guard: Guard, may_see: Check, may_order: Check, *, enabled: bool) -> list[web.RouteDef]:
+def routes(guard: Guard, may_see: Check, may_order: Check) -> list[web.RouteDef]:
     """The calls. The checks raise for those who may not."""
 
     async def show(request: web.Request) -> web.Response:
@@ -35,10 +35,10 @@ def routes(guard: Guard, may_see: Check, may_order: Check, *, enabled: bool) -> 
 
     async def order(request: web.Request) -> web.Response:
         may_order(request)
-        if not enabled:
+        if not guard.enabled:
             raise web.HTTPForbidden(text="agent.caps is false here: this agent sets no limits\n")
         try:
-            wanted = parse(await request.json())
+            wanted = parse(json.loads(await request.read()))
         except InvalidOrder as error:
             raise web.HTTPBadRequest(text=f"{error}\n") from error
         except (ValueError, RecursionError) as error:

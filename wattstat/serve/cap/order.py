@@ -58,4 +58,5 @@ def parse(document: Any) -> Order:
     except ValidationError as error:
         details = error.errors(include_url=False, include_context=False, include_input=False)
         lines = (f"{'.'.join(str(part) for part in each['loc']) or 'the body'}: {each['msg']}" for each in details)
-        raise InvalidOrder("; ".join(lines)) from None
+        # Names come from outside, and what they hold may not be fit to be sent back.
+        raise InvalidOrder("; ".join(lines)[:2000].encode("ascii", "backslashreplace").decode()) from None

@@ -77,13 +77,11 @@ class Store:
     folder: Path
     _saved: dict[str, Token | Record] = field(default_factory=dict)
 
-    def load(self) -> tuple[Token, Record, str]:
-        """What was kept, and in words what of it could not be read; such a file is put aside, not written over."""
-        token, no_token = self._read("fence", Token)
-        record, no_record = self._read("caps", Record)
-        if no_record:
-            record = Record(forgotten=True)
-        return token, record, "; ".join(filter(None, (no_token, no_record)))
+    def load(self) -> tuple[Token, Record, tuple[str, ...]]:
+        """What was kept, and the names of what could not be read; such a file is put aside, not written over."""
+        token, record = self._read("fence", Token), self._read("caps", Record)
+        lost = tuple(name for name, kept in (("fence", token), ("caps", record)) if kept is None)
+        return token or Token(), record or Record(forgotten=True), lost
 
     def save(self, token: Token, record: Record) -> None:
         """Keep what has changed. When this returns it survives a loss of power. Raises `OSError`."""
@@ -93,21 +91,20 @@ class Store:
                 self._write(name, kept)
                 self._saved[name] = kept
 
-    def _read(self, name: str, kind: type[Kind]) -> tuple[Kind, str]:
+    def _read(self, name: str, kind: type[Kind]) -> Kind | None:
         path = self.folder / f"{name}.json"
         try:
             with path.open("rb") as file:
                 found = kind.model_validate(_checked(file.read(_MOST_BYTES + 1)))
         except FileNotFoundError:
-            return kind(), ""
+            return kind()
         except (OSError, ValueError) as error:
             words = str(error) if not isinstance(error, ValidationError) else f"{error.error_count()} members are wrong"
-            why = f"{path} cannot be read ({words}): what it said is not known"
             log.error("what was noted of caps is lost", file=str(path), why=words)  # noqa: TRY400 - no trace: a file is bad
             self._put_aside(path)
-            return kind(), why
+            return None
         self._saved[name] = found
-        return found, ""
+        return found
 
     def _put_aside(self, path: Path) -> None:
         try:

@@ -27,13 +27,15 @@ class Outcome(StrEnum):
 class Step:
     """What is to be done at one GPU, and what is noted before: `held` None lets go of it.
 
-    `watts` None leaves the limit alone. `clock` says whether the clock's bound is touched too.
+    `watts` None leaves the limit alone. `clock` says whether the clock's bound is touched too, and is lifted where `clock_mhz`
+    is None.
     """
 
     uuid: str
     watts: float | None
     held: Held | None
     clock: bool = False
+    clock_mhz: float | None = None
     note: str = ""
 
 
@@ -42,6 +44,7 @@ class Refusal:
     """Why nothing is done at a GPU."""
 
     uuid: str
+    watts: float | None = None
     outcome: Outcome
     why: str
 
@@ -64,20 +67,20 @@ def owner(seen: Seen, held: Held | None) -> str | None:
 
 def planned(order: Order, uuid: str, seen: Seen | None, held: Held | None, *, forgotten: bool) -> Step | Refusal:
     """What an order comes to at one GPU."""
+    watts = order.caps.get(uuid)
     if seen is None:
         why = "limits are the whole GPU's, not a part's" if uuid.startswith("MIG-") else "this node has no such GPU"
-        return Refusal(uuid=uuid, outcome=Outcome.REFUSED, why=why)
+        return Refusal(uuid=uuid, watts=watts, outcome=Outcome.REFUSED, why=why)
     if seen.problem:
-        return Refusal(uuid=uuid, outcome=Outcome.UNREACHABLE, why=seen.problem)
+        return Refusal(uuid=uuid, watts=watts, outcome=Outcome.UNREACHABLE, why=seen.problem)
     if uuid in order.release:
         return _release(seen, held)
-    watts = order.caps.get(uuid)
     bounds = seen.limits
     if watts is not None and (bounds.low is None or bounds.high is None or seen.own_watts is None):
-        return Refusal(uuid=uuid, outcome=Outcome.REFUSED, why=f"the {seen.model or 'GPU'} takes no power limit")
+        return Refusal(uuid=uuid, watts=watts, outcome=Outcome.REFUSED, why=f"the {seen.model or 'GPU'} takes no power limit")
     if watts is not None and not (bounds.low or 0) <= watts <= (bounds.high or 0):
         why = f"{watts:g} W lies outside what it takes now: {bounds.low:g} to {bounds.high:g} W"
-        return Refusal(uuid=uuid, outcome=Outcome.OUT_OF_RANGE, why=why)
+        return Refusal(uuid=uuid, watts=watts, outcome=Outcome.OUT_OF_RANGE, why=why)
     clock = order.clocks.get(uuid) if uuid in order.clocks else held.clock_mhz if held else None
     previous = previous_of(seen, held, forgotten=forgotten)
     commanded = watts if watts is not None else held.commanded_watts if held else None
@@ -88,7 +91,7 @@ def planned(order: Order, uuid: str, seen: Seen | None, held: Held | None, *, fo
         clock_mhz=clock,
     )
     is_nothing = commanded is None and clock is None
-    return Step(uuid=uuid, watts=watts, held=None if is_nothing else kept, clock=uuid in order.clocks)
+    return Step(uuid=uuid, watts=watts, held=None if is_nothing else kept, clock=uuid in order.clocks, clock_mhz=clock)
 
 
 def _release(seen: Seen, held: Held | None) -> Step | Refusal:
@@ -113,15 +116,44 @@ def _release(seen: Seen, held: Held | None) -> Step | Refusal:
 def previous_of(seen: Seen, held: Held | None, *, forgotten: bool) -> float | None:
     """What the operator wants, as far as we can know.
 
-    A value that somebody set over ours is theirs from now on; the board's default over ours is what a driver leaves behind that
-    was loaded anew, or a program that cleans up, and no operator's will.
+    A value that somebody set over ours is theirs from now on. The board's default over ours is what a driver leaves behind
+    that was loaded anew, or a program that cleans up, and no operator's will; the one before ours is what stands there when we
+    were killed before we set it.
     """
     own = seen.own_watts
-    if held is None or (held.commanded_watts is None and held.previous_watts is None):
+    if held is None or held.commanded_watts is None:
         return None if forgotten else own
-    if held.commanded_watts is None or is_near(own, held.commanded_watts) or is_near(own, seen.limits.default):
+    if any(is_near(own, ours) for ours in (held.commanded_watts, held.earlier_watts, seen.limits.default)):
         return held.previous_watts
     return own
+
+
+def settled(step: Step, before: Held | None, seen: Seen | None, *, failed: bool) -> Held | None:
+    """What we hold after a step, by what is in force now: a limit that was not taken is not ours."""
+    kept = step.held
+    if kept is None:
+        return before if failed else None
+    if failed and step.clock:
+        kept = kept.model_copy(update={"clock_mhz": before.clock_mhz if before else None})
+    own = seen.own_watts if seen and not seen.problem else None
+    if step.watts is None or own is None:  # not read: what was ordered may be in force
+        pass
+    elif is_near(own, step.watts):
+        return None if kept.releasing else kept
+    elif is_near(own, kept.earlier_watts):
+        update = {name: getattr(before, name) if before else None for name in ("previous_watts", "commanded_watts")}
+        kept = kept.model_copy(update=update | {"releasing": False})
+    else:  # the board rounds more coarsely than we do
+        kept = kept.model_copy(update={"commanded_watts": own, "releasing": False})
+    return kept if kept.commanded_watts is not None or kept.clock_mhz is not None else None
+
+
+def changed(seen: Seen, held: Held) -> str:
+    """What somebody else did to a cap of ours, in words."""
+    own, ours = seen.own_watts, held.commanded_watts
+    if seen.problem or own is None or ours is None or is_near(own, ours):
+        return ""
+    return f"somebody else changed the limit from {ours:g} W to {own:g} W"
 
 
 def owed_after_start(seen: Seen, held: Held, safe_watts: float | None) -> tuple[Held | None, float | None]:
