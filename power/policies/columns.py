@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from math import inf
 from typing import Literal
@@ -11,7 +11,7 @@ import numpy as np
 
 from power.model import MIDDLE_PRIORITY, NOBODY, Bools, Floats, Ints
 from power.policies.ask import Amount, GpuCapAsk, LimitAsk, NodeCapAsk
-from power.policies.masks import Masks, fitting
+from power.policies.masks import Masks
 from power.policies.model import Policy
 from power.policies.scope import Scope
 from power.policies.signals import JobFacts
@@ -106,8 +106,8 @@ class Columns:
 
         Where one policy asks for a guaranteed and another for a lower measured limit of one line, the lower is guaranteed.
         """
-        cap = column(limit.budget_watts for limit in self.masks.fleet.tree.limits)
-        cap = np.where(np.isnan(cap), inf, cap)
+        budgets = self.masks.line_watts("only budget")
+        cap = np.where(np.isnan(budgets), inf, budgets)
         name = np.full(cap.size, NOBODY, np.int64)
         guaranteed = np.zeros(cap.size, np.bool_)
         for active in actives:
@@ -195,11 +195,7 @@ class Columns:
         return self._amount(policy, ask, rows, base, of=f"{ask.of} of {{}} servers")
 
     def _share_of_line(self, policy: Policy, ask: LimitAsk, rows: Ints) -> Floats:
-        lines = [self.masks.fleet.tree.limits[row] for row in rows]
-        if ask.of == "budget":
-            base = column(line.trip_safe_watts if line.budget_watts is None else line.budget_watts for line in lines)
-        else:
-            base = column(line.rating_watts if ask.of == "rating" else line.trip_safe_watts for line in lines)
+        base = self.masks.line_watts(ask.of)[rows]
         return self._amount(policy, ask, rows, base, of=f"{ask.of.replace('_', '-')} of {{}} lines of the tree")
 
     def _amount(self, policy: Policy, ask: Amount, rows: Ints, base: Floats | None, *, of: str) -> Floats:
@@ -221,19 +217,6 @@ def lower(cap: Floats, name: Ints, rows: Ints, watts: Floats | float, who: int) 
         changed = rows[is_less]
         cap[changed] = watts if isinstance(watts, float) else watts[is_less]
         name[changed] = who
-
-
-def column(values: Iterable[float | None]) -> Floats:
-    """Numbers, NaN for what is absent."""
-    return np.array([np.nan if value is None else value for value in values], np.float64)
-
-
-def job_rows(masks: Masks, scope: Scope) -> frozenset[int]:
-    """Jobs with a GPU in the scope."""
-    inside = np.zeros(len(masks.fleet.gpus), np.bool_)
-    inside[masks.gpus(scope)] = True
-    fits = fitting(scope)
-    return frozenset(int(row) for row in np.unique(masks.jobs.holder[inside[masks.jobs.gpu]]) if fits(masks.jobs.jobs[row]))
 
 
 def _nearness(scope: Scope) -> int:

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from math import inf
 
 import numpy as np
 
-from power.model import Bools, Floats, Ints
-from power.policies.masks import Masks
+from power.model import Bools, Floats
+from power.policies.masks import Masks, Units
 from power.policies.model import Policy
 from power.policies.resolved import Holds, Memory, Trigger
 from power.policies.schedule import Timetable, timetable
-from power.policies.scope import Scope
 from power.policies.signals import Signals
 from power.policies.when import Demand, Event, FeedLost, Schedule, Signal, Temperature
 
@@ -30,10 +28,14 @@ class Met:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Moment:
-    """What conditions are judged by. `steady` counts seconds and never jumps; `at` is Unix time."""
+    """What conditions are judged by.
+
+    `at` is Unix time; `steady` counts seconds and never jumps, and `seconds` of them have passed since the moment before.
+    """
 
     at: float
     steady: float
+    seconds: float
     signals: Signals
     masks: Masks
     memory: Memory
@@ -89,7 +91,7 @@ class Judge:
 
     def _temperature(self, policy: Policy, name: str, asked: Temperature, moment: Moment) -> Met:
         column = moment.signals.inlet_celsius if asked.sensor == "inlet" else moment.signals.exhaust_celsius
-        units = _units(moment.masks, policy.scope, asked.per)
+        units = moment.masks.units(policy.scope, asked.per)
         hottest = np.full(len(units.names), np.nan)
         np.fmax.at(hottest, units.unit, column[units.nodes])
         state = self._step(
@@ -104,10 +106,10 @@ class Judge:
         )
         self._note_unknown(policy, f"{asked.sensor} temperature", units, hottest)
         why = f"{asked.sensor} over {asked.above:g} °C"
-        return units.met(state.on, f"{why} at {_named(units.names, state.on)}", f"no {why}")
+        return _met(units, state.on, f"{why} at {_named(units.names, state.on)}", f"no {why}")
 
     def _feed_lost(self, policy: Policy, name: str, asked: FeedLost, moment: Moment) -> Met:
-        units = _units(moment.masks, policy.scope, asked.per)
+        units = moment.masks.units(policy.scope, asked.per)
         ratio = moment.signals.lost_ratio[units.nodes]
         known = ~np.isnan(ratio)
         count = np.bincount(units.unit, weights=known, minlength=len(units.names))
@@ -124,7 +126,7 @@ class Judge:
             hold=60 * asked.hold_minutes,
         )
         self._note_unknown(policy, "state of power supplies", units, percent)
-        return units.met(state.on, f"a feed is lost at {_named(units.names, state.on)}", "no feed is lost")
+        return _met(units, state.on, f"a feed is lost at {_named(units.names, state.on)}", "no feed is lost")
 
     def _signal(self, policy: Policy, name: str, asked: Signal, moment: Moment) -> Met:
         value = np.array([moment.signals.numbers.get(asked.name, np.nan)])
@@ -203,37 +205,10 @@ class Judge:
             self.notes.append(f"{policy.name}: no {what} of {_named(units.names, unknown)}; there it stays as it was")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Units:
-    """Units of a condition: rows of servers, and the unit of each."""
-
-    names: tuple[str, ...]
-    nodes: Ints
-    unit: Ints
-    total: int
-
-    def met(self, on: Bools, yes: str, no: str) -> Met:
-        """Whether any unit is on, and which servers these are."""
-        if not on.any():
-            return Met(state=Holds.WAITING, why=no)
-        nodes = np.zeros(self.total, np.bool_)
-        nodes[self.nodes[on[self.unit]]] = True
-        return Met(state=Holds.YES, why=yes, nodes=nodes)
-
-
-def _units(masks: Masks, scope: Scope, per: str) -> Units:
-    nodes = np.flatnonzero(masks.nodes(scope))
-    fleet = masks.fleet
-    label: Callable[[int], str] = {
-        "node": lambda row: fleet.nodes[row],
-        "rack": lambda row: fleet.racks[row],
-        "scope": lambda _row: str(scope),
-    }[per]
-    labels = [label(int(row)) for row in nodes]
-    names = tuple(dict.fromkeys(labels))
-    number = {name: position for position, name in enumerate(names)}
-    unit = np.array([number[name] for name in labels], np.int64)
-    return Units(names=names, nodes=nodes, unit=unit, total=len(fleet.nodes))
+def _met(units: Units, on: Bools, yes: str, no: str) -> Met:
+    if not on.any():
+        return Met(state=Holds.WAITING, why=no)
+    return Met(state=Holds.YES, why=yes, nodes=units.rows(on))
 
 
 def _as_of(before: Trigger | None, names: tuple[str, ...]) -> Trigger:

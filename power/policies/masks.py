@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 
-from power.model import Bools, Fleet, Ints
+from power.model import Bools, Fleet, Floats, Ints
 from power.policies.scope import OF_JOBS, Scope, words
 from power.policies.signals import NO_JOBS, JobFacts, JobTable
 
@@ -21,13 +22,20 @@ class Masks:
         self._nodes: dict[Scope, Bools] = {}
         self._gpus: dict[Scope, Ints] = {}
         self._gpus_of_jobs: dict[Scope, Ints] = {}
+        self._job_starts = np.empty(0)
+        self._jobs_in: dict[Scope, Bools] = {}
+        self._units: dict[tuple[Scope, str], Units] = {}
+        self._units_of_jobs: dict[tuple[Scope, str], Units] = {}
         self._limits: dict[tuple[str, tuple[str, ...]], Ints] = {}
 
     def use(self, jobs: JobTable) -> None:
         """Take these jobs from now on."""
         if jobs is not self.jobs:
             self.jobs = jobs
+            self._job_starts = np.array([np.nan if job.started is None else job.started for job in jobs.jobs], np.float64)
             self._gpus_of_jobs.clear()
+            self._jobs_in.clear()
+            self._units_of_jobs.clear()
 
     def nodes(self, scope: Scope) -> Bools:
         """Servers in places that the scope names; with members that name GPUs or jobs, servers that hold such GPUs."""
@@ -61,6 +69,39 @@ class Masks:
         chosen = np.fromiter((fits(job) for job in self.jobs.jobs), np.bool_, len(self.jobs.jobs))
         found: Bools = chosen[self.jobs.holder]
         return found
+
+    @property
+    def job_starts(self) -> Floats:
+        """When each job began; NaN where that is not known."""
+        return self._job_starts
+
+    def jobs_in(self, scope: Scope) -> Bools:
+        """Jobs with a GPU in the scope, and themselves meant by it."""
+        known = self._jobs_in.get(scope)
+        if known is None:
+            inside = np.zeros(len(self.fleet.gpus), np.bool_)
+            inside[self.gpus(scope)] = True
+            known = np.zeros(len(self.jobs.jobs), np.bool_)
+            known[self.jobs.holder[inside[self.jobs.gpu] & self.holds(fitting(scope))]] = True
+            self._jobs_in[scope] = known
+        return known
+
+    def units(self, scope: Scope, per: str) -> Units:
+        """The servers of a scope by server, by rack, or as one."""
+        cache = self._units_of_jobs if scope.follows_jobs else self._units
+        known = cache.get((scope, per))
+        if known is None:
+            nodes = np.flatnonzero(self.nodes(scope))
+            whole = str(scope)
+            labels = {
+                "node": lambda: [self.fleet.nodes[row] for row in nodes],
+                "rack": lambda: [self.fleet.racks[row] for row in nodes],
+                "scope": lambda: [whole] * nodes.size,
+            }[per]()
+            number = {name: position for position, name in enumerate(dict.fromkeys(labels))}
+            unit = np.fromiter((number[name] for name in labels), np.int64, nodes.size)
+            known = cache[scope, per] = Units(names=tuple(number), nodes=nodes, unit=unit, total=len(self.fleet.nodes))
+        return known
 
     def members(self, row: int) -> Ints:
         """The servers of a line of the tree."""
@@ -110,6 +151,22 @@ class Masks:
         """The row of each server."""
         return {name: row for row, name in enumerate(self.fleet.nodes)}
 
+    def line_watts(self, of: str) -> Floats:
+        """The rating, the trip-safe load or the budget (without one: what is trip-safe) of every line; NaN where it has none."""
+        return self._line_watts[of]
+
+    @cached_property
+    def _line_watts(self) -> dict[str, Floats]:
+        lines = self.fleet.tree.limits
+        safe = _numbers(line.trip_safe_watts for line in lines)
+        budget = _numbers(line.budget_watts for line in lines)
+        return {
+            "rating": _numbers(line.rating_watts for line in lines),
+            "trip_safe": safe,
+            "budget": np.where(np.isnan(budget), safe, budget),
+            "only budget": budget,
+        }
+
     @cached_property
     def _rows(self) -> dict[tuple[str, str], int]:
         return {(limit.kind, limit.name): row for row, limit in enumerate(self.fleet.tree.limits)}
@@ -119,6 +176,22 @@ class Masks:
         found: dict[str, list[int]] = {}
         for row, limit in enumerate(self.fleet.tree.limits):
             found.setdefault(limit.kind, []).append(row)
+        return found
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Units:
+    """Units of a condition: rows of servers, and the unit of each."""
+
+    names: tuple[str, ...]
+    nodes: Ints
+    unit: Ints
+    total: int
+
+    def rows(self, on: Bools) -> Bools:
+        """The servers of the units that are on."""
+        found = np.zeros(self.total, np.bool_)
+        found[self.nodes[on[self.unit]]] = True
         return found
 
 
@@ -140,6 +213,10 @@ def fitting(scope: Scope) -> Callable[[JobFacts], bool]:
 def _whole(job_id: str) -> str:
     """The job of an array's task (1234_7) or of a component (1234+1); a pod is its own."""
     return job_id if "/" in job_id else job_id.partition("_")[0].partition("+")[0]
+
+
+def _numbers(values: Iterable[float | None]) -> Floats:
+    return np.array([np.nan if value is None else value for value in values], np.float64)
 
 
 def _flags(values: Iterable[bool], count: int) -> Bools:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
@@ -76,7 +76,7 @@ class Meter:
         key = (name, line)
         found = moment.memory.baselines.get(key, Measured())
         wanted = 60 * event.baseline_minutes
-        step = 0.0 if moment.memory.at is None else min(max(moment.at - moment.memory.at, 0.0), _LONGEST_STEP)
+        step = min(moment.seconds, _LONGEST_STEP)
         measures = event.notice_unix - wanted <= moment.at < max(event.down_unix, event.notice_unix - wanted + 1)
         if measures and found.seconds < wanted and not np.isnan(watts):
             found = Measured(joules=found.joules + watts * step, seconds=found.seconds + step)
@@ -90,8 +90,7 @@ class Meter:
 def drawn(masks: Masks, moment: Moment) -> Floats:
     """Joules that each server drew since the moment before: by its counter, else by its power, else at its nameplate."""
     fleet, memory, signals = masks.fleet, moment.memory, moment.signals
-    seconds = 0.0 if memory.at is None else max(moment.at - memory.at, 0.0)
-    by_power = np.where(np.isnan(signals.node_watts), fleet.nameplate_watts, signals.node_watts) * seconds
+    by_power = np.where(np.isnan(signals.node_watts), fleet.nameplate_watts, signals.node_watts) * moment.seconds
     before = memory.energy_joules
     if before is None or before.size != by_power.size:
         return by_power
@@ -136,8 +135,3 @@ def _ramp(event: Event, high: float, low: float, at: float) -> float:
         return low
     share = min(max((at - event.down_unix) / event.ramp_seconds, 0.0), 1.0)
     return high + (low - high) * share
-
-
-def kept(memory: Mapping[tuple[str, str], Measured], names: frozenset[str]) -> dict[tuple[str, str], Measured]:
-    """Baselines of policies that still stand."""
-    return {key: value for key, value in memory.items() if key[0] in names}
