@@ -87,7 +87,7 @@ class Columns:
         for active in actives:
             ask, rows = active.policy.ask, self.gpus(active)
             if ask.gpu_cap is not None:
-                lower(cap, name, rows, self._gpu_amount(active.policy, ask.gpu_cap, rows), active.row)
+                lower(cap, name, rows, self.gpu_amount(active.policy, ask.gpu_cap, rows), active.row)
             elif ask.limit is not None and ask.limit.watts is not None and active.policy.scope.place is None and rows.size:
                 lower(cap, name, rows, ask.limit.watts / rows.size, active.row)
         return cap, name
@@ -98,7 +98,7 @@ class Columns:
         for active in actives:
             if (ask := active.policy.ask.node_cap) is not None:
                 rows = self.nodes(active)
-                lower(cap, name, rows, self._node_amount(active.policy, ask, rows), active.row)
+                lower(cap, name, rows, self.node_amount(active.policy, ask, rows), active.row)
         return cap, name
 
     def limit_watts(self, actives: Sequence[Active]) -> tuple[Floats, Ints, Bools]:
@@ -182,12 +182,14 @@ class Columns:
     def _nobody(self, size: int) -> tuple[Floats, Ints]:
         return np.full(size, inf), np.full(size, NOBODY, np.int64)
 
-    def _gpu_amount(self, policy: Policy, ask: GpuCapAsk, rows: Ints) -> Floats:
+    def gpu_amount(self, policy: Policy, ask: GpuCapAsk, rows: Ints) -> Floats:
+        """What a policy asks of each of these GPUs; NaN where that is not known."""
         names: dict[Literal["default", "max"], str] = {"default": "gpu_default_watts", "max": "gpu_max_watts"}
         base = None if self.bounds is None else getattr(self.bounds, names[ask.of])[rows]
         return self._amount(policy, ask, rows, base, of=f"{ask.of} limit of {{}} GPUs")
 
-    def _node_amount(self, policy: Policy, ask: NodeCapAsk, rows: Ints) -> Floats:
+    def node_amount(self, policy: Policy, ask: NodeCapAsk, rows: Ints) -> Floats:
+        """What it asks of each of these servers."""
         if ask.of == "nameplate":
             base: Floats | None = self.masks.fleet.nameplate_watts[rows]
         else:

@@ -152,7 +152,7 @@ class Masks:
         return {name: row for row, name in enumerate(self.fleet.nodes)}
 
     def line_watts(self, of: str) -> Floats:
-        """The rating, the trip-safe load or the budget (without one: what is trip-safe) of every line; NaN where it has none."""
+        """The rating, the trip-safe load or the budget (else what is trip-safe) of every line; NaN where it has none."""
         return self._line_watts[of]
 
     @cached_property

@@ -27,6 +27,7 @@ class Repository:
         self._clock = clock
         self.pins = Pins(engine, clock)
         """Holds and emergencies."""
+        self._read: dict[tuple[str, int, str], Policy] = {}
         self.changes = 0
         """Counts what was written by this process, so that a reader sees that something did."""
 
@@ -36,7 +37,7 @@ class Repository:
             rows = connection.execute(
                 sa.select(tables.policies).where(~tables.policies.c.removed).order_by(tables.policies.c.name)
             ).mappings()
-            versions = _versions_of(connection)
+            versions = self._versions_of(connection)
             return tuple(self._stored(row, versions) for row in rows)
 
     def policy(self, name: str) -> Stored:
@@ -47,7 +48,7 @@ class Repository:
     def versions(self, name: str) -> tuple[Version, ...]:
         """All versions of a policy, removed or not, the newest first. Raises `Unknown`."""
         with transaction(self._engine) as connection:
-            found = [version for (owner, _), version in _versions_of(connection, name).items() if owner == name]
+            found = [version for (owner, _), version in self._versions_of(connection, name).items() if owner == name]
         if not found:
             raise Unknown(f"there is no policy {name!r}")
         return tuple(sorted(found, key=lambda version: -version.version))
@@ -147,7 +148,7 @@ class Repository:
         changed: list[str] = []
         with transaction(self._engine) as connection:
             rows = {row["name"]: row for row in connection.execute(sa.select(tables.policies)).mappings()}
-            versions = _versions_of(connection)
+            versions = self._versions_of(connection)
             for name, policy in wanted.items():
                 row = rows.get(name)
                 stands = row is not None and not row["removed"] and row["source"] == FROM_FILE and row["enabled"]
@@ -170,10 +171,10 @@ class Repository:
             return tuple(Act(**row) for row in found.mappings())
 
     def _save(self, connection: sa.Connection, policy: Policy, by: str, row: Mapping[Any, Any] | None, *, source: str) -> None:
-        version = 1 + max((number for _, number in _versions_of(connection, policy.name)), default=0)
+        version = 1 + max((number for _, number in self._versions_of(connection, policy.name)), default=0)
         needs_second = ""
         if row is not None and source == FROM_API and row["enabled"] and not row["removed"] and row["effective"] is not None:
-            before = _versions_of(connection, policy.name)[policy.name, row["effective"]].policy
+            before = self._versions_of(connection, policy.name)[policy.name, row["effective"]].policy
             if self._clock() < before.expires_unix:
                 needs_second = why_raising(before, policy)
         values = {"latest": version, "source": source, "removed": False}
@@ -230,7 +231,7 @@ class Repository:
         row = connection.execute(sa.select(tables.policies).where(tables.policies.c.name == name)).mappings().first()
         if row is None or (row["removed"] and not removed):
             raise Unknown(f"there is no policy {name!r}")
-        return self._stored(row, _versions_of(connection, name))
+        return self._stored(row, self._versions_of(connection, name))
 
     def _stored(self, row: Mapping[Any, Any], versions: Mapping[tuple[str, int], Version]) -> Stored:
         name = row["name"]
@@ -245,6 +246,30 @@ class Repository:
         pending = None if row["pending"] is None else Pending(**json.loads(row["pending"]))
         return Stored(name=name, state=state, source=row["source"], effective=effective, draft=draft, pending=pending)
 
+    def _versions_of(self, connection: sa.Connection, name: str | None = None) -> dict[tuple[str, int], Version]:
+        table = tables.policy_versions
+        asked = sa.select(table) if name is None else sa.select(table).where(table.c.name == name)
+        return {
+            (row["name"], row["version"]): Version(
+                policy=self._policy(row),
+                version=row["version"],
+                author=row["author"],
+                saved_at=row["saved_at"],
+                needs_second=row["needs_second"],
+                approved_by=row["approved_by"],
+                approved_at=row["approved_at"],
+            )
+            for row in connection.execute(asked).mappings()
+        }
+
+    def _policy(self, row: Mapping[Any, Any]) -> Policy:
+        """The policy of a version, read once: versions never change, and who compares them finds the same object."""
+        key = (row["name"], row["version"], row["body"])
+        known = self._read.get(key)
+        if known is None:
+            known = self._read[key] = from_json(json.loads(row["body"]), source=f"{row['name']} version {row['version']}")
+        return known
+
     def _set(self, connection: sa.Connection, name: str, **values: Any) -> None:
         connection.execute(sa.update(tables.policies).where(tables.policies.c.name == name).values(**values))
         self.changes += 1
@@ -257,23 +282,6 @@ class Repository:
                 at=self._clock(), who=who, what=what, subject=subject, version=version, detail=detail
             )
         )
-
-
-def _versions_of(connection: sa.Connection, name: str | None = None) -> dict[tuple[str, int], Version]:
-    table = tables.policy_versions
-    asked = sa.select(table) if name is None else sa.select(table).where(table.c.name == name)
-    return {
-        (row["name"], row["version"]): Version(
-            policy=from_json(json.loads(row["body"]), source=f"{row['name']} version {row['version']}"),
-            version=row["version"],
-            author=row["author"],
-            saved_at=row["saved_at"],
-            needs_second=row["needs_second"],
-            approved_by=row["approved_by"],
-            approved_at=row["approved_at"],
-        )
-        for row in connection.execute(asked).mappings()
-    }
 
 
 def _refuse_file(row: Mapping[Any, Any]) -> None:
