@@ -30,6 +30,7 @@ _EXPECTED = {
     "int_from_float": "a whole number",
     "float_type": "a number",
     "float_parsing": "a number",
+    "finite_number": "a finite number",
     "path_type": "a path",
     "tuple_type": "a list: [a, b] or lines that begin with a dash",
     "list_type": "a list: [a, b] or lines that begin with a dash",
@@ -110,7 +111,7 @@ def _explained(kind: type[BaseModel], document: Document, detail: Mapping[str, A
     context = detail.get("ctx", {})
     if sort == "missing":
         return Problem(place=place, setting=setting, what="is missing", expected="a value", advice=f"add a line `{loc[-1]}: …`")
-    if sort == "literal_error":
+    if sort in {"literal_error", "enum"}:
         return Problem(place=place, setting=setting, what=f"is {_shown(loc, detail)}", expected=str(context["expected"]))
     if sort in _BOUNDS:
         bound = next(value for key, value in context.items() if key in {"gt", "ge", "lt", "le"})

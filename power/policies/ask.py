@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from datetime import date
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
 from power.model import Basis
-from wattstat.document import Strict
+from power.policies.part import Day, Part
 from wattstat.values import Watts
 
 Percent = Annotated[float, Field(gt=0, le=100)]
 Priority = Annotated[int, Field(ge=0, le=100)]
 
 
-class Amount(Strict):
+class Amount(Part):
     """Watts, or a share of something."""
 
     watts: Watts | None = None
@@ -64,14 +63,14 @@ class NodeCapAsk(Amount):
     """A share of the server's nameplate, or of the highest cap that it takes."""
 
 
-class GpuClockAsk(Strict):
+class GpuClockAsk(Part):
     """The highest clock of each GPU. It saves energy in work that draws less than any cap, such as decoding."""
 
     mhz: Annotated[float, Field(ge=100, le=5000)]
     """Megahertz."""
 
 
-class PriorityAsk(Strict):
+class PriorityAsk(Part):
     """Who is cut first. 0 is cut first, 100 last, 50 is what nobody said anything of."""
 
     value: Priority | None = None
@@ -90,7 +89,7 @@ class PriorityAsk(Strict):
         return self
 
 
-class Checkpoints(Strict):
+class Checkpoints(Part):
     """When jobs write checkpoints, in which no cap of theirs is lowered unless there is an emergency."""
 
     every_minutes: Annotated[float, Field(gt=0)]
@@ -107,7 +106,7 @@ class Checkpoints(Strict):
         return self
 
 
-class JobsAsk(Strict):
+class JobsAsk(Part):
     """How jobs are treated."""
 
     equal: bool | None = None
@@ -122,16 +121,16 @@ class JobsAsk(Strict):
         return self
 
 
-class EnergyAsk(Strict):
+class EnergyAsk(Part):
     """An amount of energy for a period. What is left of it is spread evenly over what remains of the period."""
 
     kwh: Annotated[float, Field(gt=0)]
     """Kilowatt-hours for all devices of the scope together."""
     per: Literal["day", "week", "month"] | None = None
     """For each day, week (from Monday) or month."""
-    first_date: date | None = None
+    first_date: Day | None = None
     """Or once, from this day on."""
-    last_date: date | None = None
+    last_date: Day | None = None
     """Until the end of this day."""
     timezone: str | None = None
     """Time zone of the days; the site's unless given."""
@@ -150,7 +149,11 @@ class EnergyAsk(Strict):
         return self
 
 
-class Ask(Strict):
+class EmergencyAsk(Part):
+    """Every GPU to the lowest limit that it takes, at once: past floors, rate limits, pins and checkpoints."""
+
+
+class Ask(Part):
     """What is asked: exactly one of these."""
 
     limit: LimitAsk | None = None
@@ -167,6 +170,8 @@ class Ask(Strict):
     """How jobs are treated."""
     energy: EnergyAsk | None = None
     """Kilowatt-hours for a period."""
+    emergency: EmergencyAsk | None = None
+    """Lowest limits at once."""
 
     @model_validator(mode="after")
     def _exactly_one(self) -> Self:

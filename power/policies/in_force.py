@@ -54,7 +54,7 @@ def _touched(active: Active, columns: Columns) -> tuple[int, int, int]:
     kind = active.policy.ask.kind
     if kind == "energy" or (kind == "limit" and active.policy.scope.place is not None):
         return 0, 0, columns.limits(active).size
-    if kind == "node_cap":
+    if kind in {"node_cap", "emergency"}:
         return 0, columns.nodes(active).size, 0
     return columns.gpus(active).size, 0, 0
 

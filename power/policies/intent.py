@@ -77,13 +77,14 @@ class Intents:
             inputs = (tuple(active.key for active in chosen), *more)
             return self._keep(f"{key} {what}", inputs, lambda: make(chosen), columns)
 
-        urgent = keep("urgent", (), lambda _: _urgent(pinned, masks), pinned, jobs)
-        floors = keep("floor", (), lambda _: self._floors(urgent), pinned, jobs, bounds)
-        pins, pins_name = keep("pinned", (), lambda _: _pins(pinned, masks, urgent), pinned, jobs)
+        crises = keep("crises", ("emergency",), lambda chosen: _crises(columns, chosen, pinned), pinned, jobs)
+        urgent = crises >= 0
+        floors = keep("floor", ("emergency",), lambda _: self._floors(urgent), pinned, jobs, bounds)
+        pins, pins_name = keep("pinned", ("emergency",), lambda _: _pins(pinned, masks, urgent), pinned, jobs)
         gpu_cap, gpu_name = keep(
             "gpu_cap",
-            ("gpu_cap", "limit"),
-            lambda chosen: _gpu_caps(columns, chosen, pinned, floors, (pins, pins_name)),
+            ("gpu_cap", "limit", "emergency"),
+            lambda chosen: _gpu_caps(columns, chosen, crises, floors, (pins, pins_name)),
             pinned,
             bounds,
             jobs,
@@ -135,11 +136,14 @@ class Intents:
         return floors
 
 
-def _urgent(pinned: Pinned, masks: Masks) -> Bools:
-    urgent = np.zeros(len(masks.fleet.nodes), np.bool_)
-    for emergency in pinned.emergencies:
-        urgent |= masks.nodes(emergency.scope)
-    return urgent
+def _crises(columns: Columns, actives: list[Active], pinned: Pinned) -> Ints:
+    """Which emergency each server is in: somebody's order, else a policy's; nobody's for none."""
+    found = np.full(len(columns.masks.fleet.nodes), NOBODY, np.int64)
+    for active in reversed(actives):
+        found[columns.nodes(active)] = active.row
+    for number, emergency in reversed(pinned.numbered_emergencies):
+        found[columns.masks.nodes(emergency.scope)] = number
+    return found
 
 
 def _pins(pinned: Pinned, masks: Masks, urgent: Bools) -> tuple[Floats, Ints]:
@@ -155,20 +159,18 @@ def _pins(pinned: Pinned, masks: Masks, urgent: Bools) -> tuple[Floats, Ints]:
 
 
 def _gpu_caps(
-    columns: Columns, actives: list[Active], pinned: Pinned, floors: Floats, pins: tuple[Floats, Ints]
+    columns: Columns, actives: list[Active], crises: Ints, floors: Floats, pins: tuple[Floats, Ints]
 ) -> tuple[Floats, Ints]:
     """The caps of policies, not below the floor; over them pins, over these emergencies."""
     cap, name = columns.gpu_caps(actives)
     cap = np.where(cap < floors, floors, cap)
     held = ~np.isnan(pins[0])
     cap[held], name[held] = pins[0][held], pins[1][held]
-    fleet = columns.masks.fleet
-    for number, emergency in reversed(pinned.numbered_emergencies):
-        rows = np.flatnonzero(columns.masks.nodes(emergency.scope)[fleet.gpu_node])
-        # The floor of a server in an emergency is the lowest limit that its GPUs take.
-        cap[rows] = np.where(np.isnan(floors[rows]), cap[rows], floors[rows])
-        name[rows] = number
-    return cap, name
+    crisis = crises[columns.masks.fleet.gpu_node]
+    urgent = crisis != NOBODY
+    # The floor of a server in an emergency is the lowest limit that its GPUs take.
+    cap = np.where(urgent & ~np.isnan(floors), floors, cap)
+    return cap, np.where(urgent, crisis, name)
 
 
 def _node_caps(columns: Columns, actives: list[Active], pinned: Pinned) -> tuple[Floats, Ints]:

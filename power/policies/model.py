@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from datetime import UTC
 from typing import Annotated, Any, Self
 
-from pydantic import AfterValidator, AwareDatetime, Field, model_validator
+from pydantic import AfterValidator, model_validator
 
 from power.model import Mode
 from power.policies.ask import Ask
+from power.policies.part import Moment, Part
 from power.policies.scope import OF_JOBS, Scope
 from power.policies.when import When
-from wattstat.document import Strict
 
 
 def _name(value: str) -> str:
@@ -28,14 +27,16 @@ def _name(value: str) -> str:
 def _said(value: str) -> str:
     if not value.strip():
         raise ValueError("is empty; expected a few words: who comes after you will ask why")
+    if len(value) > 500:
+        raise ValueError(f"has {len(value)} letters; expected at most 500")
     return value.strip()
 
 
 Name = Annotated[str, AfterValidator(_name)]
-Said = Annotated[str, AfterValidator(_said), Field(max_length=500)]
+Said = Annotated[str, AfterValidator(_said)]
 
 
-class Policy(Strict):
+class Policy(Part):
     """What somebody wants."""
 
     name: Name
@@ -46,7 +47,7 @@ class Policy(Strict):
     """Why."""
     mode: Mode = Mode.OBSERVE
     """observe: it is computed what it would do; advise: that is shown as advice too; enforce: it is done."""
-    expires: AwareDatetime | None = None
+    expires: Moment | None = None
     """Until when, such as 2026-12-31T23:00:00Z; without it until somebody ends it."""
     scope: Scope = Scope()
     """For which devices."""
@@ -68,16 +69,13 @@ class Policy(Strict):
 
     def to_json(self) -> dict[str, Any]:
         """As plain data, without what is as it is by default; reads back to the same policy."""
-        body = self.model_dump(mode="json", exclude_defaults=True)
-        if self.expires is not None:
-            body["expires"] = self.expires.astimezone(UTC).isoformat().replace("+00:00", "Z")
-        return body
+        return self.model_dump(mode="json", exclude_defaults=True)
 
 
 _PLACE = "a scope of one kind of feed, breaker, row, rack, group or node, or none for the site"
 
 
-class PolicyFile(Strict):
+class PolicyFile(Part):
     """All of `policies.yaml`."""
 
     policies: tuple[Policy, ...] = ()
@@ -124,9 +122,11 @@ def _refuse_energy(policy: Policy) -> None:
 
 
 def _refuse_jobs(policy: Policy) -> None:
-    if policy.ask.node_cap is not None and policy.scope.follows_jobs:
+    kind = policy.ask.kind
+    if kind in {"node_cap", "emergency"} and policy.scope.follows_jobs:
         given: Mapping[str, object] = policy.scope.given
         member = next(name for name in OF_JOBS if name in given)
         raise ValueError(
-            f"caps whole servers by {member}, where other jobs may run beside it; expected a gpu_cap, or no {member}"
+            f"asks for {kind} of whole servers by {member}, where other jobs may run beside it; expected no {member}; use a "
+            "gpu_cap for jobs"
         )

@@ -10,13 +10,14 @@ import sqlalchemy as sa
 
 from power.model import Mode
 from power.policies import database as tables
-from power.policies.database import transaction
+from power.policies.database import StoreError, transaction
 from power.policies.model import Policy
 from power.policies.pins import Pins
 from power.policies.raising import why_raising
 from power.policies.reader import from_json
 from power.policies.records import FROM_API, FROM_FILE, Act, Conflict, NeedsSecond, Pending, State, Stored, Unknown, Version
 from power.policies.standing import Standing
+from wattstat.document import InvalidDocument
 
 
 class Repository:
@@ -37,7 +38,7 @@ class Repository:
             rows = connection.execute(
                 sa.select(tables.policies).where(~tables.policies.c.removed).order_by(tables.policies.c.name)
             ).mappings()
-            versions = self._versions_of(connection)
+            versions = self._versions_of(connection, shown_only=True)
             return tuple(self._stored(row, versions) for row in rows)
 
     def policy(self, name: str) -> Stored:
@@ -148,7 +149,7 @@ class Repository:
         changed: list[str] = []
         with transaction(self._engine) as connection:
             rows = {row["name"]: row for row in connection.execute(sa.select(tables.policies)).mappings()}
-            versions = self._versions_of(connection)
+            versions = self._versions_of(connection, shown_only=True)
             for name, policy in wanted.items():
                 row = rows.get(name)
                 stands = row is not None and not row["removed"] and row["source"] == FROM_FILE and row["enabled"]
@@ -246,9 +247,14 @@ class Repository:
         pending = None if row["pending"] is None else Pending(**json.loads(row["pending"]))
         return Stored(name=name, state=state, source=row["source"], effective=effective, draft=draft, pending=pending)
 
-    def _versions_of(self, connection: sa.Connection, name: str | None = None) -> dict[tuple[str, int], Version]:
-        table = tables.policy_versions
+    def _versions_of(
+        self, connection: sa.Connection, name: str | None = None, *, shown_only: bool = False
+    ) -> dict[tuple[str, int], Version]:
+        table, owners = tables.policy_versions, tables.policies
         asked = sa.select(table) if name is None else sa.select(table).where(table.c.name == name)
+        if shown_only:  # of the others there may be thousands
+            shown = sa.or_(table.c.version == owners.c.effective, table.c.version == owners.c.latest)
+            asked = asked.join(owners, owners.c.name == table.c.name).where(shown)
         return {
             (row["name"], row["version"]): Version(
                 policy=self._policy(row),
@@ -267,7 +273,11 @@ class Repository:
         key = (row["name"], row["version"], row["body"])
         known = self._read.get(key)
         if known is None:
-            known = self._read[key] = from_json(json.loads(row["body"]), source=f"{row['name']} version {row['version']}")
+            source = f"{row['name']} version {row['version']}"
+            try:
+                known = self._read[key] = from_json(json.loads(row["body"]), source=source)
+            except InvalidDocument as err:
+                raise StoreError(f"{source} was saved by another Wattstat and cannot be read: {err}; install that one") from err
         return known
 
     def _set(self, connection: sa.Connection, name: str, **values: Any) -> None:

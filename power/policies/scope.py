@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
-from wattstat.document import Strict
+from power.policies.part import Part
 from wattstat.inventory.patterns import expand
 
 PLACES = ("site", "feed", "breaker", "row", "rack", "group", "node")
@@ -39,7 +39,7 @@ Plain = Annotated[tuple[str, ...], BeforeValidator(_listed)]
 Models = Annotated[tuple[str, ...], BeforeValidator(_listed), AfterValidator(_said)]
 
 
-class Scope(Strict):
+class Scope(Part):
     """For which devices. All members that are given must fit; without any it is the whole site.
 
     A member is a name, a pattern such as r[01-16], or a list of both; any of them will do.

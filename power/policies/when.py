@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import zoneinfo
-from datetime import date
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, AwareDatetime, Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
-from wattstat.document import Strict
+from power.policies.part import Day, Moment, Part
 from wattstat.values import ClockTime
 
-Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
+Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 Percent = Annotated[float, Field(gt=0, le=100)]
 NotNegative = Annotated[float, Field(ge=0)]
 
@@ -27,16 +26,16 @@ def _zone(name: str) -> str:
 Zone = Annotated[str, AfterValidator(_zone)]
 
 
-class Span(Strict):
+class Span(Part):
     """Hours of days. A span belongs to the day on which it begins: 22:00 to 06:00 on fri ends on Saturday."""
 
-    days: tuple[Day, ...] = ()
+    days: tuple[Weekday, ...] = ()
     """Days of the week; all unless given."""
-    dates: tuple[date, ...] = ()
+    dates: tuple[Day, ...] = ()
     """Only these dates; all unless given."""
-    first_date: date | None = None
+    first_date: Day | None = None
     """Not before this date."""
-    last_date: date | None = None
+    last_date: Day | None = None
     """Not after this date."""
     start: ClockTime = "00:00"
     """From when, by the clock on the wall."""
@@ -54,7 +53,7 @@ class Span(Strict):
         return self
 
 
-class Schedule(Strict):
+class Schedule(Part):
     """Times at which a policy holds: in any of its spans."""
 
     timezone: Zone | None = None
@@ -69,7 +68,7 @@ class Schedule(Strict):
         return self
 
 
-class Temperature(Strict):
+class Temperature(Part):
     """While it is hot."""
 
     sensor: Literal["inlet", "exhaust"] = "inlet"
@@ -97,7 +96,7 @@ class Temperature(Strict):
         return self.above - 3 if self.release is None else self.release
 
 
-class Signal(Strict):
+class Signal(Part):
     """While a number from outside is high, or low: a price, the grid's carbon intensity, anything that a script posts."""
 
     name: str
@@ -127,7 +126,7 @@ class Signal(Strict):
         return self
 
 
-class FeedLost(Strict):
+class FeedLost(Part):
     """While servers have lost a feed: half of their power supplies, or more, have no input."""
 
     servers_percent: Percent = 50
@@ -140,10 +139,10 @@ class FeedLost(Strict):
     """How long it holds at least: feeds come back in fits."""
 
 
-class Event(Strict):
+class Event(Part):
     """A demand response event: less power from a moment on, for a while, announced before."""
 
-    start: AwareDatetime
+    start: Moment
     """When it begins, such as 2026-07-01T14:00:00Z."""
     minutes: Annotated[float, Field(gt=0, le=7 * 24 * 60)]
     """How long it lasts."""
@@ -179,7 +178,7 @@ class Event(Strict):
         return self.start_unix - self.early_seconds - self.ramp_seconds
 
 
-class Demand(Strict):
+class Demand(Part):
     """While nobody needs much: the GPUs of the scope are little used, on the mean."""
 
     below_percent: Percent = 20
@@ -198,7 +197,7 @@ class Demand(Strict):
         return self
 
 
-class When(Strict):
+class When(Part):
     """When it holds. All that is given must hold at once; without any it holds always."""
 
     schedule: Schedule | None = None
@@ -215,6 +214,6 @@ class When(Strict):
     """While demand ebbs."""
 
     @property
-    def given(self) -> dict[str, Strict]:
+    def given(self) -> dict[str, Part]:
         """The conditions that are given."""
         return {name: value for name in type(self).model_fields if (value := getattr(self, name)) is not None}
