@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from power.control.allocate import Allocation, allocate, stages
 from power.control.backstop import backstop
 from power.control.bands import Bands, bands
-from power.control.demand import at_cap, gpu_wants, node_wants
+from power.control.demand import Held, at_cap, shown, wanted
 from power.control.loads import Bounds, Loads, loads, rest_now
 from power.control.memory import Asked, Memory, State
 from power.control.ramps import Risers, raises
 from power.control.rows import Filled, rows
 from power.control.settle import Devices, settled
 from power.control.tuning import Tuning
-from power.model import NOBODY, Fleet, Floats, Intent, Ints, Proposal, View
+from power.model import NOBODY, Bools, Fleet, Floats, Intent, Ints, Proposal, View
 from power.tree.ceilings import counted, worst_draw
 
 READ_BACK_WATTS = 0.6
@@ -27,14 +27,13 @@ def propose(fleet: Fleet, view: View, intent: Intent, tuning: Tuning, memory: Me
     """What every cap should be, and what to remember for the next time."""
     now = view.monotonic
     state = memory.of(fleet, now)
-    gpu_held = gpu_wants(view, state.gpu_want, tuning)
-    node_held = node_wants(view, state.node_want, tuning)
-    made = loads(fleet, view, intent, gpu_want=gpu_held.highest, node_want=node_held.highest, tuning=tuning)
+    wants = _wants(view, state, tuning)
+    made = loads(fleet, view, intent, gpu_want=wants.gpus, node_want=wants.nodes, tuning=tuning)
     in_force = np.concatenate([view.gpu_limit_watts, view.node_cap_watts])
     standing, under_way = _standing(state.asked, in_force, now, tuning)
     landed = np.where(under_way, now, state.asked.landed_at)
-    shown = _bands(fleet, view, intent, state, made, standing=standing, landed=landed, tuning=tuning)
-    filled = _rows(intent, state, made, shown, tuning)
+    seen = _bands(fleet, view, intent, state, made, standing=standing, landed=landed, tuning=tuning)
+    filled = _rows(intent, state, made, seen, tuning)
     allocation = allocate(made, filled.rows)
     devices = _devices(intent, made, allocation, standing)
     caps = settled(devices, made, filled, tuning)
@@ -46,7 +45,7 @@ def propose(fleet: Fleet, view: View, intent: Intent, tuning: Tuning, memory: Me
         ),
         raised_at=state.asked.raised_at,
         phase=_phases(state, made, devices.load),
-        at_cap=_at_cap(view, tuning),
+        at_cap=wants.at_cap,
         lift=np.where(devices.load >= 0, made.lift[devices.load], NOBODY) if len(made.lift) else devices.load,
         node=np.concatenate([fleet.gpu_node, np.arange(len(fleet.nodes))]),
     )
@@ -72,7 +71,7 @@ def propose(fleet: Fleet, view: View, intent: Intent, tuning: Tuning, memory: Me
         node_cap_watts=node_caps,
         node_name=np.where(intent.node_cap_watts <= node_caps, intent.node_cap_name, name[gpus:]),
         clock_mhz=intent.clock_mhz,
-        limit_expected_watts=_expected(fleet, view, shown, made, asked),
+        limit_expected_watts=_expected(fleet, view, seen, made, asked),
     )
     deficit = np.zeros(len(fleet.tree.limits))
     real = filled.limit >= 0
@@ -83,18 +82,45 @@ def propose(fleet: Fleet, view: View, intent: Intent, tuning: Tuning, memory: Me
             state,
             at=now,
             asked=remembered,
-            gpu_want=gpu_held,
-            node_want=node_held,
-            window=shown.window,
-            ratio=shown.ratio,
-            rising=shown.rising,
+            gpu_want=wants.gpu_held,
+            node_want=wants.node_held,
+            window=seen.window,
+            ratio=seen.ratio,
+            rising=seen.rising,
             raises=history,
             deficit_watts=deficit,
         ),
     )
 
 
-def _standing(asked: Asked, in_force: Floats, now: float, tuning: Tuning) -> tuple[Floats, np.ndarray]:
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Wants:
+    gpus: Floats
+    nodes: Floats
+    gpu_held: Held
+    node_held: Held
+    at_cap: Bools
+    """GPUs, then servers."""
+
+
+def _wants(view: View, state: State, tuning: Tuning) -> _Wants:
+    now, span = view.monotonic, tuning.want_seconds
+    gpu_low, gpu_high = view.gpu_min_watts, view.gpu_max_watts
+    node_low, node_high = view.node_cap_min_watts, view.node_cap_max_watts
+    gpus = state.gpu_want.take(now, shown(view.gpu_peak_watts, gpu_low, gpu_high, tuning), span)
+    nodes = state.node_want.take(now, shown(view.node_peak_watts, node_low, node_high, tuning), span)
+    gpus_at = at_cap(view.gpu_watts, view.gpu_age, view.gpu_limit_watts, tuning)
+    nodes_at = at_cap(view.node_watts, view.node_age, view.node_cap_watts, tuning)
+    return _Wants(
+        gpus=wanted(gpus, gpus_at, view.gpu_limit_watts, gpu_low, gpu_high, tuning=tuning),
+        nodes=wanted(nodes, nodes_at, view.node_cap_watts, node_low, node_high, tuning=tuning),
+        gpu_held=gpus,
+        node_held=nodes,
+        at_cap=np.concatenate([gpus_at, nodes_at]),
+    )
+
+
+def _standing(asked: Asked, in_force: Floats, now: float, tuning: Tuning) -> tuple[Floats, Bools]:
     """Caps as they stand: what was asked for while it is under way, else what is in force. And which are under way."""
     under_way = (np.abs(asked.watts - in_force) > READ_BACK_WATTS) & (now - asked.since < tuning.patience_seconds)
     return np.where(under_way, asked.watts, in_force), under_way
@@ -183,15 +209,6 @@ def _phases(state: State, made: Loads, load: Ints) -> Floats:
     np.minimum.at(earliest, lift, own[mine])
     own[mine] = earliest[lift]
     return own
-
-
-def _at_cap(view: View, tuning: Tuning) -> np.ndarray:
-    return np.concatenate(
-        [
-            at_cap(view.gpu_watts, view.gpu_age, view.gpu_limit_watts, tuning),
-            at_cap(view.node_watts, view.node_age, view.node_cap_watts, tuning),
-        ]
-    )
 
 
 def _names(intent: Intent, made: Loads, filled: Filled, allocation: Allocation, devices: Devices) -> Ints:

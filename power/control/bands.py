@@ -16,7 +16,7 @@ from power.control.demand import Held
 from power.control.layout import Layout
 from power.control.loads import rest_now
 from power.control.tuning import Tuning
-from power.model import Bools, Fleet, Floats, View
+from power.model import Bools, Fleet, Floats, Ints, View
 from power.tree.ceilings import counted, worst_draw
 
 LEAST_RATIO, MOST_RATIO = 0.5, 1.5
@@ -77,8 +77,11 @@ def bands(
     fixed = layout.fleet.tree.fixed_watts
     taken = Sample(at=now, node_watts=node_now(layout.fleet, view, tuning))
     kept = (*(sample for sample in window if now - tuning.window_seconds < sample.at < now), taken)
-    peak = _peak(layout, kept, taken.node_watts, clip_node_watts, landed_at + tuning.settle_seconds)
-    planned = layout.carried(planned_node_watts)
+    entries = np.flatnonzero(np.isfinite(budget_watts)[layout.fleet.tree.row_of_entry])
+    peak = _peak(
+        layout, kept, entries, present=taken.node_watts, clip=clip_node_watts, shows_from=landed_at + tuning.settle_seconds
+    )
+    planned = layout.carried(planned_node_watts, entries)
     shown = np.divide(peak, planned, out=np.ones(len(peak)), where=planned > 0)
     if now - kept[0].at < tuning.window_seconds / 2:
         shown = np.maximum(shown, 1.0)
@@ -99,11 +102,13 @@ def bands(
     )
 
 
-def _peak(layout: Layout, window: tuple[Sample, ...], present: Floats, clip: Floats, shows_from: Floats) -> Floats:
+def _peak(
+    layout: Layout, window: tuple[Sample, ...], entries: Ints, *, present: Floats, clip: Floats, shows_from: Floats
+) -> Floats:
     """The highest that each limit carried beside its fixed loads, cuts counted from the moment they were asked for."""
     highest = np.full(len(layout.rank), -np.inf)
     for sample in window:
         watts = np.where(np.isnan(sample.node_watts), present, sample.node_watts)
         watts = np.where(sample.at < shows_from, np.fmin(watts, clip), watts)
-        highest = np.maximum(highest, layout.carried(watts))
+        highest = np.maximum(highest, layout.carried(watts, entries))
     return highest

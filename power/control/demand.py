@@ -1,8 +1,8 @@
 """What every device wants: what it would draw unhampered, as far as its power tells.
 
-A device below its cap shows what it needs: its highest draw of the window, and a margin. A device at its cap hides
-it, and wants up to its maximum. Wants are remembered for longer than a checkpoint lasts, so that a job which pauses finds its
-watts again.
+A device below its cap shows what it needs: its highest draw of the window, and a margin. A device at its cap hides it, and
+wants a step more, again and again up to its maximum. What was shown is remembered for longer than a checkpoint lasts, so that
+a job which pauses finds its watts again.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from power.control.tuning import Tuning
-from power.model import Bools, Floats, View
+from power.model import Bools, Floats
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -46,23 +46,15 @@ def at_cap(watts: Floats, age: Floats, cap_watts: Floats, tuning: Tuning) -> Boo
     return (age <= tuning.fresh_seconds) & (watts >= tuning.at_cap_ratio * cap_watts)
 
 
-def wanted(peak_watts: Floats, hampered: Bools, lowest: Floats, highest: Floats, tuning: Tuning) -> Floats:
-    """What each device wants now, in steps of its range. Who never told its power wants everything."""
+def shown(peak_watts: Floats, lowest: Floats, highest: Floats, tuning: Tuning) -> Floats:
+    """What each device's power shows that it wants, in steps of its range. Who never told its power wants everything."""
     margin = (1 + tuning.margin_ratio) * peak_watts + tuning.margin_watts
     step = np.maximum(tuning.step_ratio * (highest - lowest), 1.0)
     stepped = np.ceil(np.maximum(margin - lowest, 0.0) / step) * step + lowest
-    return np.where(hampered | np.isnan(peak_watts), highest, np.minimum(stepped, highest))
+    return np.where(np.isnan(peak_watts), highest, np.minimum(stepped, highest))
 
 
-def gpu_wants(view: View, held: Held, tuning: Tuning) -> Held:
-    """The GPUs' wants with what this view shows."""
-    hampered = at_cap(view.gpu_watts, view.gpu_age, view.gpu_limit_watts, tuning)
-    now = wanted(view.gpu_peak_watts, hampered, view.gpu_min_watts, view.gpu_max_watts, tuning)
-    return held.take(view.monotonic, now, tuning.want_seconds)
-
-
-def node_wants(view: View, held: Held, tuning: Tuning) -> Held:
-    """The wants of servers that only their BMC caps."""
-    hampered = at_cap(view.node_watts, view.node_age, view.node_cap_watts, tuning)
-    now = wanted(view.node_peak_watts, hampered, view.node_cap_min_watts, view.node_cap_max_watts, tuning)
-    return held.take(view.monotonic, now, tuning.want_seconds)
+def wanted(held: Held, hampered: Bools, cap_watts: Floats, lowest: Floats, highest: Floats, *, tuning: Tuning) -> Floats:
+    """What each device wants: what was shown, and at its cap a step more than that. A step that was not needed is forgotten."""
+    step = tuning.growth_ratio * (highest - lowest)
+    return np.fmin(np.fmax(held.highest, np.where(hampered, cap_watts + step, np.nan)), highest)

@@ -12,6 +12,7 @@ from power.model import Fleet, Floats, Ints
 
 ROW = "row"
 """Kind of the limits that are rows of the hall."""
+_ALL = slice(None)
 _HASHES = float(2**32)
 
 
@@ -33,10 +34,14 @@ class Layout:
     row_entries: Ints
     """Entries of the tree that belong to rows of the hall: across those raises are limited in sum."""
 
-    def carried(self, node_watts: Floats) -> Floats:
-        """What each limit carries beside its fixed loads: as `Tree.load`, but the same in any order of servers."""
+    def carried(self, node_watts: Floats, entries: Ints | slice = _ALL) -> Floats:
+        """What each limit carries beside its fixed loads: as `Tree.load`, but the same in any order of servers.
+
+        With `entries` of the tree, only what these carry.
+        """
         tree = self.fleet.tree
-        return sums(tree.row_of_entry, charged(tree.share * node_watts[tree.member]), len(tree.limits))
+        watts = charged(tree.share[entries] * node_watts[tree.member[entries]])
+        return sums(tree.row_of_entry[entries], watts, len(tree.limits))
 
 
 def layout(fleet: Fleet, seed: int) -> Layout:

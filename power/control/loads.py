@@ -117,9 +117,12 @@ def _gpu_bounds(fleet: Fleet, view: View, intent: Intent, want: Floats, tuning: 
     floor = np.where(np.isnan(intent.pinned_watts), floor, intent.pinned_watts)
     floor = np.where(intent.urgent[fleet.gpu_node], low, floor)
     floor = np.clip(granted(floor), low, top)
+    want = np.clip(granted(want), low, top)
+    # A device that wants less than its floor is not hampered below it; others make better use of the watts in between.
+    floor = np.where(np.isnan(intent.pinned_watts), np.minimum(floor, want), floor)
     keep = np.where(intent.keep & np.isfinite(view.gpu_limit_watts), view.gpu_limit_watts, floor)
     keep = np.clip(granted(keep), floor, top)
-    return Bounds(low=low, floor=floor, keep=keep, want=np.clip(granted(want), low, top), top=top)
+    return Bounds(low=low, floor=floor, keep=keep, want=want, top=top)
 
 
 def _node_bounds(view: View, intent: Intent, want: Floats) -> Bounds:

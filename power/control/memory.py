@@ -99,6 +99,7 @@ def _moved(state: State, made: Layout, now: float) -> State:
     empty = _empty(made, now)
     return replace(
         empty,
+        at=state.at,
         asked=_asked_at(state.asked, np.concatenate([gpus, np.where(nodes >= 0, nodes + len(before.gpus), -1)])),
         gpu_want=_held_at(state.gpu_want, gpus),
         node_want=_held_at(state.node_want, nodes),

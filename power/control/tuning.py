@@ -50,13 +50,16 @@ class Tuning:
     write_seconds: float = 5.0
     floor_ratio: float = 0.5
     """For GPUs whose intent names no floor."""
-    margin_ratio: float = 0.08
+    margin_ratio: float = 0.04
     """A cap stands this much above the highest draw of the window, or it would itself look like the draw (`at_cap_ratio`)."""
-    margin_watts: float = 10.0
-    step_ratio: float = 0.05
+    margin_watts: float = 5.0
+    step_ratio: float = 0.02
     """Wants move in steps of this share of the device's range: noise of a few watts moves nobody's cap."""
-    at_cap_ratio: float = 0.95
+    at_cap_ratio: float = 0.97
     """A device that draws this share of its cap wants more than it says. Power capping swings by a few percent."""
+    growth_ratio: float = 0.1
+    """By this share of its range a device at its cap wants more: inference that ramps up gets it second by second, and a short
+    spike of one server does not take its whole range from the others."""
     want_seconds: float = 75.0
     """A want is remembered for one to two of these: longer than a checkpoint (10 to 60 s), or its end is a surge."""
     deadband_ratio: float = 0.01
