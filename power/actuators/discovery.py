@@ -163,13 +163,14 @@ def _clear_action(metrics: Body | None) -> str | None:
 
 
 async def _total(line: Line, chassis: list[Body], boards: list[Body]) -> Total | None:
-    named = {uri for body in boards for uri in links(member(body, "Links", "Chassis"))}
-    for body in chassis:
-        environment = link(body.get("EnvironmentMetrics")) if link(body) in named else None
+    systems = {link(body) for body in boards}
+    own = [body for body in chassis if systems.intersection(links(member(body, "Links", "ComputerSystems")))]
+    for body in own:
+        environment = link(body.get("EnvironmentMetrics"))
         if environment and isinstance(member(metrics := await line.get(environment), "PowerLimitWatts"), dict):
             return Total(Environment(path=environment, clear=_clear_action(metrics)))
-    for body in chassis:
-        for control in await _members(line, link(body.get("Controls"))) if link(body) in named else []:
+    for body in own:
+        for control in await _members(line, link(body.get("Controls"))):
             if text(control.get("ControlType")) == "Power" and (path := link(control)):
                 return Total(Control(path=path))
     return None

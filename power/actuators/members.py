@@ -27,7 +27,7 @@ def watts(value: Json) -> float | None:
     """Watts from 1 to 32,000, also from their decimal text; never from a boolean or a sentinel."""
     if isinstance(value, str):
         try:
-            value = float(value) if len(value) <= 32 else None
+            value = float(value) if len(value) <= 32 and value.isascii() else None
         except ValueError:
             return None
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not 1 <= value <= MOST_WATTS:

@@ -113,11 +113,13 @@ class Baseboard:
 
     async def read(self) -> tuple[DeviceCaps, ...]:
         gpus = await self._gpus()
+        total = (await self.found.offers()).total if gpus else None
+        shared = await cap.read(self.found.line, total.place) if total else None
         readings = await asyncio.gather(*(cap.read(self.found.line, gpu.place) for gpu in gpus.values()))
         if any(reading is None for reading in readings):
             self.found.forget()
         return tuple(
-            caps_of(Device(self.node, uuid), self.way, reading, model=gpu.model, detail=gpu.name)
+            caps_of(Device(self.node, uuid), self.way, reading, index=gpu.name, model=gpu.model, detail=_shared(shared))
             for (uuid, gpu), reading in zip(gpus.items(), readings, strict=True)
             if reading is not None
         )
@@ -162,7 +164,7 @@ def actuators(
     )
 
 
-def caps_of(device: Device, way: Way, reading: Reading, *, model: str = "", detail: str = "") -> DeviceCaps:
+def caps_of(device: Device, way: Way, reading: Reading, *, index: str = "", model: str = "", detail: str = "") -> DeviceCaps:
     """A reading in the room's words."""
     return DeviceCaps(
         device=device,
@@ -173,6 +175,7 @@ def caps_of(device: Device, way: Way, reading: Reading, *, model: str = "", deta
         max_watts=reading.max_watts,
         default_watts=reading.default_watts,
         power_watts=reading.power_watts,
+        index=index,
         model=model,
         detail=detail or _why_none(reading),
     )
@@ -196,6 +199,13 @@ def _why_none(reading: Reading) -> str:
     if reading.enabled is None:
         return f"{reading.watts:.0f} W, and nothing says whether it is on"
     return f"{reading.watts:.0f} W, outside what the device can hold"
+
+
+def _shared(total: Reading | None) -> str:
+    """All GPUs of a baseboard may share a limit. It is told and never written: the sum of theirs is what counts."""
+    if total is None or total.in_force is None or total.in_force == total.max_watts:
+        return ""
+    return f"with the other GPUs of the baseboard {total.in_force:.0f} W"
 
 
 def by_node(each: Iterable[Actuator]) -> dict[str, tuple[Actuator, ...]]:

@@ -29,8 +29,7 @@ def _add(out: Samples, held: Held, devices: Devices) -> None:
     caps = devices.effective(held)
     if caps is None:
         return
-    # A GPU that only its baseboard tells of has no index of NVML's: its name there stands for it.
-    labels = held.device.node, (caps.index or caps.detail or held.device.uuid) if held.device.uuid else ""
+    labels = held.device.node, (caps.index or held.device.uuid) if held.device.uuid else ""
     out.add(catalogue.CAP_TARGET_WATTS, held.target_watts, *labels)
     out.add(catalogue.CAP_CONFIRMED_WATTS, caps.limit_watts, *labels)
     if held.counted_state in _STATES:
