@@ -5,7 +5,9 @@ Every write is a message to one server: it takes its time, and the device itself
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import dataclass
+from enum import IntEnum
 
 import numpy as np
 
@@ -20,9 +22,29 @@ DEAD_MAN_SECONDS = 60.0
 NO_TOKEN = 0
 
 
+class Reply(IntEnum):
+    """What a server answers to a write; `limit` in the answer is what it then has."""
+
+    DONE = 0
+    REFUSED = 1
+    STALE = 2
+    SILENT = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Answers:
+    """What came back to whoever wrote: by server, and the limits that they read back."""
+
+    nodes: Ints
+    replies: Ints
+    limits: Floats
+
+
 @dataclass(slots=True, kw_only=True, eq=False)
 class _Flight:
     """Writes on their way: one entry a server."""
+
+    sender: str
 
     nodes: Ints
     watts: Floats
@@ -72,11 +94,13 @@ class Devices:
         self.safe_watts = np.full(shape, np.inf)
         self.sent_of_node: Ints = np.zeros(hall.nodes, int)
         self.landed_at = np.full(hall.nodes, -np.inf)
+        self.answers: defaultdict[str, list[Answers]] = defaultdict(list)
+        """By sender; whoever reads them takes them away."""
         self._flights: list[_Flight] = []
         self._last_due = np.zeros(hall.nodes)
         self._revert_at = np.full(hall.nodes, np.inf)
 
-    def write(self, nodes: Ints, watts: Floats, *, token: int = NO_TOKEN) -> None:
+    def write(self, nodes: Ints, watts: Floats, *, token: int = NO_TOKEN, sender: str = "") -> None:
         """Send limits to servers (entries x GPUs, NaN leaves a GPU alone)."""
         if not len(nodes):
             return
@@ -89,7 +113,12 @@ class Devices:
         self._last_due[nodes] = due
         self._flights.append(
             _Flight(
-                nodes=nodes, watts=np.where(outside, np.nan, watts), due=due, token=token, landed=np.zeros(len(nodes), bool)
+                sender=sender,
+                nodes=nodes,
+                watts=np.where(outside, np.nan, watts),
+                due=due,
+                token=token,
+                landed=np.zeros(len(nodes), bool),
             )
         )
 
@@ -131,8 +160,10 @@ class Devices:
         # The device compares before it looks at anything else; a broken comparison here is what `stale_accepted` would find.
         stale = flight.token < self.token[nodes]
         self.counts.stale_refused += int(stale.sum())
-        hears = ~stale & ~self.silent[nodes] & ~self.refuses[nodes]
+        away = self.silent[nodes] | (self.answer_seconds[nodes] > 0)
+        hears = ~stale & ~away & ~self.refuses[nodes]
         self.counts.refused += int(np.isfinite(watts[~hears]).sum())
+        asked = nodes
         nodes, watts = nodes[hears], watts[hears]
         self.counts.stale_accepted += int((flight.token < self.token[nodes]).sum())
         self.token[nodes] = flight.token
@@ -143,6 +174,9 @@ class Devices:
         self.counts.changes += int((np.abs(new - self.limit[nodes]) > 0.5).sum())
         self.limit[nodes] = new
         self._revert_at[nodes] = self.now + self.reverts_after[nodes]
+        if flight.sender:
+            replies = np.select([stale, away, ~hears], [Reply.STALE, Reply.SILENT, Reply.REFUSED], default=Reply.DONE)
+            self.answers[flight.sender].append(Answers(nodes=asked, replies=replies, limits=self.limit[asked]))
 
     def _revert(self) -> None:
         back = self._revert_at <= self.now

@@ -105,7 +105,6 @@ def _set_reverts(plant: Plant, fault: Drawn, on: bool) -> None:
 
 def _set_timeouts(plant: Plant, fault: Drawn, on: bool) -> None:
     plant.devices.answer_seconds[fault.mask] = fault.amount if on else 0.0
-    plant.devices.refuses[fault.mask] = on
 
 
 def _set_feed(plant: Plant, fault: Drawn, on: bool) -> None:
