@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, NonNegativeFloat
 
+from power.policies.model import Policy
 from wattstat import explain
 from wattstat.document import Document, InvalidDocument, Strict, parse, read
 from wattstat.values import Seconds, Watts
@@ -109,6 +110,8 @@ class Ask(Strict):
 
     at: NonNegativeFloat
     notice_seconds: NonNegativeFloat = 0.0
+    baseline_seconds: Seconds = 300.0
+    """Over how long before it the baseline is measured."""
     seconds: Seconds
     ratio: Share
     """Share of the power at that moment that has to go."""
@@ -182,6 +185,8 @@ class Scenario(Strict):
     """Caps go through BMCs (2 to 5 s) instead of agents (1 s)."""
     faults: tuple[Fault, ...] = ()
     asks: tuple[Ask, ...] = ()
+    policies: tuple[Policy, ...] = ()
+    """More policies that hold, in mode enforce."""
     standby: bool = False
     """A second controller waits for the lease."""
     duration_seconds: Seconds = 7200.0

@@ -1,0 +1,204 @@
+"""Our own controller in a rehearsal: the real policies, allocator, guard, orders and lease, on the simulated hall's readings."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import sqlalchemy as sa
+
+from power.control.allocator import propose
+from power.control.memory import Memory
+from power.control.peaks import Peaks
+from power.control.tuning import Tuning
+from power.guard.guard import Rules, admit
+from power.guard.history import History
+from power.guard.lease import Lease
+from power.guard.orders import Pace, orders
+from power.model import Bools, ControlState, Fence, Fleet, Floats, Ints, Mode, NodeOrder, View
+from power.policies.resolve import Resolver
+from power.policies.resolved import Memory as PolicyMemory
+from power.policies.standing import Bounds
+from power.scenarios.devices import Devices
+from power.scenarios.fleet import fleet_of
+from power.scenarios.held import HeldCaps
+from power.scenarios.oracle import Claims
+from power.scenarios.plant import Plant
+from power.scenarios.telemetry import Seen
+from power.scenarios.wishes import Watch, policies
+from power.tree.ceilings import counted, worst_draw
+from power.tree.envelope import envelope
+
+LEASE_SECONDS = 10.0
+NODE_NAMES = "n"
+
+
+@dataclass(kw_only=True, eq=False)
+class _Clock:
+    now: float = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class Ours:
+    """One running controller. Several share a lease by its engine."""
+
+    name = "wattstat"
+    period_seconds = 1.0
+
+    def __init__(self, plant: Plant, engine: sa.Engine, holder: str, *, tuning: Tuning | None = None) -> None:
+        """Cold: nothing read, nothing ordered."""
+        self.holder = holder
+        self.tuning = tuning or Tuning()
+        self.fence: Fence | None = None
+        self.claims = Claims()
+        self.disk_full = False
+        self.decided: tuple[NodeOrder, ...] = ()
+        self._plant = plant
+        self._clock = _Clock(now=plant.now)
+        self._lease = Lease(engine, holder, LEASE_SECONDS, self._clock)
+        self._standing = policies(plant.scenario, plant)
+        self._resolver = Resolver()
+        self._policy_memory = PolicyMemory()
+        self._memory = Memory(seed=1)
+        self._peaks = Peaks(self.tuning.window_seconds, self.tuning.cycle_seconds)
+        self._alive: Bools = np.ones(plant.hall.feeds, bool)
+        self.fleet: Fleet = fleet_of(plant.hall, self._alive)
+        self._watch = Watch(plant, self.fleet)
+        self._history = History.empty(self.fleet)
+        self.held = HeldCaps(plant.hall.nodes, plant.hall.gpus)
+        self.audited: Ints = np.zeros(plant.hall.nodes, int)
+        self._wall_offset: float | None = None
+        count = plant.hall.nodes * plant.hall.gpus
+        self._least = np.full(count, plant.hall.gpu_min_watts)
+        self._most = np.full(count, plant.hall.gpu_max_watts)
+        self._safe = _safe_watts(plant)
+        self._row = {name: row for row, name in enumerate(self.fleet.nodes)}
+        self._gpu = {device.uuid: row % plant.hall.gpus for row, device in enumerate(self.fleet.gpus)}
+
+    def act(self, seen: Seen, devices: Devices) -> None:
+        """One cycle: look, decide, record, write."""
+        self.decide(seen, devices)
+        self.carry_out(devices)
+
+    def decide(self, seen: Seen, devices: Devices) -> None:
+        """Look and decide; what is to be written stands in `decided`."""
+        now = self._clock.now = seen.now
+        for answers in devices.answers.pop(self.holder, ()):
+            self.held.answered(answers, now)
+        self.held.read(seen.limit_watts, now - seen.limit_age, now)
+        self._follow_feeds(seen)
+        self.fence = self._lease.tick()
+        view = self._view(seen)
+        resolved = self._resolver.resolve(
+            self._standing,
+            self.fleet,
+            self._watch.signals(seen),
+            seen.wall,
+            monotonic=now,
+            bounds=Bounds.of(view),
+            mode=Mode.ENFORCE,
+            memory=self._policy_memory,
+        )
+        self._policy_memory = resolved.memory
+        self.intent = resolved.intent
+        proposal, self._memory = propose(self.fleet, view, resolved.intent, self.tuning, self._memory)
+        rules = Rules(holder=self.holder, wall_offset=self._wall_offset)
+        self._wall_offset = seen.wall - now
+        admitted = admit(self.fleet, view, resolved.intent, proposal, rules, self.fence, now)
+        due = orders(self.fleet, view, admitted, self._history, Pace(write_seconds=self.tuning.write_seconds))
+        self._history = self._history.after(self.fleet, due, now)
+        self.decided = due
+        self.view = view
+        unfaithful = self.held.state.reshape(-1, self._plant.hall.gpus) >= ControlState.UNCONTROLLED
+        self.claims = Claims(
+            safe=envelope(self.fleet, view).safe,
+            audited=self.audited,
+            read_at=self.held.read_at.reshape(-1, self._plant.hall.gpus).max(axis=1),
+            charged=unfaithful.any(axis=1),
+            floor_watts=self.tuning.floor_ratio * self._plant.hall.gpu_max_watts,
+        )
+
+    def carry_out(self, devices: Devices) -> None:
+        """Record, then write what was decided and what is to be tried again; keep agents' dead-men quiet."""
+        fence, hall = self.fence, self._plant.hall
+        if fence is None:
+            return
+        watts = np.full((hall.nodes, hall.gpus), np.nan)
+        again = self.held.due(self._clock.now)
+        watts.ravel()[again] = self.held.wanted[again]
+        free = self.held.may_write(self._clock.now).reshape(hall.nodes, hall.gpus)
+        for order in self.decided:
+            if self.disk_full and (order.raises or not order.urgent):
+                continue
+            row = self._row[order.node]
+            for uuid, cap in order.gpu_watts.items():
+                column = self._gpu[uuid]
+                if free[row, column] or order.urgent:
+                    watts[row, column] = cap
+        self.decided = ()
+        nodes = np.flatnonzero(np.isfinite(watts).any(axis=1))
+        if len(nodes):
+            self.audited[nodes] += 1
+            rows = np.flatnonzero(np.isfinite(watts.ravel()))
+            self.held.begin(rows, watts.ravel()[rows])
+            devices.write(nodes, watts[nodes], token=fence.token, sender=self.holder)
+        devices.touch(np.ones(hall.nodes, bool), fence.token, self._safe)
+
+    def _follow_feeds(self, seen: Seen) -> None:
+        """A feed that most servers see dead carries nothing: the other carries all."""
+        alive = seen.feed_lost.mean(axis=0) < 0.5
+        if np.array_equal(alive, self._alive) or not alive.any():
+            return
+        old, self._alive = self.fleet, alive
+        self.fleet = fleet_of(self._plant.hall, alive)
+        self._history = self._history.moved(old, self.fleet)
+
+    def _view(self, seen: Seen) -> View:
+        hall, held = self._plant.hall, self.held
+        counted_limit = held.counted
+        gpu_watts = seen.gpu_watts.ravel()
+        gpu_age = np.repeat(seen.gpu_age, hall.gpus)
+        nothing = np.full(hall.nodes, np.nan)
+        view = View(
+            at=seen.wall,
+            monotonic=seen.now,
+            gpu_watts=gpu_watts,
+            gpu_age=gpu_age,
+            gpu_peak_watts=gpu_watts,
+            gpu_limit_watts=counted_limit,
+            gpu_own_watts=counted_limit,
+            gpu_limit_age=seen.now - held.read_at,
+            gpu_min_watts=self._least,
+            gpu_max_watts=self._most,
+            gpu_default_watts=self._most,
+            gpu_state=held.state,
+            node_watts=seen.node_watts,
+            node_age=seen.node_age,
+            node_peak_watts=seen.node_watts,
+            node_cap_watts=nothing,
+            node_cap_age=np.full(hall.nodes, np.inf),
+            node_cap_min_watts=nothing,
+            node_cap_max_watts=nothing,
+            node_state=np.zeros(hall.nodes, np.int64),
+        )
+        gpu_ceiling, node_cap = counted(self.fleet, view)
+        node_ceiling = worst_draw(self.fleet, gpu_ceiling, node_cap)
+        gpu_peak, node_peak = self._peaks.update(
+            seen.now, gpu_watts, gpu_age, gpu_ceiling, seen.node_watts, seen.node_age, node_ceiling
+        )
+        return replace(view, gpu_peak_watts=gpu_peak, node_peak_watts=node_peak)
+
+
+def _safe_watts(plant: Plant) -> Floats:
+    """Caps for agents that hear nobody: an equal share of every row, which holds without any controller."""
+    hall = plant.hall
+    servers = np.bincount(hall.row_of_node)
+    equal = (hall.row_budget_watts / servers - hall.rest_watts) / hall.gpus
+    return np.repeat(np.clip(equal, hall.gpu_min_watts, hall.gpu_max_watts)[hall.row_of_node][:, None], hall.gpus, axis=1)
+
+
+def alone(plant: Plant) -> Ours:
+    """One controller, with a lease of its own."""
+    return Ours(plant, sa.create_engine("sqlite://", poolclass=sa.StaticPool), "one")
