@@ -13,6 +13,7 @@ import numpy as np
 from power.model import Bools, Floats
 from power.scenarios.devices import Devices
 from power.scenarios.hall import Layout
+from power.scenarios.oracle import Claims
 from power.scenarios.telemetry import Seen
 
 
@@ -22,8 +23,15 @@ class Controller(Protocol):
     name: str
     period_seconds: float
 
+    @property
+    def claims(self) -> Claims:
+        """What it says of itself."""
+
     def act(self, seen: Seen, devices: Devices) -> None:
         """Look and write."""
+
+    def figures(self) -> dict[str, float]:
+        """What only it can tell, by the name of the criterion."""
 
 
 class Baseline:
@@ -31,6 +39,7 @@ class Baseline:
 
     name = "baseline"
     period_seconds = 1.0
+    claims = Claims()
 
     def __init__(self, hall: Layout, priority: Floats, *, floor_ratio: float = 0.5) -> None:
         """Nothing sent yet."""
@@ -42,6 +51,10 @@ class Baseline:
     @abstractmethod
     def act(self, seen: Seen, devices: Devices) -> None:
         """Look and write."""
+
+    def figures(self) -> dict[str, float]:
+        """Nothing of its own."""
+        return {}
 
     def _send(self, devices: Devices, caps: Floats) -> None:
         """Write what changed."""

@@ -38,8 +38,12 @@ class HeldCaps:
         self.not_before = np.full(count, -np.inf)
         self.fights: Ints = np.zeros(count, int)
         self.fought_at = np.full(count, -np.inf)
-        self.bad_since = np.full(count, np.inf)
-        """When a device first did not do what it was told."""
+        self.asked_at = np.full(count, np.nan)
+        """When the first of the writes that are not confirmed yet was sent."""
+        self.known_at = np.full(count, np.nan)
+        """When a device was first found to hold no caps."""
+        self.drift_at = np.full(count, np.nan)
+        """When a cap was first found changed by somebody else."""
 
     @property
     def counted(self) -> Floats:
@@ -47,8 +51,9 @@ class HeldCaps:
         found: Floats = np.fmax(self.limit, np.where(np.isfinite(self.wanted), self.wanted, -np.inf))
         return np.where(np.isnan(self.limit), np.nan, found)
 
-    def begin(self, rows: Ints, watts: Floats) -> None:
+    def begin(self, rows: Ints, watts: Floats, now: float) -> None:
         """Writes begin."""
+        self.asked_at[rows] = np.fmin(self.asked_at[rows], now)
         self.wanted[rows] = watts
         self.writing[rows] = True
         self.retry_at[rows] = np.inf
@@ -72,11 +77,11 @@ class HeldCaps:
         self._confirm(rows[done & same])
         failed = rows[(reply == Reply.REFUSED) | (reply == Reply.SILENT) | (done & ~same)]
         self.failures[failed] += 1
-        self.bad_since[failed] = np.minimum(self.bad_since[failed], now)
         refused = np.isin(failed, rows[reply == Reply.REFUSED])
         gives_up = refused | (self.failures[failed] > RETRIES)
         lost = failed[gives_up]
         self.state[lost] = ControlState.UNCONTROLLED
+        self.known_at[lost] = np.fmin(self.known_at[lost], now)
         self.not_before[lost] = now + REST_SECONDS * 2.0 ** np.minimum(np.maximum(self.failures[lost] - RETRIES - 1, 0), 4)
         again = failed[~gives_up]
         self.retry_at[again] = now + PAUSE_SECONDS * 2.0 ** (self.failures[again] - 1)
@@ -117,14 +122,14 @@ class HeldCaps:
         self.set_watts[rows] = value
         self.fights[rows] += 1
         self.fought_at[rows] = now
-        self.bad_since[rows] = np.minimum(self.bad_since[rows], now)
+        self.drift_at[rows] = np.fmin(self.drift_at[rows], now)
         lost = rows[self.fights[rows] > MOST_FIGHTS]
         self.state[lost] = ControlState.FOREIGN
 
     def _confirm(self, rows: Ints) -> None:
         self.set_watts[rows] = self.wanted[rows]
         self.limit[rows] = self.wanted[rows]
-        self.wanted[rows] = np.nan
+        self.wanted[rows], self.asked_at[rows] = np.nan, np.nan
         self.failures[rows] = 0
         self.not_before[rows] = -np.inf
         self.retry_at[rows] = np.inf

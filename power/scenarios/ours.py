@@ -142,7 +142,7 @@ class Ours:
         if len(nodes):
             self.audited[nodes] += 1
             rows = np.flatnonzero(np.isfinite(watts.ravel()))
-            self.held.begin(rows, watts.ravel()[rows])
+            self.held.begin(rows, watts.ravel()[rows], self._clock.now)
             devices.write(nodes, watts[nodes], token=fence.token, sender=self.holder)
         devices.touch(np.ones(hall.nodes, bool), fence.token, self._safe)
 

@@ -10,23 +10,28 @@ from typing import Any
 
 from power.scenarios.baselines import Controller, EqualStatic, NoControl, ThreeBand
 from power.scenarios.baselines_periodic import Eargm, Polca, Rumd, SlurmLike
+from power.scenarios.crew import Crew
 from power.scenarios.faults import Faults
-from power.scenarios.oracle import Claims, Oracle, Violation
+from power.scenarios.extra import Extra
+from power.scenarios.oracle import Oracle, Violation
 from power.scenarios.plant import Plant
 from power.scenarios.scenario import Scenario
 from power.scenarios.tally import Figures, Tally
 
-Make = Callable[[Plant], Controller]
+Make = Callable[[Plant, Faults], Controller]
 
 BASELINES: Mapping[str, Make] = {
-    NoControl.name: lambda plant: NoControl(plant.hall, plant.priority),
-    EqualStatic.name: lambda plant: EqualStatic(plant.hall, plant.priority),
-    ThreeBand.name: lambda plant: ThreeBand(plant.hall, plant.priority),
-    Rumd.name: lambda plant: Rumd(plant.hall, plant.priority),
-    Polca.name: lambda plant: Polca(plant.hall, plant.priority),
-    Eargm.name: lambda plant: Eargm(plant.hall, plant.priority),
-    SlurmLike.name: lambda plant: SlurmLike(plant.hall, plant.priority, job=plant.work.job),
+    NoControl.name: lambda plant, _: NoControl(plant.hall, plant.priority),
+    EqualStatic.name: lambda plant, _: EqualStatic(plant.hall, plant.priority),
+    ThreeBand.name: lambda plant, _: ThreeBand(plant.hall, plant.priority),
+    Rumd.name: lambda plant, _: Rumd(plant.hall, plant.priority),
+    Polca.name: lambda plant, _: Polca(plant.hall, plant.priority),
+    Eargm.name: lambda plant, _: Eargm(plant.hall, plant.priority),
+    SlurmLike.name: lambda plant, _: SlurmLike(plant.hall, plant.priority, job=plant.work.job),
 }
+
+
+OURS = Crew.name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,22 +55,25 @@ def run(scenario: Scenario, seed: int, name: str, make: Make) -> Result:
     began = time.perf_counter()
     plant = Plant(scenario, seed)
     faults, oracle, tally = Faults(plant), Oracle(plant), Tally(plant)
-    controller = make(plant)
+    controller = make(plant, faults)
+    extra = Extra(plant, faults)
     due = 0.0
     while plant.now < scenario.duration_seconds - 1e-6:
         faults.advance(plant.now)
         step = faults.step(plant.now)
         plant.step(step)
-        if plant.now >= due - 1e-6 and not _is_down(faults, plant.now):
+        if plant.now >= due - 1e-6 and (isinstance(controller, Crew) or not _is_down(faults, plant.now)):
             controller.act(plant.seen(), plant.devices)
             due = plant.now + controller.period_seconds
-        oracle.look(step, Claims())
+        oracle.look(step, controller.claims)
         tally.add(step)
+        extra.add(step)
     return Result(
         scenario=scenario.name,
         controller=name,
         seed=seed,
         figures=tally.figures(),
+        measured=extra.figures() | controller.figures(),
         violations=tuple(oracle.violations),
         broken=dict(oracle.counts),
         wall_seconds=time.perf_counter() - began,

@@ -143,6 +143,8 @@ class Pass(Strict):
     """Share of the same run's throughput without faults."""
     classified_seconds: float | None = None
     """Until every unfaithful device is charged its ceiling."""
+    found_seconds: float | None = None
+    """Until somebody else's first change of a cap was found."""
     takeover_seconds: float | None = None
     stale_accepted: int | None = None
     swing_ratio: float | None = None

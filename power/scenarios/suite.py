@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from power.scenarios.baselines import EqualStatic
-from power.scenarios.run import BASELINES, Make, Result, run, summary
+from power.scenarios.crew import Crew
+from power.scenarios.run import BASELINES, OURS, Result, run, summary
 from power.scenarios.scenario import Scenario
 from power.scenarios.table import Check, checks, row, verdict
-
-OURS = "wattstat"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,16 +34,27 @@ class Report:
         return verdict(self.checks)
 
 
-def judge(scenario: Scenario, seeds: Sequence[int], *, with_baselines: bool, controller: tuple[str, Make]) -> Report:
+def judge(scenario: Scenario, seeds: Iterable[int], *, with_baselines: bool = False) -> Report:
     """Run and judge."""
-    name, make = controller
-    results = [run(scenario, seed, name, make) for seed in seeds]
-    others: dict[str, list[Result]] = {}
+    numbers = tuple(seeds)
+    results = tuple(ours(scenario, seed) for seed in numbers)
+    names: Sequence[str] = ()
     if scenario.baselines and with_baselines:
-        others = {each: [run(scenario, seed, each, BASELINES[each]) for seed in seeds] for each in BASELINES}
+        names = tuple(BASELINES)
     elif scenario.passes.points_over_static is not None:
-        others = {EqualStatic.name: [run(scenario, seed, EqualStatic.name, BASELINES[EqualStatic.name]) for seed in seeds]}
+        names = (EqualStatic.name,)
+    others = {name: [run(scenario, seed, name, BASELINES[name]) for seed in numbers] for name in names}
     static = summary(others[EqualStatic.name]) if EqualStatic.name in others else None
     found = checks(scenario, results, static)
     rows = [row(scenario, results, verdict(found)), *(row(scenario, each, "") for each in others.values())]
-    return Report(scenario=scenario, results=tuple(results), rows=tuple(rows), checks=found)
+    return Report(scenario=scenario, results=results, rows=tuple(rows), checks=found)
+
+
+def ours(scenario: Scenario, seed: int) -> Result:
+    """One seed under our controller; with its throughput as a share of the same seed's without faults where that counts."""
+    result = run(scenario, seed, OURS, Crew)
+    if scenario.passes.throughput_of_faultless is None:
+        return result
+    calm = run(scenario.model_copy(update={"faults": ()}), seed, OURS, Crew)
+    share = result.figures.throughput / calm.figures.throughput
+    return replace(result, measured={**result.measured, "throughput_of_faultless": share})

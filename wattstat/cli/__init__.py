@@ -16,6 +16,7 @@ from wattstat.cli.metrics import metrics
 from wattstat.cli.output import FAILED
 from wattstat.cli.plan import plan
 from wattstat.cli.serve import core, serve, web
+from wattstat.cli.simulate import simulate
 from wattstat.cli.targets import targets
 from wattstat.cli.token import token
 from wattstat.document import InvalidDocument
@@ -52,6 +53,7 @@ app.command()(token)
 app.add_typer(jobs.app, name="jobs")
 app.add_typer(energy.app, name="energy")
 app.command()(plan)
+app.command()(simulate)
 
 
 def main() -> None:
