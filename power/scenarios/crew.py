@@ -81,6 +81,8 @@ class Crew:
         hit = self.leader or (self._crew[0] if self._crew else None)
         if fault.kind == "twin":
             self._crew.append(self._another())
+        if fault.kind == "partition" and hit is not None:
+            hit.lose_database(until=fault.end)
         if hit is None or fault.kind not in {"kill", "pause", "corrupt_state"}:
             return
         hit.decide(seen, devices)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from power.model import Floats
 from power.scenarios.faults import Faults
 from power.scenarios.plant import Plant
 
@@ -45,7 +46,9 @@ class Extra:
         if self._lost:
             found["recovered_seconds"] = max(self._over_until - self._lost[0], 0.0)
         asks = self._plant.scenario.asks
-        reached, errors, within = [], [], []
+        reached: list[float] = []
+        early: list[float] = []
+        errors, within = [], []
         for ask in asks:
             notice = ask.at - ask.notice_seconds
             before = (at > notice - ask.baseline_seconds) & (at <= notice)
@@ -54,15 +57,17 @@ class Extra:
             lowered = (at > notice) & (smooth <= 1.01 * target)
             deadline = ask.at + ask.within_seconds
             first = float(at[lowered][0]) if lowered.any() else float("inf")
-            reached.append(first - ask.at)
+            (reached if ask.emergency else early).append(first - ask.at)
             held = (at >= deadline) & (at < ask.at + ask.seconds)
             errors.append(float(np.average(site[held], weights=seconds[held])) / target - 1 if held.any() else float("nan"))
             within.append(float((smooth[held] / target - 1).max(initial=0.0)) if held.any() else float("nan"))
         if asks:
-            found |= {"reached_seconds": max(reached), "held_error": max(errors), "held_excursion": max(within)}
+            found |= {"held_error": max(errors), "held_excursion": max(within)}
+            found |= {"reached_seconds": max(reached)} if reached else {}
+            found |= {"early_seconds": max(early)} if early else {}
         return found
 
-    def _swing(self, at: np.ndarray, site: np.ndarray, seconds: np.ndarray) -> float:
+    def _swing(self, at: Floats, site: Floats, seconds: Floats) -> float:
         smooth = _mean_of(site, seconds, SWING_SECONDS)
         steady = at > self._plant.scenario.warm_up_seconds + SWING_SECONDS
         if not steady.any():
@@ -70,10 +75,11 @@ class Extra:
         return float(np.ptp(smooth[steady])) / self._plant.hall.site_budget_watts
 
 
-def _mean_of(values: np.ndarray, seconds: np.ndarray, window: float) -> np.ndarray:
+def _mean_of(values: Floats, seconds: Floats, window: float) -> Floats:
     """The mean over the window that ends at each step; steps may differ in length."""
     at = np.cumsum(seconds)
     joules = np.concatenate([[0.0], np.cumsum(values * seconds)])
     first = np.searchsorted(at, at - window + 1e-9)
     span = at - np.concatenate([[0.0], at])[first]
-    return (joules[1:] - joules[first]) / span
+    found: Floats = (joules[1:] - joules[first]) / span
+    return found

@@ -11,7 +11,7 @@ from power.model import Bools
 from power.scenarios.plant import Plant
 from power.scenarios.scenario import Fault
 
-CONTROLLER = frozenset({"kill", "pause", "twin", "disk_full", "corrupt_state"})
+CONTROLLER = frozenset({"kill", "pause", "twin", "partition", "disk_full", "corrupt_state"})
 """Faults that hit whoever controls, not the hall."""
 FINE_SECONDS = 12.0
 FINE_STEP = 0.1

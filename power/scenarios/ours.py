@@ -1,4 +1,4 @@
-"""Our own controller in a rehearsal: the real policies, allocator, guard, orders and lease, on the simulated hall's readings."""
+"""Our own controller in a rehearsal: the real policies, allocator, guard, orders and lease, on the simulated hall."""
 
 from __future__ import annotations
 
@@ -70,12 +70,17 @@ class Ours:
         self.held = HeldCaps(plant.hall.nodes, plant.hall.gpus)
         self.audited: Ints = np.zeros(plant.hall.nodes, int)
         self._wall_offset: float | None = None
+        self._cut_off_until = 0.0
         count = plant.hall.nodes * plant.hall.gpus
         self._least = np.full(count, plant.hall.gpu_min_watts)
         self._most = np.full(count, plant.hall.gpu_max_watts)
         self._safe = _safe_watts(plant)
         self._row = {name: row for row, name in enumerate(self.fleet.nodes)}
         self._gpu = {device.uuid: row % plant.hall.gpus for row, device in enumerate(self.fleet.gpus)}
+
+    def lose_database(self, *, until: float) -> None:
+        """Between it and the lease's database the network is gone for a while."""
+        self._cut_off_until = until
 
     def act(self, seen: Seen, devices: Devices) -> None:
         """One cycle: look, decide, record, write."""
@@ -89,7 +94,7 @@ class Ours:
             self.held.answered(answers, now)
         self.held.read(seen.limit_watts, now - seen.limit_age, now)
         self._follow_feeds(seen)
-        self.fence = self._lease.tick()
+        self.fence = self._lease.fence if now < self._cut_off_until else self._lease.tick()
         view = self._view(seen)
         resolved = self._resolver.resolve(
             self._standing,
@@ -111,12 +116,12 @@ class Ours:
         self._history = self._history.after(self.fleet, due, now)
         self.decided = due
         self.view = view
-        unfaithful = self.held.state.reshape(-1, self._plant.hall.gpus) >= ControlState.UNCONTROLLED
+        unfaithful: Bools = self.held.state.reshape(-1, self._plant.hall.gpus) >= int(ControlState.UNCONTROLLED)
         self.claims = Claims(
             safe=envelope(self.fleet, view).safe,
             audited=self.audited,
             read_at=self.held.read_at.reshape(-1, self._plant.hall.gpus).max(axis=1),
-            charged=unfaithful.any(axis=1),
+            charged=np.asarray(unfaithful.any(axis=1)),
             floor_watts=self.tuning.floor_ratio * self._plant.hall.gpu_max_watts,
         )
 

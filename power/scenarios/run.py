@@ -11,8 +11,8 @@ from typing import Any
 from power.scenarios.baselines import Controller, EqualStatic, NoControl, ThreeBand
 from power.scenarios.baselines_periodic import Eargm, Polca, Rumd, SlurmLike
 from power.scenarios.crew import Crew
-from power.scenarios.faults import Faults
 from power.scenarios.extra import Extra
+from power.scenarios.faults import Faults
 from power.scenarios.oracle import Oracle, Violation
 from power.scenarios.plant import Plant
 from power.scenarios.scenario import Scenario

@@ -23,7 +23,7 @@ Range = tuple[NonNegativeFloat, NonNegativeFloat]
 FaultKind = Literal[
     "loss", "rack_dark", "frozen", "half", "spike", "late", "reordered",
     "refuse", "lie", "revert", "timeout", "unlicensed", "rogue", "sentinel",
-    "kill", "pause", "twin", "disk_full", "corrupt_state",
+    "kill", "pause", "twin", "partition", "disk_full", "corrupt_state",
     "feed_loss", "wall_jump",
 ]  # fmt: skip
 
@@ -115,7 +115,7 @@ class Ask(Strict):
     seconds: Seconds
     ratio: Share
     """Share of the power at that moment that has to go."""
-    within_seconds: Seconds
+    within_seconds: NonNegativeFloat
     emergency: bool = False
 
 
@@ -149,14 +149,26 @@ class Pass(Strict):
     stale_accepted: int | None = None
     swing_ratio: float | None = None
     """Peak to peak of the site's power with steady load, as a share of the budget: no limit cycle."""
-    brakes: int | None = None
-    """Emergencies by the controller's own decision."""
     reached_seconds: float | None = None
-    """From an ask's start (or its announcement) to its target."""
+    """From an emergency's announcement to its target."""
+    early_seconds: float | None = None
+    """From the start of what was announced to its target: negative is before."""
     held_error: float | None = None
+    """Mean of the power while it was asked for, above the target, as a share of it."""
+    held_excursion: float | None = None
+    """The most above the target, as a mean of ten seconds."""
     edges_seconds: float | None = None
+    """From the correct instant of a schedule's edge to the caps' change."""
+    jump_writes: int | None = None
+    """Writes in the cycle of a clock's jump that changes no schedule."""
     disagreements: int | None = None
-    optimum_ratio: float | None = None
+    """Random cases in which brute force says otherwise."""
+    optimum_error: float | None = None
+    """Distance of any cap from brute force's, as a share of its range."""
+    over_limit_watts: float | None = None
+    deficit_error_watts: float | None = None
+    order_changes: int | None = None
+    """Cases in which another order of the same input gives other caps."""
 
 
 class Quick(Strict):
@@ -168,6 +180,7 @@ class Quick(Strict):
     nodes_per_job: Count = 8
     duration_seconds: Seconds = 420.0
     cases: Count = 200
+    asks: tuple[Ask, ...] = ()
 
 
 class Scenario(Strict):
@@ -215,16 +228,7 @@ class Scenario(Strict):
                 "faults": tuple(
                     each.model_copy(update={"at": (each.at[0] * ratio, each.at[1] * ratio)}) for each in self.faults
                 ),
-                "asks": tuple(
-                    each.model_copy(
-                        update={
-                            "at": each.at * ratio,
-                            "seconds": each.seconds * ratio,
-                            "notice_seconds": each.notice_seconds * ratio,
-                        }
-                    )
-                    for each in self.asks
-                ),
+                "asks": self.quick.asks,
             }
         )
 
