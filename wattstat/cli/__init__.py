@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from wattstat.cli import energy, jobs
+from wattstat.cli import energy, jobs, power
 from wattstat.cli.agent import agent
 from wattstat.cli.boundary import boundary, slurm_epilog, slurm_prolog
 from wattstat.cli.check_config import check_config
@@ -52,6 +52,7 @@ app.command()(targets)
 app.command()(token)
 app.add_typer(jobs.app, name="jobs")
 app.add_typer(energy.app, name="energy")
+app.add_typer(power.app, name="power")
 app.command()(plan)
 app.command()(simulate)
 
