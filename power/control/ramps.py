@@ -41,7 +41,7 @@ def raises(
     recent = tuple((at, watts) for at, watts in history if now - at < tuning.raise_seconds)
     asked = np.maximum(risers.wanted - risers.standing, 0.0)
     asked = np.where(np.isnan(asked), 0.0, asked)
-    if not asked.any():
+    if not tuning.paced or not asked.any():
         return asked, recent
     slot = np.floor(now / tuning.raise_seconds + risers.phase) > np.floor(before / tuning.raise_seconds + risers.phase)
     since = now - risers.raised_at

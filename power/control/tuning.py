@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol, Self
 
 
@@ -76,6 +76,13 @@ class Tuning:
     """Readings older than two cycles are not the present."""
     backstop_ratio: float = 0.05
     """How far a server's own cap stands above what its GPUs' caps and the rest of it come to."""
+
+    paced: bool = True
+    """Raises take their time; without it a proposal shows where they arrive."""
+
+    def at_once(self) -> Self:
+        """For previews: where all of it ends, not the next step."""
+        return replace(self, paced=False, growth_ratio=1.0)
 
     @classmethod
     def of(cls, numbers: Numbers) -> Self:
