@@ -13,6 +13,7 @@ import numpy as np
 from power.audit.files import sync_folder
 from power.audit.packing import Packed, PackingError, pack, unpack
 from power.audit.trail import AuditError
+from power.model import Fleet
 
 
 class Inputs:
@@ -21,13 +22,18 @@ class Inputs:
     def __init__(self, folder: Path) -> None:
         """Nothing is made before the first value."""
         self.folder = folder
+        self._fleet: tuple[Fleet, str] | None = None
 
     def keep(self, value: object) -> str:
         """Put a value on disk; returns its digest. Raises `AuditError`."""
         try:
+            if self._fleet is not None and value is self._fleet[0] and self._is_kept(self._path(self._fleet[1])):
+                return self._fleet[1]
             packed = pack(value)
             digest = packed.digest
             self._keep(packed, self._path(digest))
+            if isinstance(value, Fleet):  # the largest value, and the same for days; to take it apart costs a second
+                self._fleet = value, digest
         except OSError as err:
             raise AuditError(
                 f"{self.folder}: inputs of a decision cannot be kept ({err.strerror}); make room on the disk"
@@ -65,9 +71,15 @@ class Inputs:
     def _path(self, digest: str) -> Path:
         return self.folder / f"{digest}.npz"
 
-    def _keep(self, packed: Packed, path: Path) -> None:
-        if path.exists():
+    def _is_kept(self, path: Path) -> bool:
+        try:
             os.utime(path)  # what is in use is not pruned
+        except FileNotFoundError:
+            return False
+        return True
+
+    def _keep(self, packed: Packed, path: Path) -> None:
+        if self._is_kept(path):
             return
         self.folder.mkdir(parents=True, exist_ok=True)
         unfinished = path.with_name(f"{path.name}.{os.getpid()}.new")

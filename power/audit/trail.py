@@ -12,13 +12,14 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from hashlib import sha256
+from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import structlog
 
 from power.audit.files import AppendFile, Lock, lines_backward
-from power.audit.record import GENESIS, Record, parsed, written
+from power.audit.record import GENESIS, Record, Wanted, parsed, written
 from power.audit.verify import first_number, head_of, trail_files, verify
 
 log = structlog.get_logger(__name__)
@@ -93,14 +94,11 @@ class Trail:
 
         `device` is a server (with its GPUs), or `node/uuid`. Raises `AuditError` for an unreadable folder.
         """
+        wanted = Wanted(after=after or 0, before=before, kind=kind, device=device)
         try:
-            found: list[Record] = []
-            for record in self._newest_first(before) if after is None else self._oldest_first(after):
-                if len(found) >= limit:
-                    break
-                if (kind is None or record.kind == kind) and (device is None or record.concerns(device)):
-                    found.append(record)
-            return tuple(found)
+            lines = self._newest_first(before) if after is None else self._oldest_first(after)
+            found = (record for line in lines if (record := wanted.of(line)) is not None)
+            return tuple(islice(found, limit))
         except OSError as err:
             raise AuditError(f"{self.folder}: the audit trail cannot be read ({err.strerror}); check its permissions") from err
 
@@ -200,26 +198,20 @@ class Trail:
             self._file.close()
             self._file = None
 
-    def _newest_first(self, before: int | None) -> Iterator[Record]:
+    def _newest_first(self, before: int | None) -> Iterator[bytes]:
         for path in reversed(trail_files(self.folder)):
             if before is not None and (first := first_number(path)) is not None and first >= before:
                 continue
-            for line in lines_backward(path):
-                record = parsed(line)
-                if record is not None and (before is None or record.number < before):
-                    yield record
+            yield from lines_backward(path)
 
-    def _oldest_first(self, after: int) -> Iterator[Record]:
+    def _oldest_first(self, after: int) -> Iterator[bytes]:
         files = trail_files(self.folder)
         for position, path in enumerate(files):
             following = first_number(files[position + 1]) if position + 1 < len(files) else None
             if following is not None and following <= after + 1:
                 continue
             with path.open("rb") as lines:
-                for line in lines:
-                    record = parsed(line) if line.endswith(b"\n") else None
-                    if record is not None and record.number > after:
-                        yield record
+                yield from (line for line in lines if line.endswith(b"\n"))
 
 
 def _end_of(files: Sequence[Path]) -> _End:

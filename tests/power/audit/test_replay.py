@@ -71,6 +71,15 @@ def test_a_fleet_that_stays_the_same_is_kept_once(kept: Kept) -> None:
     assert len(list(inputs.folder.iterdir())) == before + 2  # another view, another decision
 
 
+def test_a_fleet_that_was_taken_away_is_kept_again(tmp_path: Path) -> None:
+    inputs = Inputs(tmp_path)
+    path = tmp_path / f"{inputs.keep(FLEET)}.npz"
+    path.unlink()
+
+    assert inputs.keep(FLEET) == path.stem
+    assert difference(inputs.load(path.stem), FLEET) == ""
+
+
 def test_other_code_is_told_with_the_first_difference(kept: Kept) -> None:
     trail, inputs = kept(400.0)
 

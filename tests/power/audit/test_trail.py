@@ -292,6 +292,30 @@ def test_reading_filters_and_goes_both_ways(tmp_path: Path) -> None:
     assert [record.number for record in trail.read(after=0, device="n1/GPU-1")] == [2, 5, 8]
 
 
+def test_what_is_written_meanwhile_does_not_look_like_tampering(tmp_path: Path) -> None:
+    """A whole trail looks whole to a reader at any moment: thirty looks while a real process writes."""
+    writer = subprocess.Popen([sys.executable, "-c", WRITER, str(tmp_path)], stdout=subprocess.PIPE, text=True)
+    assert writer.stdout is not None
+    with writer.stdout as acknowledged:
+        acknowledged.readline()
+        found = [Trail(tmp_path, Clock()).verify() for _ in range(30) if acknowledged.readline()]
+        writer.kill()
+        acknowledged.read()
+    writer.wait()
+
+    assert len(found) == 30
+    assert not any(found)
+
+
+def test_names_that_json_writes_otherwise_are_found(tmp_path: Path) -> None:
+    trail = Trail(tmp_path, Clock())
+    name = 'knöt"1\\'
+    trail.append("write", {"device": name, "why": '"kind":"hold"'})
+
+    assert len(trail.read(device=name)) == 1
+    assert trail.read(kind="hold") == ()
+
+
 def test_an_empty_folder_has_no_records_and_no_problems(tmp_path: Path) -> None:
     trail = Trail(tmp_path / "none", Clock())
 
