@@ -15,8 +15,9 @@ from power.model import Bools, ControlState, DeviceCaps, Fleet, Floats, Ints, Vi
 from wattstat.catalogue.node import NODE_POWER_WATTS
 from wattstat.hall import Snapshot
 
-REST_SECONDS = 300.0
-"""For how long the most that a server's rest has drawn counts: fans follow the load within half a minute."""
+REST_READINGS = 10
+"""Over so many readings of a server's meter what it draws beyond its GPUs is averaged. Meter and GPUs are not read in one
+moment, and training swings by kilowatts within seconds: a single difference means nothing."""
 # The BMC's own meter counts; the sum of its supplies where it has none. The baseboard's is a part only.
 SOURCES = ("system", "psu_sum")
 
@@ -47,8 +48,7 @@ class Telemetry:
         self._node_row = {name: row for row, name in enumerate(fleet.nodes)}
         self.gpu_watts, self.limit, self.own, self.least, self.most, self.default = (np.full(gpus, np.nan) for _ in range(6))
         self.gpu_at, self.limit_at = np.full(gpus, -math.inf), np.full(gpus, -math.inf)
-        self._rest = np.full(nodes, np.nan)
-        self._rest_at = np.full(nodes, -math.inf)
+        self._mean_meter, self._mean_gpus, self._readings = np.zeros(nodes), np.zeros(nodes), np.zeros(nodes)
         self._meter = np.full(nodes, np.nan)
         self._meter_at = np.full(nodes, -math.inf)
         self._has_gpus = fleet.by_node(np.ones(gpus)) > 0
@@ -91,14 +91,19 @@ class Telemetry:
         self._learn_rest(rows, watts, monotonic)
 
     def _learn_rest(self, rows: Ints, watts: Floats, monotonic: float) -> None:
-        """What a server draws beyond its GPUs: the most of some minutes, because meter and GPUs are not read in one moment."""
-        gpus = self.fleet.by_node(np.nan_to_num(self.gpu_watts))
-        known = self._all_known(monotonic)
-        rest = np.clip(watts - self.fleet.loss[rows] * gpus[rows], 0.0, self.fleet.rest_watts[rows])
-        before, is_old = self._rest[rows], monotonic - self._rest_at[rows] > REST_SECONDS
-        higher = known[rows] & (is_old | ~(before >= rest))
-        self._rest[rows[higher]] = rest[higher]
-        self._rest_at[rows[higher]] = monotonic
+        known = self._all_known(monotonic)[rows]
+        rows, watts = rows[known], watts[known]
+        gpus = self.fleet.by_node(self.gpu_watts)[rows]
+        self._readings[rows] += 1
+        weight = 1 / np.minimum(self._readings[rows], REST_READINGS)
+        self._mean_meter[rows] += weight * (watts - self._mean_meter[rows])
+        self._mean_gpus[rows] += weight * (gpus - self._mean_gpus[rows])
+
+    def _rest(self) -> Floats:
+        """What each server draws beyond its GPUs; NaN where its meter has not told yet."""
+        fleet = self.fleet
+        rest = np.clip(self._mean_meter - fleet.loss * self._mean_gpus, 0.0, fleet.rest_watts)
+        return np.where(self._readings > 0, rest, np.nan)
 
     def _all_known(self, monotonic: float) -> Bools:
         """Servers all of whose GPUs told their power within some seconds."""
@@ -114,7 +119,7 @@ class Telemetry:
         sums = fleet.by_node(gpu_watts)  # NaN where a GPU has never told
         oldest = np.zeros(len(fleet.nodes))
         np.maximum.at(oldest, fleet.gpu_node, gpu_age)
-        by_gpus = fleet.loss * sums + self._rest
+        by_gpus = fleet.loss * sums + self._rest()
         meter_age = monotonic - self._meter_at
         # By its GPUs a server is known each second, by its meter every ten.
         use_gpus = self._has_gpus & np.isfinite(by_gpus) & (oldest <= meter_age)
@@ -153,7 +158,7 @@ class Telemetry:
             getattr(self, name)[ours] = getattr(older, name)[theirs]
         nodes = np.array([row for name, row in self._node_row.items() if name in older._node_row], np.int64)
         before = np.array([older._node_row[self.fleet.nodes[row]] for row in nodes], np.int64)
-        for name in ("_rest", "_rest_at", "_meter", "_meter_at"):
+        for name in ("_mean_meter", "_mean_gpus", "_readings", "_meter", "_meter_at"):
             getattr(self, name)[nodes] = getattr(older, name)[before]
 
 

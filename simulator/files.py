@@ -64,6 +64,9 @@ def write_config(
         }
     if services:
         config["collectors"] = {"inference": services}
+    # A newcomer shall lower a rack's budget and see it obey, without making a token first.
+    config["power"] = {"mode": "enforce"}
+    config["access"] = {"local_role": "approver"}
     as_yaml(directory / "wattstat.yaml", config)
 
 

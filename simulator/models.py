@@ -144,6 +144,17 @@ class ServerModel:
     cap_max_watts: float
 
     @property
+    def rest_peak_watts(self) -> float:
+        """The most, DC, that everything but the GPUs draws: two processors and their memory, board, cards, fans."""
+        processors = 2 * (self.cpu_peak_watts + self.dram_peak_watts)
+        return processors + self.nic_watts + self.other_watts + self.board_peak_watts + self.fan_max_watts
+
+    @property
+    def peak_watts(self) -> float:
+        """The most, DC, that all of it draws."""
+        return self.rest_peak_watts + self.gpus * (self.gpu.peak_watts if self.gpu else 0.0)
+
+    @property
     def generation(self) -> str:
         """What the controller calls the platform."""
         return "17G Monolithic" if self.idrac == 10 else "16G Monolithic"

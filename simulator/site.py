@@ -19,6 +19,8 @@ RACK_UNITS = 42
 BREAKER_WATTS = 34_600.0
 RACK_BUDGET_WATTS = 26_000.0
 FEEDS = ("A", "B")
+# Of the supplies at the loads at which servers run; what a site's electrician would count with.
+LEAST_EFFICIENCY = 0.93
 # The slots that take GPUs in the servers without a baseboard.
 GPU_SLOTS = (2, 4, 5, 7, 31, 33, 36, 38)
 
@@ -163,6 +165,8 @@ def inventory(hall: Layout, *, bmc_port: int, agent_port: int | None, ca_file: s
             height=server.model.height,
             gpus=server.model.gpus,
             gpu_model=server.model.gpu.name if server.model.gpu else "",
+            max_watts=round(server.model.peak_watts / LEAST_EFFICIENCY, -1),
+            rest_watts=round(server.model.rest_peak_watts / LEAST_EFFICIENCY, -1),
             bmc=Bmc(url=f"https://{server.bmc_address}:{bmc_port}", credentials=credentials, tls=Tls(ca_file=ca_file)),
             agent=Agent(url=f"http://{server.host_address}:{agent_port}") if agent_port else None,
         )

@@ -140,6 +140,11 @@ class Runner:
         """(collector, target) of everything that is watched."""
         return frozenset(self._watched)
 
+    @property
+    def sources(self) -> tuple[Source[Any], ...]:
+        """Everything that is watched."""
+        return tuple(watched.source for watched in self._watched.values())
+
     def statuses(self) -> list[tuple[TierStatus, float | None]]:
         """Every tier's status and, while the target's circuit is open, until when (Unix seconds)."""
         return [(status, self._open_until(watched)) for watched in self._watched.values() for status in watched.tiers.values()]

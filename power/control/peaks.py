@@ -37,6 +37,9 @@ class Ring:
         taken_at = monotonic - age
         is_reading = np.isfinite(watts) & np.isfinite(age) & ~(watts > IMPLAUSIBLE * ceiling)
         is_new = is_reading & ~(taken_at <= self._last_at)
+        # What a device counted for before it was ever read was a precaution, not its power: it leaves with the first reading.
+        first = is_new & np.isnan(self._last)
+        self._watts[:, first] = watts[first]
         self._learn_ramps(is_new, watts, taken_at)
         self._last = np.where(is_new, watts, self._last)
         self._last_at = np.where(is_new, taken_at, self._last_at)
@@ -51,8 +54,8 @@ class Ring:
         return np.where(np.isinf(peaks), np.nan, peaks)
 
     def _learn_ramps(self, is_new: Bools, watts: Floats, taken_at: Floats) -> None:
-        gap = taken_at - self._last_at
-        seen = is_new & (gap > 0) & np.isfinite(self._last)
+        seen = is_new & np.isfinite(self._last) & np.isfinite(self._last_at)
+        gap = np.subtract(taken_at, self._last_at, out=np.ones(len(watts)), where=seen)
         rise = np.divide(watts - self._last, gap, out=np.zeros(len(watts)), where=seen)
         self._ramp = np.where(seen, np.fmax(self._ramp, np.maximum(rise, 0.0)), self._ramp)
 

@@ -32,6 +32,8 @@ class Devices:
 def settled(devices: Devices, loads: Loads, filled: Filled, tuning: Tuning) -> Floats:
     """The caps to go for; as they stand where that will do. NaN where there is nothing to cap."""
     mine = devices.load >= 0
+    if not mine.any():
+        return np.full(len(mine), np.nan)
     low, top = devices.bounds.low, devices.bounds.top
     standing = np.where(np.isnan(devices.standing), devices.target, devices.standing)
     band = np.maximum(tuning.deadband_watts, tuning.raise_deadband_ratio * standing)

@@ -108,14 +108,15 @@ def test_a_server_whose_agent_fell_silent_is_known_by_its_meter(hall):
     assert (view.node_watts[0], view.node_age[0]) == (1500, 1.0)
 
 
-def test_the_rest_of_a_server_counts_at_its_most_of_some_minutes(hall):
-    telemetry = Telemetry(hall)
-    for at, rest in ((NOW - 40, 900), (NOW - 20, 500)):
-        telemetry.take([told(hall, row, watts=400.0) for row in (0, 1)], at)
-        telemetry.take_meters(meters(a=LOSS * 800 + rest), at)
-    telemetry.take([told(hall, row, watts=400.0) for row in (0, 1)], NOW)
+def test_the_rest_of_a_server_is_learnt_from_many_readings_however_its_gpus_swing(hall):
+    telemetry, rest, high, low = Telemetry(hall), 650.0, 700.0, 200.0
+    for second in range(0, 300, 10):
+        meter_sees, agent_saw = ((high, low), (low, high))[second // 10 % 2]
+        telemetry.take([told(hall, row, watts=agent_saw) for row in (0, 1)], NOW + second)
+        telemetry.take_meters(meters(a=LOSS * 2 * meter_sees + rest), NOW + second)
+    telemetry.take([told(hall, row, watts=high) for row in (0, 1)], NOW + 300)
 
-    assert seen(telemetry).node_watts[0] == pytest.approx(LOSS * 800 + 900)
+    assert seen(telemetry, NOW + 300).node_watts[0] == pytest.approx(LOSS * 2 * high + rest, rel=0.07)
 
 
 def test_what_is_known_of_a_device_outlives_a_new_fleet(hall):

@@ -26,7 +26,8 @@ from wattstat.hall import Block, BlockKey, Hall
 from wattstat.inventory import Inventory
 from wattstat.jobs import JobSink, Observed
 from wattstat.serve.comments import Comments
-from wattstat.serve.ledger import ledger_service, slurm_comments
+from wattstat.serve.ledger import ledger_service, prices_of, slurm_comments
+from wattstat.serve.power import Power, power_of
 from wattstat.serve.process import parse_listen
 
 log = structlog.get_logger(__name__)
@@ -68,6 +69,7 @@ class Core:
     runner: Runner
     ledger: LedgerService | None = None
     comments: Comments | None = None
+    power: Power | None = None
     inventory: Inventory = field(default_factory=Inventory)
     clock: Callable[[], float] = time.time
     exposition: Exposition = field(default_factory=Exposition)
@@ -76,12 +78,14 @@ class Core:
     def build(cls, config: Config) -> Core:
         hall = Hall(clock=time.time)
         bounds = config.collectors
+        prices = prices_of(config)
         return cls(
             config=config,
             hall=hall,
             runner=Runner(hall, concurrency=bounds.concurrency, per_host=bounds.redfish.requests_per_bmc),
-            ledger=ledger_service(config, hall) if config.energy.enabled else None,
+            ledger=ledger_service(config, hall, prices) if config.energy.enabled else None,
             comments=slurm_comments(config) if config.energy.enabled else None,
+            power=power_of(config, hall, prices),
         )
 
     async def watch(self, inventory: Inventory) -> None:
@@ -94,6 +98,8 @@ class Core:
         changed = frozenset((each.collector, each.target) for each in wanted if each.target in changed_nodes)
         self.inventory = inventory
         await reconcile(self.runner, wanted, changed=changed)
+        if self.power is not None:
+            await self.power.follow(inventory, self.runner.sources)
         log.info("watching", nodes=len(inventory.nodes), targets=len(self.runner.targets))
 
     def metrics(self) -> bytes:
@@ -122,6 +128,8 @@ async def run(config: Config, inventories: AsyncIterator[Inventory], stop: async
         works.append(asyncio.ensure_future(core.ledger.run(stop)))
     if core.comments is not None:
         works.append(asyncio.ensure_future(core.comments.run(stop)))
+    if core.power is not None:
+        works.append(asyncio.ensure_future(core.power.run(stop)))
     stopping = asyncio.ensure_future(stop.wait())
     try:
         # An error in one of them (a bug) must end the process for the supervisor to see, not freeze inventory or ledger unseen.
@@ -131,6 +139,7 @@ async def run(config: Config, inventories: AsyncIterator[Inventory], stop: async
             for work in done - {stopping}:
                 work.result()
     finally:
+        stop.set()  # also where one of them failed: the others must end for that to be seen
         works[0].cancel()
         stopping.cancel()
         await core.runner.stop()

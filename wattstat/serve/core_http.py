@@ -31,6 +31,7 @@ def application(core: Core) -> web.Application:
             web.get("/live/inventory", calls.inventory),
             web.get("/live/collectors", calls.collectors),
             web.get("/live/ledger", calls.ledger),
+            *(core.power.routes() if core.power is not None else ()),
         ]
     )
     return app

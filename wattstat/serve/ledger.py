@@ -22,9 +22,8 @@ from wattstat.serve.comments import Comments
 from wattstat.serve.process import CannotStart
 
 
-def ledger_service(config: Config, hall: Hall) -> LedgerService:
-    """A service that opens the books when it runs. Raises `CannotStart` for prices that make no sense."""
-    prices = prices_of(config)
+def ledger_service(config: Config, hall: Hall, prices: Prices) -> LedgerService:
+    """A service that opens the books when it runs, and keeps the prices current."""
     return LedgerService(
         open_books=partial(open_books, config),
         open_ledger=partial(_open_ledger, config, prices),
