@@ -222,7 +222,7 @@ def _names(intent: Intent, made: Loads, filled: Filled, allocation: Allocation, 
     itself = np.where(bounded, policy, NOBODY)
     if not len(allocation.watts):
         return np.full(len(itself), NOBODY)
-    by = np.where(allocation.bound_by >= 0, filled.name[allocation.bound_by], NOBODY)
+    by = np.append(filled.name, NOBODY)[allocation.bound_by]  # -1, nobody, is the last
     stopped = np.where(allocation.bound_by >= 0, by, NOBODY)[devices.load]
     is_stopped = (allocation.bound_by >= 0)[devices.load]
     return np.where(devices.load < 0, NOBODY, np.where(is_stopped, stopped, itself))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from power.scenarios.baselines import EqualStatic
@@ -32,6 +32,18 @@ class Report:
     def verdict(self) -> str:
         """passed, or what failed."""
         return verdict(self.checks)
+
+    def to_json(self) -> dict[str, Any]:
+        """As plain data."""
+        return {
+            "scenario": self.scenario.name,
+            "title": self.scenario.title,
+            "about": self.scenario.about.strip(),
+            "passed": self.passed,
+            "rows": [dict(each) for each in self.rows],
+            "checks": [asdict(each) for each in self.checks],
+            "violations": [asdict(each) for result in self.results for each in result.violations],
+        }
 
 
 def judge(scenario: Scenario, seeds: Iterable[int], *, with_baselines: bool = False) -> Report:

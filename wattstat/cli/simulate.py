@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -43,7 +42,7 @@ def simulate(
         reports.append(suite.judge(wanted.small() if quick else wanted, range(1, seeds + 1), with_baselines=baselines))
         typer.echo(f"{wanted.name}: {reports[-1].verdict}", err=True)
     if as_json:
-        print_json({"items": [_as_json(report) for report in reports]})
+        print_json({"items": [report.to_json() for report in reports]})
     else:
         rows = [line for report in reports for line in report.rows]
         print_table(COLUMNS, [[line[name] for name in COLUMNS] for line in rows], right={"over", "throughput", "slow_p99"})
@@ -52,14 +51,3 @@ def simulate(
                 typer.echo(f"{'pass' if check.passed else 'FAIL'}  {report.scenario.name}: {check}")
     if not all(report.passed for report in reports):
         raise typer.Exit(FAILED)
-
-
-def _as_json(report: Any) -> dict[str, Any]:
-    return {
-        "scenario": report.scenario.name,
-        "title": report.scenario.title,
-        "passed": report.passed,
-        "rows": list(report.rows),
-        "checks": [asdict(check) for check in report.checks],
-        "violations": [asdict(each) for result in report.results for each in result.violations],
-    }
