@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -20,8 +20,6 @@ from power.tree.budgets import budgets
 from power.tree.ceilings import counted, worst_draw
 from power.wants import Standings
 
-# Caps rise slowly in truth; a preview shows where they arrive.
-_AT_ONCE = {"raise_ratio": 1.0, "raise_seconds": 1.0}
 _LEAST_CHANGE_WATTS = 1.0
 
 
@@ -79,7 +77,7 @@ def _outcome(moment: Moment, standings: Standings) -> _Outcome:
         emergencies=standings.emergencies,
         memory=moment.remembered,
     )
-    proposal, _ = propose(moment.fleet, view, resolved.intent, replace(moment.tuning, **_AT_ONCE), Memory())
+    proposal, _ = propose(moment.fleet, view, resolved.intent, moment.tuning.at_once(), Memory())
     return _Outcome(intent=resolved.intent, proposal=proposal, notes=resolved.notes)
 
 
