@@ -12,6 +12,7 @@ from power.audit.trail import Trail
 from power.model import Actuator, Fence
 from simulator.bmc.controller import Controller
 from simulator.bmc.server import Bmcs, free_port
+from simulator.cap_faults import CapFaults
 from simulator.certificates import Authority
 from simulator.control import controllers_of
 from simulator.faults import Faults
@@ -49,6 +50,11 @@ class BmcHall:
         """Switch a fault on."""
         self.faults.add(node, kind, options, self.world.now)
 
+    def pass_seconds(self, seconds: float) -> None:
+        """Let time pass in the hall, and do what faults do with time."""
+        self.world.advance(self.world.now + seconds, 1.0)
+        CapFaults(self.world, self.faults, self.controllers, {}).move()
+
     def named(self, model: str) -> str:
         """The first server of a model."""
         return next(server.name for server in self.world.hall.servers if server.model.key == model)
@@ -85,4 +91,12 @@ async def bmc_hall(folder: Path, nodes: int = 16, latency_seconds: float = 0.0) 
         for source in made:
             stack.push_async_callback(source.close)
         by_name = {server.name: controllers[server.bmc_address] for server in world.hall.servers}
-        yield BmcHall(world=world, faults=faults, bmcs=bmcs(made), controllers=by_name, listening=listening, folder=folder)
+        hall = BmcHall(world=world, faults=faults, bmcs=bmcs(made), controllers=by_name, listening=listening, folder=folder)
+        try:
+            yield hall
+        finally:  # sessions are closed on BMCs that answer; what hangs there is cut off
+            for fault in faults:
+                faults.remove(fault.id)
+                await listening.refuse(hall.controllers[fault.target].server.bmc_address)
+            for address in controllers:
+                await listening.listen(address)
