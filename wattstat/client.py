@@ -122,6 +122,19 @@ class Wattstat:
         """End an emergency; caps rise slowly."""
         return self.ask("DELETE", f"/api/power/emergency/{emergency}", {"dry_run": dry_run, "reason": reason})
 
+    def signal(self, name: str, value: float, *, minutes: float = 15) -> Json:
+        """Post a number that policies look at, such as a price; it counts for so long."""
+        return self.ask("PUT", f"/api/power/signals/{quote(name, safe='')}", body={"value": value, "minutes": minutes})
+
+    def checkpoint(self, job_id: str, *, scheduler: str = "slurm", seconds: float = 60) -> Json:
+        """A job writes a checkpoint: its caps get no planned cut meanwhile."""
+        return self.ask("POST", "/api/power/checkpoint", body={"job_id": job_id, "scheduler": scheduler, "seconds": seconds})
+
+    def make(self, predefined: str, owner: str, **more: Any) -> Json:
+        """A predefined policy (night-cap, demand-response, ...) to save: name, reason, mode, scope, parameters={...}."""
+        made: Json = self.ask("POST", f"/api/power/predefined/{predefined}", body={"owner": owner, **more})["policy"]
+        return made
+
     # Any call ---------------------------------------------------------------------------------------------------------
 
     def items(self, path: str, **params: Any) -> Iterator[Json]:

@@ -14,6 +14,7 @@ from power.desk.refusal import Refusal
 from power.desk.steering import Preview, Steering, Wish
 from power.policies.database import StoreError
 from power.policies.pins import Pins
+from power.policies.posted import Posted
 from power.policies.records import Refused
 from power.policies.repository import Repository
 from power.policies.scope import Scope
@@ -36,6 +37,8 @@ class Desk:
     pins: Pins
     trail: Trail
     steering: Steering
+    posted: Posted = field(default_factory=lambda: Posted(time.time))
+    """What scripts and jobs post; whoever runs the loop reads it."""
     clock: Callable[[], float] = time.time
     lock: threading.RLock = field(default_factory=threading.RLock)
     urgent: threading.Lock = field(default_factory=threading.Lock)

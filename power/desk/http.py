@@ -14,11 +14,12 @@ from power.desk.desk import Desk
 from power.desk.pin_calls import PinCalls
 from power.desk.policy_calls import PolicyCalls
 from power.desk.refusal import Refusal
+from power.desk.signal_calls import SignalCalls
 from power.policies.database import StoreError
 from power.policies.records import Conflict, NeedsSecond, Refused, Unknown
 from wattstat import corecall, explain
 from wattstat.access import Caller, Role
-from wattstat.api.power_bodies import Approval, EmergencyBody, HoldBody, PreviewBody, Why
+from wattstat.api.power_bodies import Approval, CheckpointBody, EmergencyBody, HoldBody, MakeBody, PreviewBody, SignalBody, Why
 from wattstat.document import Document, InvalidDocument, Strict
 
 Body = TypeVar("Body", bound=Strict)
@@ -83,7 +84,7 @@ Answering = Callable[[Asked], Mapping[str, Any]]
 
 def routes(desk: Desk, key: bytes) -> list[web.RouteDef]:
     """All routes, under /power."""
-    policies, pins = PolicyCalls(desk), PinCalls(desk)
+    policies, pins, signals = PolicyCalls(desk), PinCalls(desk), SignalCalls(desk)
     one, hold, emergency = "/power/policies/{name}", r"/power/hold/{number:\d+}", r"/power/emergency/{number:-?\d+}"
     look, operate, write, approve = Role.VIEWER, Role.OPERATOR, Role.AUTHOR, Role.APPROVER
     table: tuple[tuple[str, str, Role, Answering], ...] = (
@@ -109,6 +110,21 @@ def routes(desk: Desk, key: bytes) -> list[web.RouteDef]:
         ("GET", "/power/emergency", look, lambda _: pins.emergencies()),
         ("POST", "/power/emergency", operate, lambda it: pins.emergency(it.body(EmergencyBody), it.caller, dry_run=it.dry_run)),
         ("DELETE", emergency, operate, lambda it: pins.all_clear(it.number, it.why(), it.caller, dry_run=it.dry_run)),
+        ("GET", "/power/signals", look, lambda _: signals.signals()),
+        (
+            "PUT",
+            "/power/signals/{name}",
+            operate,
+            lambda it: signals.signal(it.name, it.body(SignalBody), it.caller, dry_run=it.dry_run),
+        ),
+        (
+            "POST",
+            "/power/checkpoint",
+            operate,
+            lambda it: signals.checkpoint(it.body(CheckpointBody), it.caller, dry_run=it.dry_run),
+        ),
+        ("GET", "/power/predefined", look, lambda _: signals.predefined()),
+        ("POST", "/power/predefined/{name}", look, lambda it: signals.made(it.name, it.body(MakeBody))),
         ("GET", "/power/audit", look, lambda it: _audit(desk, it)),
         ("GET", "/power/audit/verify", look, lambda _: desk.verify()),
     )

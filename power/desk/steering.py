@@ -76,8 +76,8 @@ class Steering(Protocol):
     def preview(self, wish: Wish) -> Preview:
         """What would be different if this stood instead of what stands. Changes nothing."""
 
-    def devices(self, scope: Scope) -> int:
-        """How many servers and GPUs a scope means now; 0 where it names what is not there."""
+    def devices(self, scope: Scope) -> int | None:
+        """How many servers and GPUs a scope means now; 0 where it names what is not there, None while nobody knows yet."""
 
     def brake(self, emergencies: Sequence[Emergency]) -> None:
         """All emergencies that no database has (yet): they hold beside those of the repository, until the next call."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,7 @@ from power.model import Device, Mode
 from power.policies.database import StoreError, address, open_engine
 from power.policies.masks import Masks
 from power.policies.pins import Pins
+from power.policies.posted import Posted
 from power.policies.repository import Repository
 from power.policies.resolve import resolve
 from power.policies.signals import JobFacts, JobTable, Signals
@@ -70,6 +72,7 @@ class ObedientHall:
         self.desk: Desk | None = None
         self.braked = ()
         self.decisions = 0
+        self.at = NOW
         self.caps = self._caps_now()
 
     def status(self):
@@ -121,8 +124,8 @@ class ObedientHall:
         found = resolve(
             standings,
             FLEET,
-            Signals(**{name: getattr(self.signals, name) for name in Signals.__slots__} | {"jobs": self.jobs}),
-            NOW,
+            replace(self.signals, jobs=self.jobs, numbers=self.desk.posted.numbers(self.at) if self.desk else {}),
+            self.at,
             bounds=Bounds.of(self.view),
             holds=holds,
             emergencies=emergencies,
@@ -158,12 +161,15 @@ class ObedientHall:
         return [
             {
                 "device": str(gpu),
+                "node": gpu.node,
+                "rack": FLEET.racks[node],
+                "min_watts": fleets.GPU_MIN,
                 "target_watts": float(cap),
                 "confirmed_watts": float(cap),
                 "state": "controlled",
                 "binding_policy": None,
             }
-            for gpu, cap in zip(FLEET.gpus, self.caps, strict=True)
+            for gpu, cap, node in zip(FLEET.gpus, self.caps, FLEET.gpu_node, strict=True)
         ]
 
 
@@ -176,6 +182,7 @@ def made_desk(folder: Path, clock=lambda: NOW) -> Desk:
         pins=Pins(engine, clock),
         trail=Trail(folder / "audit", clock),
         steering=hall,
+        posted=Posted(clock),
         clock=clock,
     )
     hall.desk = desk

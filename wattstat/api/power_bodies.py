@@ -80,3 +80,40 @@ class SimulateBody(Strict):
     """A scenario instead, by the name that `wattstat simulate` lists."""
     policies: Annotated[tuple[dict[str, Any], ...], Field(max_length=100)] = ()
     """Policies that are not saved yet; only where the address names none."""
+
+
+class SignalBody(Strict):
+    """A number that policies look at."""
+
+    value: float
+    """The number."""
+    minutes: Annotated[float, Field(gt=0, le=7 * 24 * 60)] = 15
+    """How long it counts, unless another comes: one that nobody posts any more is not known."""
+
+
+class CheckpointBody(Strict):
+    """A job writes a checkpoint from now on."""
+
+    job_id: str
+    """The job's id."""
+    scheduler: str = "slurm"
+    """Its scheduler, as jobs are listed."""
+    seconds: Annotated[float, Field(gt=0, le=900)] = 60
+    """How long."""
+
+
+class MakeBody(Strict):
+    """A predefined policy, made particular."""
+
+    owner: str
+    """Who answers for it."""
+    name: str | None = None
+    """What it is called; as the predefined one unless given."""
+    reason: str | None = None
+    """Why; what the predefined one says unless given."""
+    mode: Literal["observe", "advise", "enforce"] = "observe"
+    """How far it goes."""
+    scope: dict[str, Any] = Field(default_factory=dict)
+    """For which devices; the whole site unless given."""
+    parameters: dict[str, Any] = Field(default_factory=dict)
+    """Its numbers, by name."""

@@ -13,7 +13,17 @@ from fastapi import APIRouter, Body, Path, Query
 
 from wattstat.access import Role
 from wattstat.api import power_shapes as shapes
-from wattstat.api.power_bodies import Approval, EmergencyBody, HoldBody, PreviewBody, SimulateBody, Why
+from wattstat.api.power_bodies import (
+    Approval,
+    CheckpointBody,
+    EmergencyBody,
+    HoldBody,
+    MakeBody,
+    PreviewBody,
+    SignalBody,
+    SimulateBody,
+    Why,
+)
 from wattstat.api.power_calls import PowerCalls
 from wattstat.api.problems import Problem
 
@@ -35,6 +45,7 @@ def router(power: PowerCalls, rehearse: Rehearse | None = None) -> APIRouter:
     routes.include_router(_reading(power))
     routes.include_router(_policies(power))
     routes.include_router(_pins(power))
+    routes.include_router(_telling(power))
     routes.include_router(_rehearsing(power, rehearse))
     return routes
 
@@ -165,6 +176,44 @@ def _pins(power: PowerCalls) -> APIRouter:
     @routes.delete("/emergency/{number}", summary="All clear", description=_needs(Role.OPERATOR), responses=shapes.EMERGENCY)
     async def all_clear(number: Number, reason: Reason, *, dry_run: DryRun = False) -> dict[str, Any]:
         return await power.ask("DELETE", f"emergency/{number}", params={"dry_run": dry_run, "reason": reason})
+
+    return routes
+
+
+def _telling(power: PowerCalls) -> APIRouter:
+    routes = APIRouter()
+
+    @routes.get("/signals", summary="The numbers that were posted and count now", responses=shapes.SIGNALS)
+    async def signals() -> dict[str, Any]:
+        return await power.get("signals")
+
+    @routes.put(
+        "/signals/{name}",
+        summary="Post a number that policies look at",
+        description=_needs(Role.OPERATOR),
+        responses=shapes.SIGNAL,
+    )
+    async def signal(name: Name, body: SignalBody) -> dict[str, Any]:
+        return await power.ask("PUT", f"signals/{quote(name, safe='')}", body=body.model_dump())
+
+    @routes.post(
+        "/checkpoint",
+        summary="A job writes a checkpoint: no planned cut meanwhile",
+        description=_needs(Role.OPERATOR),
+        responses=shapes.CHECKPOINT,
+    )
+    async def checkpoint(body: CheckpointBody) -> dict[str, Any]:
+        return await power.ask("POST", "checkpoint", body=body.model_dump())
+
+    @routes.get("/predefined", summary="Policies that people know by name", responses=shapes.PREDEFINED)
+    async def predefined() -> dict[str, Any]:
+        return await power.get("predefined")
+
+    @routes.post(
+        "/predefined/{name}", summary="Make one; nothing is saved", description=_needs(Role.VIEWER), responses=shapes.MADE
+    )
+    async def make(name: Name, body: MakeBody) -> dict[str, Any]:
+        return await power.ask("POST", f"predefined/{quote(name, safe='')}", body=body.model_dump(mode="json"))
 
     return routes
 

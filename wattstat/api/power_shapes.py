@@ -63,20 +63,46 @@ _RECORD = {
     "device": _TEXT, "reason": _TEXT, "previous": _TEXT, "hash": _TEXT,
 }  # fmt: skip
 _BUDGET = {
-    "name": _TEXT, "kind": _TEXT, "limit_watts": _NUMBER, "trip_safe_watts": _NUMBER, "power_watts": _NUMBER,
-    "envelope_watts": _NUMBER, "headroom_watts": _NUMBER, "state": _TEXT,
+    "name": _TEXT, "kind": _TEXT, "rating_watts": _NUMBER, "limit_watts": _NUMBER, "trip_safe_watts": _NUMBER,
+    "power_watts": _NUMBER, "peak_watts": _NUMBER, "envelope_watts": _NUMBER, "headroom_watts": _NUMBER, "state": _TEXT,
+    "binding": _TEXT, "devices_held": _NUMBER, "deficit_watts": _NUMBER, "coverage_ratio": _NUMBER, "fixed_watts": _NUMBER,
+    "assumed_watts": _NUMBER, "measured_ratio": _NUMBER,
 }  # fmt: skip
 _DEVICE = {
-    "device": _TEXT, "target_watts": _NUMBER, "confirmed_watts": _NUMBER, "binding_policy": _TEXT, "state": _TEXT,
+    "device": _TEXT, "node": _TEXT, "gpu": _TEXT, "uuid": _TEXT, "rack": _TEXT, "target_watts": _NUMBER,
+    "confirmed_watts": _NUMBER, "power_watts": _NUMBER, "min_watts": _NUMBER, "max_watts": _NUMBER, "binding_policy": _TEXT,
+    "state": _TEXT,
 }  # fmt: skip
+_IN_FORCE = {
+    "name": _TEXT, "version": _NUMBER, "kind": _TEXT, "mode": _TEXT, "enabled": _SWITCH, "state": _TEXT, "counts": _SWITCH,
+    "why": _TEXT, "until": _TEXT, "gpus": _NUMBER, "nodes": _NUMBER, "limits": _NUMBER, "binding_devices": _NUMBER,
+}  # fmt: skip
+_FINDING = {"node": _TEXT, "uuid": _TEXT, "why": _TEXT, "since": _TEXT, "detail": _TEXT}
+_PARAMETER = {"name": _TEXT, "text": _TEXT, "default": {}, "required": _SWITCH}
+
+
+def _items(members: dict[str, Any]) -> dict[str, Any]:
+    return {"type": "array", "items": _object(members)}
+
 
 STATUS = _answer(
     mode=_TEXT,
-    leader=_TEXT,
-    budgets={"type": "array", "items": _object(_BUDGET)},
-    devices={"type": "array", "items": _object(_DEVICE)},
-    policies={"type": "array", "items": {"type": "object"}},
+    leader=_object({"holder": _TEXT, "token": _NUMBER, "leads": _SWITCH}),
+    ready=_SWITCH,
+    safe=_SWITCH,
+    unsafe=_TEXTS,
+    budgets=_items(_BUDGET),
+    devices=_items(_DEVICE),
+    policies=_items(_IN_FORCE),
+    emergencies=_items({name: _EMERGENCY[name] for name in ("id", "scope", "owner", "reason", "since", "expires")}),
+    findings=_items(_FINDING),
+    troubles=_TEXTS,
 )
+SIGNALS = _list({"name": _TEXT, "value": _NUMBER})
+SIGNAL = _answer(name=_TEXT, value=_NUMBER, until=_TEXT)
+CHECKPOINT = _answer(scheduler=_TEXT, job_id=_TEXT, until=_TEXT)
+PREDEFINED = _list({"name": _TEXT, "title": _TEXT, "text": _TEXT, "parameters": _items(_PARAMETER)})
+MADE = _answer(policy={"type": "object"})
 POLICIES = _list(_POLICY)
 POLICY = _answer(
     **_POLICY, policy={"type": "object"}, policy_version=_NUMBER, versions={"type": "array", "items": _object(_VERSION)}

@@ -23,6 +23,9 @@ ACTS: tuple[tuple[str, str, Role], ...] = (
     # A page's callbacks are called by whoever sees it; what acts asks `access.require`, and core asks again.
     ("POST", "/_dash-update-component", Role.VIEWER),
     ("POST", "/api/power/preview", Role.VIEWER),
+    ("POST", f"/api/power/predefined/{_NAME}", Role.VIEWER),
+    ("PUT", f"/api/power/signals/{_NAME}", Role.OPERATOR),
+    ("POST", "/api/power/checkpoint", Role.OPERATOR),
     ("POST", "/api/power/simulate", Role.OPERATOR),
     ("POST", f"/api/power/policies/{_NAME}/simulate", Role.OPERATOR),
     ("POST", f"/api/power/policies/{_NAME}/enable", Role.OPERATOR),

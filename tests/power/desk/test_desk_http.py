@@ -26,6 +26,8 @@ ACTS = [
     ("POST", "/power/hold/1/approve", None, Role.APPROVER),
     ("POST", "/power/emergency", EMERGENCY, Role.OPERATOR),
     ("DELETE", "/power/emergency/1?reason=x", None, Role.OPERATOR),
+    ("PUT", "/power/signals/spot", {"value": 0.4}, Role.OPERATOR),
+    ("POST", "/power/checkpoint", {"job_id": "77"}, Role.OPERATOR),
 ]
 
 
@@ -46,11 +48,11 @@ def test_the_table_of_acts_is_whole(desk):
         (route.method, re.sub(r":[^}]*", "", route.path)) for route in desk_http.routes(desk, KEY) if route.method != "GET"
     }
     tried = {
-        (method, re.sub(r"night-cap", "{name}", re.sub(r"/1\b", "/{number}", path)).partition("?")[0])
+        (method, re.sub(r"night-cap|spot", "{name}", re.sub(r"/1\b", "/{number}", path)).partition("?")[0])
         for method, path, *_ in ACTS
     }
 
-    assert table - tried == {("POST", "/power/preview")}
+    assert table - tried == {("POST", "/power/preview"), ("POST", "/power/predefined/{name}")}
 
 
 async def test_anybody_at_the_machine_may_look(core):
