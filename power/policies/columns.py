@@ -207,7 +207,7 @@ class Columns:
             base = np.full(rows.size, np.nan)
         if missing := int(np.isnan(base).sum()):
             self.notes.append(f"{policy.name}: the {of.format(missing)} is not known; nothing is asked of them")
-        return base * ((ask.percent or 0.0) / 100)
+        return base * (ask.percent or 0.0) / 100
 
 
 def lower(cap: Floats, name: Ints, rows: Ints, watts: Floats | float, who: int) -> None:

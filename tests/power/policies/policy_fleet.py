@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import accumulate
 
 import numpy as np
 
 from power.model import Device, Fleet, Limit, Tree
+from power.policies.signals import JobFacts, JobTable, Signals
 from power.policies.standing import Bounds
 
 
@@ -72,4 +74,19 @@ def bounds_of(fleet: Fleet) -> Bounds:
         gpu_default_watts=np.full(gpus, 700.0),
         node_cap_min_watts=np.full(nodes, 5_000.0),
         node_cap_max_watts=np.full(nodes, 10_200.0),
+    )
+
+
+def signals_of(fleet: Fleet, **known) -> Signals:
+    """Signals of which only these are known."""
+    nothing = Signals.nothing(len(fleet.nodes), len(fleet.gpus))
+    return replace(nothing, **{name: np.array(value) if isinstance(value, list) else value for name, value in known.items()})
+
+
+def jobs_of(*held: tuple[JobFacts, Sequence[int]]) -> JobTable:
+    """Jobs and the rows of the GPUs that they hold."""
+    return JobTable(
+        jobs=tuple(job for job, _ in held),
+        holder=np.array([number for number, (_, rows) in enumerate(held) for _ in rows], np.int64),
+        gpu=np.array([row for _, rows in held for row in rows], np.int64),
     )
