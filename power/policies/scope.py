@@ -17,7 +17,8 @@ OF_JOBS = ("job", "partition", "account", "user", "qos")
 
 
 def _listed(value: Any) -> Any:
-    return (value,) if isinstance(value, str) else value
+    """A single name as a list of one. A number is none, and is then refused as one: 7_2 without quotes is 72 in YAML."""
+    return value if value is None or isinstance(value, list | tuple | dict) else (value,)
 
 
 def _written_out(names: tuple[str, ...]) -> tuple[str, ...]:

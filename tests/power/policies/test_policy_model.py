@@ -57,6 +57,7 @@ REFUSALS = {
     "ask: {gpu_cap: {watts: 400}}\nscope: {rack: 'r[01-'}": ("policies.yaml:6", "expected a pattern such as gpu[001-128]"),
     "ask: {gpu_cap: {watts: 400}}\nscope: {rack: ['']}": ("policies.yaml:6", "expected names; leave the member out"),
     "ask: {gpu_cap: {watts: 400}}\nscope: {gpu_model: '--'}": ("policies.yaml:6", "expected such as H100"),
+    "ask: {gpu_cap: {watts: 400}}\nscope: {job: 7_2}": ("policies.yaml:6", "job[0]: is 72; expected text; write it in quotes"),
     "ask: {gpu_cap: {watts: 400}}\nscope: {racks: r1}": ("policies.yaml:6", "did you mean `rack`?"),
     "ask: {gpu_cap: {watts: 400}}\nexpires: 2026-12-31": (
         "policies.yaml:6",
