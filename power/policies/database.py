@@ -119,20 +119,28 @@ def address(database: str | None, data_dir: Path) -> URL:
 def open_engine(url: URL) -> sa.Engine:
     """Connections to the database, with its tables made where there are none. Raises `StoreError`."""
     engine = _sqlite(url) if url.get_backend_name() == "sqlite" else _postgresql(url)
-    with transaction(engine) as connection:
-        if engine.dialect.name == "postgresql":
-            # Two cores that start at once must not both make the tables.
-            connection.execute(sa.select(sa.func.pg_advisory_xact_lock(7_263_910_446)))
-        metadata.create_all(connection)
-        found = connection.execute(sa.select(power_meta.c.value).where(power_meta.c.key == "version")).scalar()
-        if found is None:
-            connection.execute(sa.insert(power_meta).values(key="version", value=str(VERSION)))
-        elif found != str(VERSION):
-            raise StoreError(
-                f"{shown(url)} has tables of version {found}; expected {VERSION}; another Wattstat has used it: install "
-                "that one, or name another database in power.database"
-            )
+    try:
+        with transaction(engine) as connection:
+            _make_tables(connection, url)
+    except StoreError:
+        engine.dispose()
+        raise
     return engine
+
+
+def _make_tables(connection: sa.Connection, url: URL) -> None:
+    if connection.dialect.name == "postgresql":
+        # Two cores that start at once must not both make the tables.
+        connection.execute(sa.select(sa.func.pg_advisory_xact_lock(7_263_910_446)))
+    metadata.create_all(connection)
+    found = connection.execute(sa.select(power_meta.c.value).where(power_meta.c.key == "version")).scalar()
+    if found is None:
+        connection.execute(sa.insert(power_meta).values(key="version", value=str(VERSION)))
+    elif found != str(VERSION):
+        raise StoreError(
+            f"{shown(url)} has tables of version {found}; expected {VERSION}; another Wattstat has used it: install "
+            "that one, or name another database in power.database"
+        )
 
 
 @contextmanager
