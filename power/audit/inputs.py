@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import zipfile
+from collections import OrderedDict
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,11 @@ import numpy as np
 from power.audit.files import sync_folder
 from power.audit.packing import Packed, PackingError, pack, unpack
 from power.audit.trail import AuditError
-from power.model import Fleet
+
+APART = frozenset({"power.model:Fleet", "power.model:Intent", "power.control.layout:Layout"})
+"""Values that stay the same while others that hold them change, in files of their own. Who asks whether two of them are the
+same object (the allocator's memory does, of the fleet) gets the same answer when they are read again."""
+PARTS_IN_MEMORY = 16
 
 
 class Inputs:
@@ -22,25 +27,26 @@ class Inputs:
     def __init__(self, folder: Path) -> None:
         """Nothing is made before the first value."""
         self.folder = folder
-        self._fleet: tuple[Fleet, str] | None = None
+        self._newest: dict[str, tuple[object, str]] = {}
+        self._loaded: OrderedDict[str, Any] = OrderedDict()
 
     def keep(self, value: object) -> str:
         """Put a value on disk; returns its digest. Raises `AuditError`."""
         try:
-            if self._fleet is not None and value is self._fleet[0] and self._is_kept(self._path(self._fleet[1])):
-                return self._fleet[1]
-            packed = pack(value)
-            digest = packed.digest
-            self._keep(packed, self._path(digest))
-            if isinstance(value, Fleet):  # the largest value, and the same for days; to take it apart costs a second
-                self._fleet = value, digest
+            return self._keep(value)
         except OSError as err:
             raise AuditError(
                 f"{self.folder}: inputs of a decision cannot be kept ({err.strerror}); make room on the disk"
             ) from err
         except PackingError as err:
             raise AuditError(f"{self.folder}: inputs of a decision cannot be kept: {err}") from err
-        return digest
+
+    def digest(self, value: object) -> str:
+        """The digest under which a value would be kept; of its parts those that are kept apart are. Raises `AuditError`."""
+        try:
+            return pack(value, self._elsewhere).digest
+        except (OSError, PackingError) as err:
+            raise AuditError(f"{self.folder}: the digest cannot be taken: {err}") from err
 
     def load(self, digest: str) -> Any:
         """A value that was kept. Raises `AuditError` when it is gone, damaged or not what it was."""
@@ -49,7 +55,7 @@ class Inputs:
             packed = _read(path)
             if packed.digest != digest:
                 raise AuditError(f"{path}: was changed: its content has another digest; take it from a backup")
-            return unpack(packed)
+            return unpack(packed, self._part)
         except FileNotFoundError as err:
             raise AuditError(f"{path}: is gone: it was pruned, or taken away") from err
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as err:
@@ -78,7 +84,30 @@ class Inputs:
             return False
         return True
 
-    def _keep(self, packed: Packed, path: Path) -> None:
+    def _keep(self, value: object) -> str:
+        kind, newest = _kind(value), self._newest.get(_kind(value))
+        if newest is not None and newest[0] is value and self._is_kept(self._path(newest[1])):
+            return newest[1]
+        packed = pack(value, self._elsewhere)
+        digest = packed.digest
+        self._write(packed, self._path(digest))
+        if kind in APART:
+            self._newest[kind] = value, digest
+        return digest
+
+    def _elsewhere(self, part: object) -> str | None:
+        return self._keep(part) if _kind(part) in APART else None
+
+    def _part(self, digest: str) -> Any:
+        """A part that is kept apart: the same object for everybody who has it."""
+        if digest not in self._loaded:
+            self._loaded[digest] = self.load(digest)
+            if len(self._loaded) > PARTS_IN_MEMORY:
+                self._loaded.popitem(last=False)
+        self._loaded.move_to_end(digest)
+        return self._loaded[digest]
+
+    def _write(self, packed: Packed, path: Path) -> None:
         if self._is_kept(path):
             return
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -93,6 +122,10 @@ class Inputs:
             unfinished.unlink(missing_ok=True)
             raise
         sync_folder(self.folder)
+
+
+def _kind(value: object) -> str:
+    return f"{type(value).__module__}:{type(value).__qualname__}"
 
 
 def _compressed(packed: Packed) -> bytes:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import importlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, fields, is_dataclass
 from enum import Enum
@@ -19,7 +19,6 @@ from numpy.typing import NDArray
 
 Array = NDArray[Any]
 _PACKAGE = "power."
-_MARKS = ("~array", "~enum", "~tuple", "~map", "~set", "~value")
 
 
 class PackingError(ValueError):
@@ -43,52 +42,70 @@ class Packed:
         return found.hexdigest()
 
 
-def pack(value: object) -> Packed:
+Elsewhere = Callable[[object], str | None]
+"""Says under which name a part of a value is kept, or None: then it is packed with the whole."""
+
+
+def nowhere(_part: object) -> None:
+    """Everything is packed with the whole."""
+
+
+def pack(value: object, elsewhere: Elsewhere = nowhere) -> Packed:
     """Take a value apart. Raises `PackingError` for what cannot be put together again."""
-    arrays: list[Array] = []
-    text = json.dumps(_taken_apart(value, arrays), separators=(",", ":"), ensure_ascii=False)
-    return Packed(text=text, arrays=tuple(arrays))
+    taken = _Apart(elsewhere)
+    text = json.dumps(taken.parts(value), separators=(",", ":"), ensure_ascii=False)
+    return Packed(text=text, arrays=tuple(taken.arrays))
 
 
-def unpack(packed: Packed) -> Any:
-    """Put it together again. Raises `PackingError`."""
+def unpack(packed: Packed, kept: Callable[[str], Any] | None = None) -> Any:
+    """Put it together again; `kept` gives what is kept elsewhere. Raises `PackingError`."""
     try:
-        return _put_together(json.loads(packed.text), packed.arrays)
+        return _Together(packed.arrays, kept).value(json.loads(packed.text))
     except (ValueError, KeyError, TypeError, IndexError, AttributeError, ImportError) as err:
         raise PackingError(
             f"cannot be put together again: {err}; expected what `pack` made, by this version or one near"
         ) from err
 
 
-def _taken_apart(value: Any, arrays: list[Array]) -> Any:
-    if isinstance(value, Enum):
-        return {"~enum": _name(type(value)), "value": value.value}
-    if value is None or isinstance(value, bool | int | float | str):
-        return value
-    if isinstance(value, np.generic):
-        return value.item()
-    if isinstance(value, np.ndarray):
-        if value.dtype.hasobject:
-            raise PackingError("an array of objects cannot be packed; expected numbers")
-        arrays.append(value)
-        return {"~array": len(arrays) - 1}
-    return _parts(value, arrays)
+class _Apart:
+    def __init__(self, elsewhere: Elsewhere) -> None:
+        self.arrays: list[Array] = []
+        self._elsewhere = elsewhere
 
+    def value(self, value: Any) -> Any:
+        if isinstance(value, Enum):
+            return {"~enum": _name(type(value)), "value": value.value}
+        if value is None or isinstance(value, bool | int | float | str):
+            return value
+        if isinstance(value, np.generic):
+            return value.item()
+        if isinstance(value, np.ndarray):
+            if value.dtype.hasobject:
+                raise PackingError("an array of objects cannot be packed; expected numbers")
+            self.arrays.append(value)
+            return {"~array": len(self.arrays) - 1}
+        name = self._elsewhere(value)
+        return self.parts(value) if name is None else {"~kept": name}
 
-def _parts(value: Any, arrays: list[Array]) -> Any:
-    names = _members(value)
-    if names:
-        inside = {name: _taken_apart(getattr(value, name), arrays) for name in names}
-        return {"~value": _name(type(value)), "fields": inside}
-    if isinstance(value, tuple):
-        return {"~tuple": _each(value, arrays)}
-    if isinstance(value, list):
-        return _each(value, arrays)
-    if isinstance(value, AbstractSet):
-        return {"~set": _each(sorted(value), arrays)}
-    if isinstance(value, Mapping):
-        return {"~map": [_each(item, arrays) for item in value.items()]}
-    raise PackingError(f"a {type(value).__name__} cannot be packed; expected dataclasses, arrays, numbers, texts, collections")
+    def parts(self, value: Any) -> Any:
+        """Of a value that is no number, text or array; those are their own part."""
+        names = _members(value)
+        if names:
+            inside = {name: self.value(getattr(value, name)) for name in names}
+            return {"~value": _name(type(value)), "fields": inside}
+        if isinstance(value, tuple):
+            return {"~tuple": [self.value(item) for item in value]}
+        if isinstance(value, list):
+            return [self.value(item) for item in value]
+        if isinstance(value, AbstractSet):
+            return {"~set": [self.value(item) for item in sorted(value)]}
+        if isinstance(value, Mapping):
+            return {"~map": [[self.value(key), self.value(item)] for key, item in value.items()]}
+        if value is None or isinstance(value, bool | int | float | str | Enum | np.generic | np.ndarray):
+            return self.value(value)
+        raise PackingError(
+            f"a {type(value).__name__} cannot be packed; expected dataclasses, arrays, numbers, texts, collections"
+        )
 
 
 def _members(value: Any) -> tuple[str, ...]:
@@ -98,25 +115,33 @@ def _members(value: Any) -> tuple[str, ...]:
     return value._fields if isinstance(value, tuple) and hasattr(value, "_fields") else ()
 
 
-def _each(values: Any, arrays: list[Array]) -> list[Any]:
-    return [_taken_apart(value, arrays) for value in values]
+class _Together:
+    def __init__(self, arrays: tuple[Array, ...], kept: Callable[[str], Any] | None) -> None:
+        self._kept = kept
+        self._by_mark: dict[str, Callable[[Any, dict[str, Any]], Any]] = {
+            "~array": lambda inside, _: arrays[inside],
+            "~kept": lambda inside, _: self._elsewhere(inside),
+            "~enum": lambda inside, whole: _named(inside)(whole["value"]),
+            "~value": lambda inside, whole: _named(inside)(
+                **{name: self.value(item) for name, item in whole["fields"].items()}
+            ),
+            "~tuple": lambda inside, _: tuple(self.value(inside)),
+            "~set": lambda inside, _: frozenset(self.value(inside)),
+            "~map": lambda inside, _: dict(self.value(inside)),
+        }
 
+    def value(self, value: Any) -> Any:
+        if isinstance(value, list):
+            return [self.value(item) for item in value]
+        if not isinstance(value, dict):
+            return value
+        mark = next(iter(value))
+        return self._by_mark[mark](value[mark], value)
 
-def _put_together(value: Any, arrays: tuple[Array, ...]) -> Any:
-    if isinstance(value, list):
-        return [_put_together(item, arrays) for item in value]
-    if not isinstance(value, dict):
-        return value
-    mark = next(mark for mark in _MARKS if mark in value)
-    inside = value[mark]
-    if mark == "~array":
-        return arrays[inside]
-    if mark == "~enum":
-        return _named(inside)(value["value"])
-    if mark == "~value":
-        return _named(inside)(**{name: _put_together(item, arrays) for name, item in value["fields"].items()})
-    made = [_put_together(item, arrays) for item in inside]
-    return dict(made) if mark == "~map" else frozenset(made) if mark == "~set" else tuple(made)
+    def _elsewhere(self, name: str) -> Any:
+        if self._kept is None:
+            raise PackingError(f"a part of it is kept elsewhere, as {name}; read it from the folder of inputs")
+        return self._kept(name)
 
 
 def _name(kind: type) -> str:

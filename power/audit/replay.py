@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 
 from power.audit.inputs import Inputs
-from power.audit.packing import pack
 from power.audit.record import Record
 from power.audit.trail import AuditError, Trail
 
@@ -73,7 +72,7 @@ def replay(
             lost.append(Difference(number=record.number, at=record.at, what=str(err)))
             continue
         now = decide(given)
-        if pack(now).digest != record.body["decided"]:
+        if inputs.digest(now) != record.body["decided"]:
             different.append(Difference(number=record.number, at=record.at, what=_told(inputs, record, now)))
     same = len(records) - len(different) - len(lost)
     return Replayed(decisions=len(records), same=same, different=tuple(different), lost=tuple(lost))
