@@ -266,7 +266,10 @@ class PowerService:
         now = decision.view.monotonic
         if self._began is None:
             self._began = now
-        self._is_warm = self._is_warm or decision.readiness.complete or now - self._began > COLD_SECONDS
+        known = np.isfinite(decision.view.node_watts)  # a server that never told its power counts at the most it could draw
+        is_known = bool(known.sum() >= self.controller.rules.complete_ratio * len(known))
+        is_ready = decision.readiness.complete and is_known
+        self._is_warm = self._is_warm or is_ready or now - self._began > COLD_SECONDS
 
     def _keep(self, decision: Decision, resolved: Resolved) -> None:
         """Put decisions that act into the trail, with all that they were made of."""
