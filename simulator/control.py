@@ -16,6 +16,7 @@ from simulator.site import FEEDS, Server
 from simulator.world import World
 
 Apply = Callable[[Fault, bool], Awaitable[None]]
+WHOLE_HALL = "hall"
 
 
 class Control:
@@ -49,9 +50,9 @@ class Control:
         target, kind, seconds = options.pop("target", None), options.pop("kind", None), options.pop("for_seconds", None)
         if not isinstance(target, str) or not isinstance(kind, str):
             raise UnknownFault('a fault needs a target and a kind: {"target": "xe9680-01", "kind": "bmc_slow"}')
-        racks = self.world.hall.racks
-        if self.world.hall.by_name(target) is None and not (kind == "feed_lost" and target in racks):
-            raise UnknownFault(f"nothing is called {target!r} here; there are: {', '.join([*self._controllers, *racks])}")
+        places = [*self.world.hall.racks, WHOLE_HALL]
+        if self.world.hall.by_name(target) is None and not (kind == "feed_lost" and target in places):
+            raise UnknownFault(f"nothing is called {target!r} here; there are: {', '.join([*self._controllers, *places])}")
         if seconds is not None and (isinstance(seconds, bool) or not isinstance(seconds, int | float) or seconds <= 0):
             raise UnknownFault(f"for_seconds must be a number above 0, not {seconds!r}")
         fault = self.faults.add(target, kind, options, self.world.now, seconds)
@@ -110,9 +111,11 @@ class Control:
         feed = fault.text("feed").upper()
         if feed not in FEEDS:
             raise UnknownFault(f"feed must be A or B, not {feed!r}")
-        server = self.world.hall.by_name(fault.target)
-        rack = fault.target if server is None else server.rack
-        self.world.physics.breakers.set_closed(rack, feed, closed=not on)
+        breakers, server = self.world.physics.breakers, self.world.hall.by_name(fault.target)
+        if fault.target == WHOLE_HALL:
+            breakers.set_main_closed(feed, closed=not on)
+            return
+        breakers.set_closed(fault.target if server is None else server.rack, feed, closed=not on)
 
     async def _off_bus(self, fault: Fault, on: bool) -> None:
         row = self._row(fault)

@@ -30,7 +30,7 @@ KINDS: Mapping[str, str] = {
     "telemetry_frozen": "sensors keep the value that they have now",
     "telemetry_spike": "power sensors read `factor` (50) times the truth in `percent` (20) of all readings",
     "psu_failed": "power supply `psu` (1) fails",
-    "feed_lost": "the breaker of feed `feed` (A) of the target's rack opens; the target may be a rack",
+    "feed_lost": "breaker of feed `feed` (A) of the target's rack opens; the target may be a rack, or `hall`: the feed's main",
     "gpu_off_bus": "GPU `gpu` (0) falls off the bus (XID 79)",
     "gpu_xid": "GPU `gpu` (0) raises XID `xid` (48)",
     "gpu_ecc": "GPU `gpu` (0) counts `count` (10) corrected and, with `uncorrected` (0), uncorrected ECC errors",

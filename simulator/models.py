@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 GIB = 1 << 30
 MIB = 1 << 20
+# Of the supplies: from a fifth of their load to nine tenths, and at full load, as when the other feed is lost.
+USUAL_EFFICIENCY = 0.94
+FULL_LOAD_EFFICIENCY = 0.914
+STANDBY_WATTS = 9.0
+# One socket draws a little more than the other.
+CPU_SKEW = 1.03
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,15 +151,23 @@ class ServerModel:
     cap_max_watts: float
 
     @property
-    def rest_peak_watts(self) -> float:
-        """The most, DC, that everything but the GPUs draws: two processors and their memory, board, cards, fans."""
-        processors = 2 * (self.cpu_peak_watts + self.dram_peak_watts)
-        return processors + self.nic_watts + self.other_watts + self.board_peak_watts + self.fan_max_watts
+    def gpu_limit_watts(self) -> float:
+        """The highest limits of its GPUs together."""
+        return self.gpu.limit_max_watts * self.gpus if self.gpu else 0.0
 
     @property
-    def peak_watts(self) -> float:
-        """The most, DC, that all of it draws."""
-        return self.rest_peak_watts + self.gpus * (self.gpu.peak_watts if self.gpu else 0.0)
+    def rest_watts(self) -> float:
+        """The most that it draws at its inlets beside its GPUs, everything at full load and its supplies at their worst."""
+        processors = 2 * self.cpu_peak_watts * CPU_SKEW + 2 * self.dram_peak_watts
+        rest = processors + self.nic_watts + self.other_watts + self.board_peak_watts + self.fan_max_watts
+        worse = 1 / FULL_LOAD_EFFICIENCY - 1 / USUAL_EFFICIENCY
+        watts = rest / FULL_LOAD_EFFICIENCY + self.gpu_limit_watts * worse + STANDBY_WATTS * self.psus
+        return 10.0 * math.ceil(watts / 10)
+
+    @property
+    def max_watts(self) -> float:
+        """The most that it draws at its inlets at all."""
+        return 10.0 * math.ceil((self.rest_watts + self.gpu_limit_watts / USUAL_EFFICIENCY) / 10)
 
     @property
     def generation(self) -> str:

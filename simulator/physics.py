@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simulator.lanes import NO_GPU, Lanes
-from simulator.models import GpuModel
+from simulator.models import CPU_SKEW, GpuModel
 from simulator.power_path import Breakers, PowerSupplies
 from simulator.site import Layout
 from simulator.workload import DAY, Activity, Patterns, daylight
@@ -195,7 +195,7 @@ class Physics:
         # Without GPUs a server's cap can only take from its processors.
         room = (self.cap_watts * 0.93 - self.load_watts + self.cpu_watts.sum(axis=0)) / 2
         target = np.where(self.node_gpus > 0, peak, np.clip(room, self.cpu_idle_watts, peak)) * self.powered
-        skew = 1 + 0.03 * np.sin(self.cpu_phase)
+        skew = 1 + (CPU_SKEW - 1) * np.sin(self.cpu_phase)
         self.cpu_watts, mean = _lag(self.cpu_watts, target * skew, seconds, CPU_LAG_SECONDS)
         self.cpu_joules += mean * seconds
         self._cpu_mean = mean

@@ -5,15 +5,15 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from simulator.site import BREAKER_WATTS, FEEDS, Layout, breaker_name
+from simulator.models import FULL_LOAD_EFFICIENCY, STANDBY_WATTS
+from simulator.site import BREAKER_WATTS, FEEDS, SWITCH_WATTS, Layout, breaker_name, main_name, main_watts
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 
 # Titanium, at 240 V: the label's four points, and what supplies do below 10 %.
 LOAD_POINTS = (0.0, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
-EFFICIENCY_POINTS = (0.55, 0.72, 0.84, 0.905, 0.942, 0.961, 0.914)
-STANDBY_WATTS = 9.0
+EFFICIENCY_POINTS = (0.55, 0.72, 0.84, 0.905, 0.942, 0.961, FULL_LOAD_EFFICIENCY)
 # A thermal release holds 1.13 of its rating for ever and trips at 1.45 within the hour (IEC 60898).
 TRIP_HEAT = 1.13**2
 TRIP_SECONDS = 600.0
@@ -62,34 +62,81 @@ class PowerSupplies:
 
 
 class Breakers:
-    """One thermal breaker for each rack and feed."""
+    """One thermal breaker for each rack and feed, and a main for each feed above them. The columns are the feeds."""
 
     def __init__(self, hall: Layout) -> None:
         """All closed and cold."""
         self.racks = hall.racks
         self.rack_of = np.array([hall.racks.index(server.rack) for server in hall.servers])
-        self.limit_watts = np.full((len(hall.racks), 2), BREAKER_WATTS)
-        self.heat = np.zeros((len(hall.racks), 2))
-        self.closed = np.ones((len(hall.racks), 2), bool)
-        self.load_watts = np.zeros((len(hall.racks), 2))
+        racks = len(hall.racks)
+        self.limit_watts = np.full((racks, 2), BREAKER_WATTS)
+        self.heat = np.zeros((racks, 2))
+        self.closed = np.ones((racks, 2), bool)
+        self.load_watts = np.zeros((racks, 2))
+        self.main_limit_watts = np.full(2, main_watts(hall))
+        self.main_heat = np.zeros(2)
+        self.main_closed = np.ones(2, bool)
+        self.main_load_watts = np.zeros(2)
+
+    @property
+    def live(self) -> Bools:
+        """Which feeds reach each rack."""
+        reached: Bools = self.closed & self.main_closed
+        return reached
 
     def carry(self, supplies: PowerSupplies, seconds: float) -> list[str]:
-        """Carry the supplies' input for `seconds`; returns the names of the breakers that tripped."""
+        """Carry the supplies' input and the racks' switches for `seconds`; returns the names of the breakers that tripped."""
+        live = self.live
+        # A switch has a supply on each feed; where one is left that draws all of it.
+        switches = np.divide(SWITCH_WATTS * live, live.sum(axis=1, keepdims=True), out=np.zeros(live.shape), where=live)
         for feed in (0, 1):
             drawn = np.where(supplies.feed == feed, supplies.input_watts, 0.0).sum(axis=1)
-            self.load_watts[:, feed] = np.bincount(self.rack_of, weights=drawn, minlength=len(self.racks))
-        target = (self.load_watts / self.limit_watts) ** 2
-        self.heat = target + (self.heat - target) * np.exp(-seconds / TRIP_SECONDS)
+            self.load_watts[:, feed] = np.bincount(self.rack_of, weights=drawn, minlength=len(self.racks)) + switches[:, feed]
+        self.main_load_watts = self.load_watts.sum(axis=0)
+        self.heat = _heated(self.heat, self.load_watts / self.limit_watts, seconds)
+        self.main_heat = _heated(self.main_heat, self.main_load_watts / self.main_limit_watts, seconds)
         tripping = self.closed & (self.heat >= TRIP_HEAT)
+        mains = self.main_closed & (self.main_heat >= TRIP_HEAT)
         self.closed &= ~tripping
-        return [breaker_name(self.racks[rack], FEEDS[feed]) for rack, feed in zip(*np.nonzero(tripping), strict=True)]
+        self.main_closed &= ~mains
+        return [
+            *(main_name(FEEDS[feed]) for feed in np.flatnonzero(mains)),
+            *(breaker_name(self.racks[rack], FEEDS[feed]) for rack, feed in zip(*np.nonzero(tripping), strict=True)),
+        ]
 
     def set_closed(self, rack: str, feed: str, *, closed: bool) -> None:
-        """Open or close a breaker by hand; a closed one starts cold."""
+        """Open or close a rack's breaker by hand; a closed one starts cold."""
         place = self.racks.index(rack), FEEDS.index(feed)
         self.closed[place] = closed
         self.heat[place] = 0.0
 
+    def set_main_closed(self, feed: str, *, closed: bool) -> None:
+        """Open or close a feed's main by hand; a closed one starts cold."""
+        place = FEEDS.index(feed)
+        self.main_closed[place] = closed
+        self.main_heat[place] = 0.0
+
+    def document(self) -> dict[str, dict[str, float | bool]]:
+        """Every breaker as the truth file has it."""
+        columns = (
+            np.vstack([self.main_load_watts, self.load_watts]),
+            np.vstack([self.main_limit_watts, self.limit_watts]),
+            np.vstack([self.main_heat, self.heat]) / TRIP_HEAT,
+            np.vstack([self.main_closed, self.closed]),
+        )
+        names = [[main_name(feed) for feed in FEEDS], *([breaker_name(rack, feed) for feed in FEEDS] for rack in self.racks)]
+        return {
+            name: {"load_watts": float(load), "limit_watts": float(limit), "heat": float(heat), "closed": bool(closed)}
+            for row, names_of_row in enumerate(names)
+            for name, load, limit, heat, closed in zip(names_of_row, *(column[row] for column in columns), strict=True)
+        }
+
     def energise(self, supplies: PowerSupplies) -> None:
         """Let the supplies see which feeds are live."""
-        supplies.fed = self.closed[self.rack_of]
+        supplies.fed = self.live[self.rack_of]
+
+
+def _heated(heat: Floats, ratio: Floats, seconds: float) -> Floats:
+    target = ratio**2
+    warmer: Floats = target + (heat - target) * np.exp(-seconds / TRIP_SECONDS)
+    return warmer

@@ -1,26 +1,32 @@
-"""Where everything stands: servers in racks with U positions, two feeds and a breaker of each to every rack."""
+"""Where everything stands: servers in racks with U positions, two feeds, a main of each and its breakers to the racks."""
 
 from __future__ import annotations
 
 import hashlib
 import itertools
 import uuid
+from collections import Counter
 from collections.abc import Collection
 from dataclasses import dataclass
 from enum import StrEnum
 from fractions import Fraction
 
 from simulator.models import MIX, ServerModel
-from wattstat.inventory import Agent, Bmc, Breaker, Inventory, Node, Rack, Site, Tls
+from wattstat.inventory import Agent, Bmc, Breaker, Group, Inventory, Load, Node, Rack, Row, Site, Tls
 
 NODES_PER_RACK = 4
+RACKS_PER_ROW = 10
 RACK_UNITS = 42
 # 50 A, three phases, 400 V; the budget keeps the usual 80 % and a little more.
 BREAKER_WATTS = 34_600.0
 RACK_BUDGET_WATTS = 26_000.0
 FEEDS = ("A", "B")
-# Of the supplies at the loads at which servers run; what a site's electrician would count with.
-LEAST_EFFICIENCY = 0.93
+# A main is set below what everything behind it could draw at once, and so is what GPUs must give way to.
+MAIN_RATIO = 0.95
+MAIN_GPU_RATIO = 0.25
+# A leaf switch in each rack: what it draws, and the most it could by its data sheet.
+SWITCH_WATTS = 480.0
+SWITCH_MAX_WATTS = 800.0
 # The slots that take GPUs in the servers without a baseboard.
 GPU_SLOTS = (2, 4, 5, 7, 31, 33, 36, 38)
 
@@ -33,6 +39,8 @@ class Sharing(StrEnum):
     MIG = "mig"
 
 
+# Servers that people speak of together, by their models.
+GROUPS = {"training": ("xe9680", "xe8640"), "inference": ("r760xa-l40", "r760xa-l4")}
 # Which servers share their GPUs, where there are several of their model.
 LAST_OF_SEVERAL = {"xe8640": Sharing.MIG, "r760xa-l40": Sharing.SHARDS}
 
@@ -143,13 +151,16 @@ def layout(nodes: int = 16, seed: int = 1, *, model: str = "", prefix: str = "",
 
 def inventory(hall: Layout, *, bmc_port: int, agent_port: int | None, ca_file: str, credentials: str = "bmc") -> Inventory:
     """The hall as `inventory.yaml` describes it. Without `agent_port` no server has an agent."""
-    breakers = tuple(
-        Breaker(name=breaker_name(rack, feed), limit_watts=BREAKER_WATTS, feed=feed) for rack in hall.racks for feed in FEEDS
-    )
+    mains = [Breaker(name=main_name(feed), limit_watts=main_watts(hall), feed=feed, curve="main") for feed in FEEDS]
+    breakers = [
+        Breaker(name=breaker_name(rack, feed), limit_watts=BREAKER_WATTS, feed=feed, upstream=main_name(feed))
+        for rack in hall.racks
+        for feed in FEEDS
+    ]
     racks = tuple(
         Rack(
             name=rack,
-            row=f"row-{number // 10 + 1}",
+            row=_row(number),
             units=RACK_UNITS,
             budget_watts=RACK_BUDGET_WATTS,
             breakers=rack_breakers(rack),
@@ -165,8 +176,8 @@ def inventory(hall: Layout, *, bmc_port: int, agent_port: int | None, ca_file: s
             height=server.model.height,
             gpus=server.model.gpus,
             gpu_model=server.model.gpu.name if server.model.gpu else "",
-            max_watts=round(server.model.peak_watts / LEAST_EFFICIENCY, -1),
-            rest_watts=round(server.model.rest_peak_watts / LEAST_EFFICIENCY, -1),
+            max_watts=server.model.max_watts,
+            rest_watts=server.model.rest_watts,
             bmc=Bmc(url=f"https://{server.bmc_address}:{bmc_port}", credentials=credentials, tls=Tls(ca_file=ca_file)),
             agent=Agent(url=f"http://{server.host_address}:{agent_port}") if agent_port else None,
         )
@@ -174,10 +185,35 @@ def inventory(hall: Layout, *, bmc_port: int, agent_port: int | None, ca_file: s
     )
     return Inventory(
         site=Site(name="simulated hall", timezone="UTC", budget_watts=site_budget_watts(hall)),
-        breakers=breakers,
+        breakers=(*mains, *breakers),
         racks=racks,
         nodes=nodes,
+        rows=tuple(
+            Row(name=row, budget_watts=count * RACK_BUDGET_WATTS)
+            for row, count in Counter(_row(number) for number in range(len(hall.racks))).items()
+        ),
+        loads=tuple(
+            Load(name=f"leaf-{rack.removeprefix('rack-')}", kind="switch", max_watts=SWITCH_MAX_WATTS, rack=rack)
+            for rack in hall.racks
+        ),
+        groups=tuple(
+            Group(name=name, nodes=names)
+            for name, keys in GROUPS.items()
+            if (names := tuple(server.name for server in hall.servers if server.model.key in keys))
+        ),
     )
+
+
+def main_name(feed: str) -> str:
+    """The name of a feed's main."""
+    return f"main-{feed.lower()}"
+
+
+def main_watts(hall: Layout) -> float:
+    """The rating of each feed's main: each carries the whole hall when the other is lost."""
+    worst = sum(server.model.max_watts for server in hall.servers) + len(hall.racks) * SWITCH_MAX_WATTS
+    gpus = sum(server.model.gpu_limit_watts for server in hall.servers)
+    return float(round(max(worst * MAIN_RATIO, worst - gpus * MAIN_GPU_RATIO), -2))
 
 
 def breaker_name(rack: str, feed: str) -> str:
@@ -193,6 +229,10 @@ def rack_breakers(rack: str) -> tuple[str, ...]:
 def site_budget_watts(hall: Layout) -> float:
     """What the site may draw: less than all servers could, so that a budget has something to decide."""
     return max(1000.0, round(sum(server.model.cap_max_watts for server in hall.servers) * 0.88, -3))
+
+
+def _row(rack: int) -> str:
+    return f"row-{rack // RACKS_PER_ROW + 1}"
 
 
 def _models(nodes: int) -> list[ServerModel]:

@@ -35,6 +35,7 @@ def truth(world: World) -> dict[str, Any]:
             for server in world.hall.servers
         },
         "jobs": [_job(account) for account in world.accounts.values()],
+        "breakers": physics.breakers.document(),
         "tripped_breakers": physics.tripped,
     }
 

@@ -6,7 +6,7 @@ import pytest
 from simulator.models import H100_SXM
 from simulator.physics import GPU_LAG_SECONDS
 from simulator.power_path import TRIP_SECONDS, Breakers, PowerSupplies
-from simulator.site import BREAKER_WATTS, layout
+from simulator.site import BREAKER_WATTS, SWITCH_WATTS, layout
 from simulator.workload import Job, Kind
 from simulator.world import World
 
@@ -18,9 +18,9 @@ def quiet_world(nodes=1, seed=3):
     return World(layout(nodes), seed, START, jobs=False)
 
 
-def train(world, rows, seconds=1e6, kind=Kind.TRAINING):
+def train(world, rows, seconds=1e6, kind=Kind.TRAINING, name="7"):
     job = Job(
-        id="7",
+        id=name,
         name="a",
         user="u",
         account="a",
@@ -182,12 +182,72 @@ def test_a_server_without_any_feed_draws_nothing():
     assert world.physics.gpu_watts.max() < 1e-9
 
 
+def test_a_main_that_opens_takes_its_feed_from_every_rack():
+    world = quiet_world()
+    world.physics.breakers.set_main_closed("A", closed=False)
+    world.advance(START + 10, 0.25)
+    assert (world.physics.supplies.input_watts[:, 0::2] == 0).all()
+    assert (world.physics.supplies.input_watts[0, 1::2] > 0).all()
+    world.physics.breakers.set_main_closed("A", closed=True)
+    world.advance(world.now + 10, 0.25)
+    assert (world.physics.supplies.input_watts[0] > 0).all()
+
+
+def test_mains_carry_all_racks_and_their_switches():
+    world = quiet_world()
+    world.advance(START + 10, 0.25)
+    breakers = world.physics.breakers
+    drawn = world.physics.node_watts.sum() + SWITCH_WATTS * len(breakers.racks)
+    assert breakers.main_load_watts.sum() == pytest.approx(drawn)
+    breakers.set_closed("rack-01", "A", closed=False)
+    world.advance(world.now + 10, 0.25)
+    assert breakers.load_watts[0, 0] == 0
+    assert breakers.load_watts[0, 1] == pytest.approx(world.physics.node_watts[breakers.rack_of == 0].sum() + SWITCH_WATTS)
+    assert breakers.document()["rack-01-a"] == {
+        "load_watts": 0.0,
+        "limit_watts": BREAKER_WATTS,
+        "heat": pytest.approx(0, abs=0.1),
+        "closed": False,
+    }
+
+
+def test_a_main_trips_with_everything_behind_it():
+    world = quiet_world()
+    world.physics.breakers.main_limit_watts[:] = 400
+    world.advance(START + 1800, 1.0)
+    assert world.physics.tripped[:2] == ["main-a", "main-b"]
+    assert world.physics.node_watts.sum() == 0
+
+
+@pytest.mark.parametrize("lost", ["", "A"])
+@pytest.mark.parametrize("limit", [1.0, 0.6])
+def test_no_server_draws_more_than_the_inventory_says(limit, lost):
+    world = quiet_world(16)
+    physics = world.physics
+    physics.requested_watts = physics.limit_max_watts * limit
+    for number, server in enumerate(world.hall.servers):
+        if server.model.gpus:
+            train(world, list(server.gpu_rows), name=str(number))
+    if lost:
+        physics.breakers.set_main_closed(lost, closed=False)
+    models = [server.model for server in world.hall.servers]
+    gpus = np.bincount(physics.node_of, weights=physics.requested_watts, minlength=len(models))
+    most = np.minimum([model.max_watts for model in models], [model.rest_watts for model in models] + gpus / 0.94)
+    nearest = 0.0
+    for _ in range(40):
+        world.advance(world.now + 5, 1.0)
+        assert (physics.node_watts <= most).all()
+        nearest = max(nearest, float((physics.node_watts / most).max()))
+    assert nearest > 0.65  # far from it are only the fans, which run at full speed when it is hot
+
+
 @pytest.mark.parametrize(("load", "trips_between"), [(1.0, None), (1.45, (300, 1200)), (2.0, (120, 400))])
 def test_breakers_trip_by_their_thermal_curve(load, trips_between):
     hall = layout(1)
     supplies, breakers = PowerSupplies(hall, 1), Breakers(hall)
     supplies.input_watts[:] = 0
-    supplies.input_watts[0, 0] = load * BREAKER_WATTS
+    supplies.input_watts[0, 0] = load * BREAKER_WATTS - SWITCH_WATTS / 2
+    breakers.main_limit_watts[:] = np.inf
     tripped = next((second for second in range(4 * int(TRIP_SECONDS)) if breakers.carry(supplies, 1.0)), None)
     if trips_between is None:
         assert tripped is None

@@ -4,7 +4,9 @@ import ipaddress
 
 import pytest
 
+from simulator.files import write_inventory
 from simulator.site import BREAKER_WATTS, RACK_BUDGET_WATTS, inventory, layout
+from wattstat.inventory import load
 
 
 def test_the_reference_hall_has_16_servers_in_4_racks_and_88_gpus():
@@ -61,6 +63,29 @@ def test_the_inventory_names_what_exists():
     assert all(set(rack.breakers) <= breakers for rack in described.racks)
     assert all(node.rack in racks for node in described.nodes)
     assert sum(node.gpus for node in described.nodes) == 88
+
+
+@pytest.mark.parametrize("nodes", [1, 16, 200])
+def test_every_rack_hangs_on_both_mains_which_are_set_a_little_below_what_it_could_draw(nodes):
+    hall = layout(nodes)
+    described = inventory(hall, bmc_port=8443, agent_port=9837, ca_file="/ca.pem")
+    above = {breaker.name: breaker.upstream for breaker in described.breakers}
+    worst = sum(node.max_watts for node in described.nodes) + sum(load.max_watts for load in described.loads)
+    mains = [breaker for breaker in described.breakers if breaker.upstream is None]
+
+    assert all([above[name] for name in rack.breakers] == ["main-a", "main-b"] for rack in described.racks)
+    assert [(main.name, main.feed, main.curve) for main in mains] == [("main-a", "A", "main"), ("main-b", "B", "main")]
+    assert 0.94 * worst < mains[0].limit_watts < 0.96 * worst
+    assert [load.rack for load in described.loads] == [rack.name for rack in described.racks]
+    assert {row.name for row in described.rows} == {rack.row for rack in described.racks}
+
+
+def test_the_written_inventory_is_good(tmp_path):
+    write_inventory(tmp_path, layout(16), bmc_port=8443, agent_port=9837)
+
+    found = load(tmp_path / "inventory.yaml")
+
+    assert [(group.name, len(group.nodes)) for group in found.groups] == [("training", 10), ("inference", 4)]
 
 
 def test_the_same_seed_gives_the_same_machines_and_another_seed_others():
