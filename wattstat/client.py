@@ -88,8 +88,8 @@ class Wattstat:
         """What a saved policy would have done: `days=7` of the site's own history."""
         return self.ask("POST", _policy(name, "simulate"), body=how)
 
-    def approve(self, name: str, version: int, *, dry_run: bool = False) -> Json:
-        """Approve another person's policy, in the version that you have read."""
+    def approve(self, name: str, version: int | None = None, *, dry_run: bool = False) -> Json:
+        """Approve another person's policy in the version that you have read; without one, that it be disabled or ended."""
         return self.ask("POST", _policy(name, "approve"), {"dry_run": dry_run}, {"version": version})
 
     def enable(self, name: str, *, dry_run: bool = False) -> Json:

@@ -51,7 +51,10 @@ class PolicyCalls:
         return {"preview": shapes.preview(self.desk.steering.preview(self.desk.wish(standings=standings)))}
 
     def save(self, name: str, given: Any, caller: Caller, *, expected: int | None, dry_run: bool) -> dict[str, Any]:
-        """Save a version. The preview shows what it does once it is enabled and enforced; what cannot be held is refused."""
+        """Save a version. The preview shows what it does once it is enabled and enforced; what cannot be held is refused.
+
+        What is as it was saved last is no new version, so that scripts may say again what they want.
+        """
         policy = from_json(given, source="policy")
         if name and policy.name != name:
             raise Refusal(422, "Two names", f"the address names {name!r}, the policy is called {policy.name!r}")
@@ -59,9 +62,12 @@ class PolicyCalls:
             standings = _with(self.desk.repository.standing(), policy)
             preview = self.desk.steering.preview(self.desk.wish(standings=standings))
             self.desk.feasible(preview)
-            answer = {"dry_run": dry_run, "preview": shapes.preview(preview)}
+            same = self._newest(policy.name, policy)
+            answer = {"dry_run": dry_run, "preview": shapes.preview(preview), "unchanged": same is not None}
             if dry_run:
                 return answer | {"policy": policy.to_json()}
+            if same is not None and expected is None:
+                return answer | shapes.policy(same)
             saved = self._act(
                 caller,
                 "save policy",
@@ -164,6 +170,12 @@ class PolicyCalls:
             if dry_run:
                 return answer | shapes.policy(self.desk.repository.policy(name))
             return answer | shapes.policy(self._act(caller, what, name, do, **details))
+
+    def _newest(self, name: str, policy: Policy) -> Stored | None:
+        """The stored policy, where its newest version is this one."""
+        stored = next((each for each in self.desk.repository.policies() if each.name == name), None)
+        newest = None if stored is None else stored.draft or stored.effective
+        return stored if newest is not None and newest.policy == policy else None
 
     def _act(self, caller: Caller, what: str, name: str, do: Callable[[], Stored], **details: Any) -> Stored:
         done: Stored = self.desk.act(caller, what, f"policy {name}", do, **details)

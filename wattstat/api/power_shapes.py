@@ -108,7 +108,7 @@ POLICY = _answer(
     **_POLICY, policy={"type": "object"}, policy_version=_NUMBER, versions={"type": "array", "items": _object(_VERSION)}
 )
 PREVIEW = _answer(preview=_PREVIEW)
-SAVED = _answer(dry_run=_SWITCH, preview=_PREVIEW, **_POLICY)
+SAVED = _answer(dry_run=_SWITCH, preview=_PREVIEW, unchanged=_SWITCH, **_POLICY)
 HOLDS = _list(_HOLD)
 HOLD = _answer(dry_run=_SWITCH, preview=_PREVIEW, **_HOLD)
 EMERGENCIES = _list(_EMERGENCY)

@@ -32,23 +32,22 @@ def apply(
     site = Site(url, config, token)
     given = read_policies(file)
     known = {each["name"]: site.get(site.policy(each["name"])) for each in site.get("policies")["items"]}
-    changed = [each for each in given if each["name"] not in known or known[each["name"]]["versions"][0]["policy"] != each]
-    if not changed:
-        done(as_json, {"items": []}, "nothing to do: the site has these policies, as they are here")
-        return
     seen = {name: {"expected": each["versions"][0]["version"]} for name, each in known.items()}
-    tried = [
-        site.ask("PUT", site.policy(each["name"]), {"dry_run": True, **seen.get(each["name"], {})}, each) for each in changed
-    ]
+    tried = [site.ask("PUT", site.policy(each["name"]), {"dry_run": True}, each) for each in given]
+    changed = [(policy, found) for policy, found in zip(given, tried, strict=True) if not found["unchanged"]]
     if dry_run and as_json:
         print_json({"items": tried})
         return
-    for policy, found in zip(changed, tried, strict=True):
+    if not changed:
+        done(as_json, {"items": []}, "nothing to do: the site has these policies, as they are here")
+        return
+    for policy, found in changed:
         show(f"{'change' if policy['name'] in known else 'new'}: {policy['name']}, once it is in force", found, quiet=as_json)
     if dry_run:
         return
     ask(f"Save {len(changed)} of {len(given)} policies?", yes=yes)
-    saved = [site.ask("PUT", site.policy(each["name"]), seen.get(each["name"]), each) for each in changed]
+    # Somebody else's version that came meanwhile is not overwritten.
+    saved = [site.ask("PUT", site.policy(each["name"]), seen.get(each["name"]), each) for each, _ in changed]
     if enable:
         saved = [
             each if each["waits_for"] or each["state"] != "approved" else site.ask("POST", site.policy(each["name"], "enable"))
