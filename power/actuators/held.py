@@ -56,7 +56,7 @@ class Held:
 
     def ways(self, order: tuple[Way, ...]) -> tuple[Way, ...]:
         """The ways that offer this device, the preferred one first."""
-        return tuple(way for way in order if way in self.caps)
+        return tuple([way for way in order if way in self.caps])
 
     @property
     def counted_state(self) -> ControlState:

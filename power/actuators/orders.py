@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
@@ -22,8 +21,8 @@ def devices_of(order: NodeOrder) -> dict[Device, float | None]:
 
 def caps_of(order: NodeOrder) -> dict[Device, float | None]:
     """The caps that an order sets, without GPUs of which only the clock is to change and without what is given back."""
-    clocks = set(order.clock_mhz) - set(order.gpu_watts)
-    return {device: watts for device, watts in devices_of(order).items() if device.uuid not in clocks | order.release}
+    left_out = (order.clock_mhz.keys() - order.gpu_watts.keys()) | order.release
+    return {device: watts for device, watts in devices_of(order).items() if device.uuid not in left_out}
 
 
 def only(order: NodeOrder, devices: Iterable[Device]) -> NodeOrder:
@@ -66,13 +65,15 @@ def receipts_for(order: NodeOrder, outcome: Outcome, detail: str, *, way: Way, a
     )
 
 
-def intent(order: NodeOrder, fence: Fence, device: Device, way: Way, before: float | None, *, attempt: int) -> dict[str, Any]:
+def intent(
+    order: NodeOrder, fence: Fence, device: Device, *, way: Way, from_watts: float | None, to_watts: float | None, attempt: int
+) -> dict[str, Any]:
     """The record of a write before it is done."""
     return {
         "device": str(device),
         "way": str(way),
-        "from_watts": before,
-        "to_watts": devices_of(order)[device],
+        "from_watts": from_watts,
+        "to_watts": to_watts,
         "release": device.uuid in order.release,
         "clock_mhz": order.clock_mhz.get(device.uuid),
         "why": order.why,
@@ -97,4 +98,4 @@ def told(receipt: Receipt, fence: Fence) -> dict[str, Any]:
 
 
 def _watts(watts: float) -> float | None:
-    return None if watts == NO_CAP or math.isnan(watts) else watts
+    return watts if watts < NO_CAP else None

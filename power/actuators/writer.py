@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from random import Random
 from typing import NamedTuple, Protocol, runtime_checkable
@@ -23,6 +23,9 @@ from power.model import Actuator, ActuatorError, ControlState, Device, Fence, No
 
 FAILED = frozenset(Outcome) - {Outcome.CONFIRMED, Outcome.STALE, Outcome.OUT_OF_RANGE}
 """Outcomes after which another way may do it."""
+
+
+Caps = Mapping[Device, float | None]
 
 
 class Part(NamedTuple):
@@ -108,15 +111,15 @@ class Writer:
     def _parts(self, order: NodeOrder) -> list[Part]:
         """The order by way: for each device its preferred one, and others that would hold it lower than it shall be."""
         parts = []
-        wanted = devices_of(order)
+        wanted, caps = devices_of(order), caps_of(order)
         for actuator in self.devices.actuators[order.node]:
-            mine = [device for device, watts in wanted.items() if self._goes_by(order, device, watts, actuator.way)]
+            mine = [device for device, watts in wanted.items() if self._goes_by(order, caps, device, actuator.way)]
             if mine:
                 parts.append(Part(actuator, self._restoring(only(order, mine), actuator)))
         # A server's own cap goes up before its GPUs' and down after them.
         return sorted(parts, key=lambda part: (part.order.node_cap_watts is None) is order.raises)
 
-    def _goes_by(self, order: NodeOrder, device: Device, watts: float | None, way: Way) -> bool:
+    def _goes_by(self, order: NodeOrder, caps: Caps, device: Device, way: Way) -> bool:
         held = self.devices[device]
         ways = self.devices.ways(held)
         if device.uuid in order.release:
@@ -124,7 +127,10 @@ class Writer:
         if ways[:1] == (way,):
             return True
         ours = held.set_watts.get(way)
-        return way in ways and device in caps_of(order) and ours is not None and (watts is None or watts > ours)
+        if way not in ways or device not in caps or ours is None:
+            return False
+        watts = caps[device]
+        return watts is None or watts > ours
 
     def _restoring(self, order: NodeOrder, actuator: Actuator) -> NodeOrder:
         """What is given back by a way that does not keep the operator's value itself becomes an order for that value."""
@@ -140,9 +146,13 @@ class Writer:
 
     def _intents(self, parts: Iterable[Part], fence: Fence) -> list[Entry]:
         return [
-            ("write", intent(part, fence, device, actuator.way, self._limit(device), attempt=self.devices[device].failures + 1))
+            (
+                "write",
+                intent(part, fence, held.device, way=actuator.way, from_watts=limit, to_watts=watts, attempt=held.failures + 1),
+            )
             for actuator, part in parts
-            for device in devices_of(part)
+            for device, watts in devices_of(part).items()
+            for held, limit in [(self.devices[device], self._limit(device))]
         ]
 
     def _notes(self, parts: Iterable[Part]) -> list[Note]:
@@ -168,8 +178,9 @@ class Writer:
 
     async def _write_part(self, part: Part, fence: Fence) -> Receipts:
         actuator, order = part
-        for device, watts in devices_of(order).items():
-            if device in caps_of(order) or device.uuid in order.release:
+        wanted, caps = devices_of(order), caps_of(order)
+        for device, watts in wanted.items():
+            if device in caps or device.uuid in order.release:
                 self.devices[device].begin(actuator.way, watts)
                 self.devices.changed.add(device)
         try:
@@ -180,7 +191,7 @@ class Writer:
         except TimeoutError:
             why = f"no answer within {self.rules.write_seconds:.0f} s"
             receipts = self.same(order, Outcome.UNREACHABLE, why, actuator.way)
-        silent = only(order, set(devices_of(order)) - {receipt.device for receipt in receipts})
+        silent = only(order, set(wanted) - {receipt.device for receipt in receipts})
         return (*receipts, *self.same(silent, Outcome.REFUSED, "this device is not offered any more", actuator.way))
 
     @staticmethod
@@ -195,8 +206,9 @@ class Writer:
         """Take the receipts in; cuts that the preferred way has failed to do are done by the next one."""
         again = await self._take(order, fence, done)
         others: dict[Way, list[Device]] = {}
+        caps = caps_of(order)
         for receipt in done:
-            if (way := self._next_way(order, receipt)) is not None:
+            if (way := self._next_way(caps, receipt)) is not None:
                 others.setdefault(way, []).append(receipt.device)
         parts = [Part(self.devices.actuator(order.node, way), only(order, mine)) for way, mine in others.items()]
         if not parts or (not await self._recorded(self._intents(parts, fence), self._notes(parts)) and not order.urgent):
@@ -206,13 +218,13 @@ class Writer:
         await self._take(order, fence, more)
         return (*(each for each in done if each.device not in helped), *more), again - helped
 
-    def _next_way(self, order: NodeOrder, receipt: Receipt) -> Way | None:
+    def _next_way(self, caps: Caps, receipt: Receipt) -> Way | None:
         """Another way to a device that could do what this one has not done, where that is a cut."""
         if receipt.outcome not in FAILED:
             return None
         held = self.devices[receipt.device]
         ways = self.devices.ways(held)
-        watts, limit = caps_of(order).get(receipt.device), self._limit(receipt.device)
+        watts, limit = caps.get(receipt.device), self._limit(receipt.device)
         if receipt.way not in ways or watts is None or (limit is not None and watts >= limit):
             return None
         after = ways[ways.index(receipt.way) + 1 :]
@@ -220,16 +232,17 @@ class Writer:
 
     async def _take(self, order: NodeOrder, fence: Fence, receipts: Receipts) -> set[Device]:
         """Keep what became of writes; returns what is to be tried again."""
-        again = {receipt.device for receipt in receipts if self._end(order, receipt)}
-        notes = [self._note(order, receipt) for receipt in receipts if receipt.outcome is Outcome.CONFIRMED]
+        caps = caps_of(order)
+        again = {receipt.device for receipt in receipts if self._end(order, caps, receipt)}
+        notes = [self._note(order, caps, receipt) for receipt in receipts if receipt.outcome is Outcome.CONFIRMED]
         await self._recorded([("outcome", told(receipt, fence)) for receipt in receipts], [note for note in notes if note])
         return again
 
-    def _end(self, order: NodeOrder, receipt: Receipt) -> bool:
+    def _end(self, order: NodeOrder, caps: Caps, receipt: Receipt) -> bool:
         device, held = receipt.device, self.devices[receipt.device]
         self.writes[device.node, receipt.way, receipt.outcome] += 1
         self.devices.changed.add(device)
-        if device not in caps_of(order) and device.uuid not in order.release:
+        if device not in caps and device.uuid not in order.release:
             return self._end_clock(held, receipt)
         now = self.monotonic()
         again = held.end(receipt, at=self.clock(), now=now, retries=self.rules.retries)
@@ -249,11 +262,11 @@ class Writer:
             held.find(Why.CLOCK, f"its clock: {receipt.detail}", self.clock())
         return False
 
-    def _note(self, order: NodeOrder, receipt: Receipt) -> Note | None:
+    def _note(self, order: NodeOrder, caps: Caps, receipt: Receipt) -> Note | None:
         device, way = receipt.device, receipt.way
         if device.uuid in order.release:
             return Note(device=device, way=way, released=True)
-        if device not in caps_of(order):
+        if device not in caps:
             return None
         held = self.devices[device]
         return Note(device=device, way=way, before_watts=held.operators(way), set_watts=held.set_watts.get(way))
