@@ -247,7 +247,9 @@ class Fence:
     token: int
     holder: str
     valid_until: float
-    """By the monotonic clock; the holder stops writing at half of the lease."""
+    """By the monotonic clock; lies at half of the lease, where the holder stops writing."""
+    urgent_only: bool = False
+    """Good for urgent cuts and nothing else: the lease's database is away."""
 
 
 class Outcome(StrEnum):

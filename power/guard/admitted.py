@@ -89,6 +89,8 @@ class Admitted:
     limit_bound_watts: Floats
     names: tuple[str, ...]
     writes: bool
+    urgent_only: bool = False
+    """What is written may only be urgent: there is no more right to it than that."""
     held_back: str = ""
     """Why nothing is written: the mode, or no valid lease."""
     frozen: str = ""

@@ -11,11 +11,9 @@ from enum import StrEnum
 
 import numpy as np
 
+from power.guard.history import READ_BACK_WATTS
 from power.model import Bools, ControlState, Device, Fleet, Floats, Intent, Ints, NodeOrder, View
 from power.tree.ceilings import NODE_CAP_TOLERANCE, counted
-
-# A cap that reads back this much above what was written has been taken: devices round.
-_READ_BACK_WATTS = 1.0
 
 
 class Level(StrEnum):
@@ -113,7 +111,7 @@ class ShedTable:
         concerned = np.zeros(len(freed), dtype=np.bool_)
         concerned[self.order] = freed[self.order] > 0
         holds = view.gpu_state == ControlState.CONTROLLED
-        down = concerned & holds & (view.gpu_limit_watts <= self._targets(level) + _READ_BACK_WATTS)
+        down = concerned & holds & (view.gpu_limit_watts <= self._targets(level) + READ_BACK_WATTS)
         return Progress(
             down=int(down.sum()),
             of=int(concerned.sum()),

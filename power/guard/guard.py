@@ -63,7 +63,7 @@ def admit(  # noqa: PLR0917 # a pure function of all that is known; each has a t
     nodes = _node_targets(view, intent, column(proposal, "node_cap_watts", len(fleet.nodes), garbage))
     gpus.refuse(gpus.raises & ~(view.gpu_limit_age <= rules.cap_seconds), Verdict.STALE)
     nodes.refuse(nodes.raises & ~(view.node_cap_age <= rules.cap_seconds), Verdict.STALE)
-    frozen = _frozen(fleet, view, rules, monotonic)
+    frozen = _frozen(fleet, view, rules, fence, monotonic)
     if frozen:
         gpus.refuse(gpus.raises, Verdict.FROZEN)
         nodes.refuse(nodes.raises, Verdict.FROZEN)
@@ -88,6 +88,7 @@ def admit(  # noqa: PLR0917 # a pure function of all that is known; each has a t
         limit_bound_watts=case.bound,
         names=tuple(intent.names),
         writes=not held_back,
+        urgent_only=fence is not None and fence.urgent_only,
         held_back=held_back,
         frozen=frozen,
         garbage=tuple(garbage),
@@ -224,8 +225,10 @@ def _clocks(view: View, asked: Floats) -> Floats:
     return np.where(holds & (asked > 0) & (asked < np.inf), asked, np.nan)
 
 
-def _frozen(fleet: Fleet, view: View, rules: Rules, monotonic: float) -> str:
+def _frozen(fleet: Fleet, view: View, rules: Rules, fence: Fence | None, monotonic: float) -> str:
     """Why no cap may go up anywhere in this cycle; empty: it may."""
+    if fence is not None and fence.urgent_only:
+        return "the lease's database is away; only urgent cuts are written"
     ready = readiness(fleet, view, rules.complete_ratio)
     if not ready.complete:
         return f"{ready}; raises wait for {rules.complete_ratio:.0%}"

@@ -109,7 +109,8 @@ class Lease:
         """
         if self._fence is None or (self.fence is None and not self._away):
             return None
-        return Fence(token=self._fence.token, holder=self.holder, valid_until=self._monotonic() + self._ttl / 2)
+        until = self._monotonic() + self._ttl / 2
+        return Fence(token=self._fence.token, holder=self.holder, valid_until=until, urgent_only=True)
 
     def release(self) -> None:
         """Give the lease back, so that a standby needs not wait for it to run out."""

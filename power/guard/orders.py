@@ -43,10 +43,11 @@ def orders(fleet: Fleet, view: View, admitted: Admitted, history: History, pace:
     if not admitted.writes:
         return ()
     gpus_wait, servers_wait = _turns(fleet, view, admitted, pace)
+    may = admitted.urgent if admitted.urgent_only else np.ones(len(fleet.nodes), dtype=np.bool_)
     due = _Due(
-        gpus=_due_gpus(fleet, view, admitted, history, pace) & ~gpus_wait,
-        clocks=_due_clocks(fleet, view, admitted, history, pace),
-        servers=_due_servers(view, admitted, history, pace) & ~servers_wait,
+        gpus=_due_gpus(fleet, view, admitted, history, pace) & ~gpus_wait & may[fleet.gpu_node],
+        clocks=_due_clocks(fleet, view, admitted, history, pace) & may[fleet.gpu_node],
+        servers=_due_servers(view, admitted, history, pace) & ~servers_wait & may,
     )
     return _by_server(fleet, view, admitted, due)
 

@@ -12,7 +12,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from power.guard.guard import admit
 from power.model import ControlState
 from tests.power.guard.guard_oracle import broken
-from tests.power.guard.guard_world import World
+from tests.power.guard.guard_world import Hall, World
 
 
 @pytest.mark.parametrize("seed", range(25))
@@ -23,6 +23,21 @@ def test_no_limit_is_exceeded_at_any_moment(seed):
         for _ in range(world.random.randint(0, 2 * len(world.boxes))):
             world.disturb()
             assert world.overloaded() == []
+
+
+def exceeded(hall: Hall) -> bool:
+    for _ in range(60):
+        hall.cycle()
+        for _ in range(hall.random.randint(0, 2 * len(hall.boxes))):
+            hall.disturb()
+            if hall.overloaded():
+                return True
+    return False
+
+
+@pytest.mark.parametrize("seed", range(25))
+def test_no_limit_is_exceeded_behind_queues_and_lost_answers(seed):
+    assert not exceeded(Hall(seed))
 
 
 def test_devices_get_what_was_admitted_in_the_end():
