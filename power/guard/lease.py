@@ -130,14 +130,14 @@ class Lease:
         ours = (_TABLE.c.token == held.token) & (_TABLE.c.instance == self._instance)
         values = {"token": token, "beat": _TABLE.c.beat + 1}
         done = connection.execute(sa.update(_TABLE).where(_ONE, ours).values(values))
-        return token if done.rowcount == 1 else None
+        if done.rowcount == 1:
+            return token
+        self._look(connection)
+        return None
 
     def _taken(self, connection: sa.Connection) -> int | None:
         """The new token, if the lease was free, run out, or ours from before; else the row is remembered and None."""
-        row = self._read(connection)
-        if row != self._seen:
-            # After the answer: the leader's own count began before it wrote the row.
-            self._seen, self._seen_at = row, self._monotonic()
+        row = self._look(connection)
         idle = self._monotonic() - self._seen_at
         if row.instance not in {_NOBODY, self._instance} and idle < max(self._ttl, row.ttl_seconds):
             return None
@@ -152,6 +152,14 @@ class Lease:
         }
         done = connection.execute(sa.update(_TABLE).where(_ONE, as_read).values(values))
         return token if done.rowcount == 1 else None
+
+    def _look(self, connection: sa.Connection) -> _Row:
+        """Read the row, and note when it was first seen as it is."""
+        row = self._read(connection)
+        if row != self._seen:
+            # After the answer: the leader's own count began before it wrote the row.
+            self._seen, self._seen_at = row, self._monotonic()
+        return row
 
     def _read(self, connection: sa.Connection) -> _Row:
         if not self._made:
