@@ -413,6 +413,7 @@ class PowerService:
         return {
             **common,
             **publish.decision_document(decided.decision),
+            **({} if self._is_warm else {"held_back": "caps and power of the servers are still being read"}),
             "budgets": [each.document() for each in decided.budgets if each.kind != "node"],
             "devices": publish.devices(decided.decision),
             "policies": publish.policies(decided.decision, decided.resolved),
