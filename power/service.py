@@ -440,11 +440,11 @@ class PowerService:
         after = Standings(policies=wish.standings, holds=wish.holds, emergencies=wish.emergencies)
         return preview(moment, decided.standings, after)
 
-    def devices(self, scope: Scope) -> int:
-        """How many servers and GPUs a scope means now."""
+    def devices(self, scope: Scope) -> int | None:
+        """How many servers and GPUs a scope means now; None before the first decision."""
         decided = self._last
         if decided is None:
-            return 0
+            return None
         masks = Masks(decided.decision.fleet)
         masks.use(decided.signals.jobs)
         return int(masks.nodes(scope).sum()) + len(masks.gpus(scope))

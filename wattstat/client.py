@@ -84,9 +84,12 @@ class Wattstat:
         """Save a policy as a new version. It does nothing until somebody else approves it and it is enabled."""
         return self.ask("PUT", _policy(policy["name"]), {"dry_run": dry_run}, policy)
 
-    def simulate(self, name: str, **how: Any) -> Json:
-        """What a saved policy would have done: `days=7` of the site's own history."""
-        return self.ask("POST", _policy(name, "simulate"), body=how)
+    def simulate(self, policy: str | Json, *, days: float = 7, timeout_seconds: float = 900) -> Json:
+        """What a policy, saved or not, would have done in the site's own last days. A week of 400 GPUs takes a minute."""
+        patient = Wattstat(self._url, token=self._token, ca_file=self._ca_file, timeout_seconds=timeout_seconds)
+        if isinstance(policy, str):
+            return patient.ask("POST", _policy(policy, "simulate"), body={"days": days})
+        return patient.ask("POST", "/api/power/simulate", body={"days": days, "policies": [policy]})
 
     def approve(self, name: str, version: int | None = None, *, dry_run: bool = False) -> Json:
         """Approve another person's policy in the version that you have read; without one, that it be disabled or ended."""

@@ -71,6 +71,7 @@ def test_a_rehearsal_is_asked_for(site):
     site("ada").save(night_cap())
 
     assert site("olga").simulate("night-cap", days=2)["days"] == 2
+    assert site("olga").simulate(night_cap(name="day-cap"))["policies"] == ["day-cap"]
     assert site("olga").preview(night_cap())["preview"]["lowered"] == 16
     assert site("ada").make("night-cap", "facility", parameters={"percent": 60})["owner"] == "facility"
 

@@ -45,8 +45,8 @@ async def calls(desk, tmp_path):
 
 @pytest.fixture
 async def site(calls, tmp_path):
-    async def rehearse(policies, days, scenario):
-        return {"policies": [each["name"] for each in policies], "days": days, "scenario": scenario}
+    async def rehearse(policies, days):
+        return {"policies": [each["name"] for each in policies], "days": days}
 
     app = FastAPI()
     problems.install(app)
@@ -174,9 +174,8 @@ async def test_a_saved_policy_is_rehearsed_and_an_unsaved_one_too(site):
     assert (await ask(site, "POST", "/policies/night-cap/simulate", "olga", {"days": 2}))[1] == {
         "policies": ["night-cap"],
         "days": 2,
-        "scenario": "",
     }
-    unsaved = {"policies": [night_cap(name="day-cap")], "scenario": "steady"}
+    unsaved = {"policies": [night_cap(name="day-cap")], "days": 1}
     assert (await ask(site, "POST", "/simulate", "olga", unsaved))[1]["policies"] == ["day-cap"]
 
 

@@ -31,9 +31,9 @@ def settings(**more: object) -> Access:
     return Access.model_validate({"tokens": listed, **more})
 
 
-async def rehearse(policies, days, scenario):
+async def rehearse(policies, days):
     """Stands for the rehearsal: says what it was asked."""
-    return {"policies": [each["name"] for each in policies], "days": days, "scenario": scenario}
+    return {"policies": [each["name"] for each in policies], "days": days}
 
 
 @contextmanager

@@ -76,8 +76,6 @@ class SimulateBody(Strict):
 
     days: Annotated[float, Field(gt=0, le=31)] = 7
     """How many days of the site's own history, up to now."""
-    scenario: str = ""
-    """A scenario instead, by the name that `wattstat simulate` lists."""
     policies: Annotated[tuple[dict[str, Any], ...], Field(max_length=100)] = ()
     """Policies that are not saved yet; only where the address names none."""
 

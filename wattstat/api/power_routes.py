@@ -34,9 +34,9 @@ Reason = Annotated[str, Query(description="Why; a few words for the trail.", min
 
 
 class Rehearse(Protocol):
-    """Whoever lets policies run on the site's past, or in a scenario. Raises `Problem`."""
+    """Whoever lets policies run on the site's past. Raises `Problem`."""
 
-    def __call__(self, policies: Sequence[Mapping[str, Any]], days: float, scenario: str) -> Awaitable[dict[str, Any]]: ...
+    def __call__(self, policies: Sequence[Mapping[str, Any]], days: float) -> Awaitable[dict[str, Any]]: ...
 
 
 def router(power: PowerCalls, rehearse: Rehearse | None = None) -> APIRouter:
@@ -224,9 +224,14 @@ def _rehearsing(power: PowerCalls, rehearse: Rehearse | None) -> APIRouter:
     async def rehearsed(policies: Sequence[Mapping[str, Any]], body: SimulateBody) -> dict[str, Any]:
         if rehearse is None:
             raise Problem(501, "No rehearsals here", "this web process has nothing to rehearse on")
-        return await rehearse(policies, body.days, body.scenario)
+        return await rehearse(policies, body.days)
 
-    @routes.post("/policies/{name}/simulate", summary="What a saved policy would have done", description=_needs(Role.OPERATOR))
+    @routes.post(
+        "/policies/{name}/simulate",
+        summary="What a saved policy would have done",
+        description=_needs(Role.OPERATOR),
+        responses=shapes.REHEARSED,
+    )
     async def simulate(
         name: Name,
         body: SimulateBody,
@@ -235,7 +240,12 @@ def _rehearsing(power: PowerCalls, rehearse: Rehearse | None) -> APIRouter:
         found = await power.get(_path(name), {"version": version})
         return await rehearsed([found["policy"]], body)
 
-    @routes.post("/simulate", summary="What policies that are not saved would have done", description=_needs(Role.OPERATOR))
+    @routes.post(
+        "/simulate",
+        summary="What policies that are not saved would have done",
+        description=_needs(Role.OPERATOR),
+        responses=shapes.REHEARSED,
+    )
     async def try_out(body: SimulateBody) -> dict[str, Any]:
         return await rehearsed(body.policies, body)
 

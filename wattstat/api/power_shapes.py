@@ -115,3 +115,29 @@ EMERGENCIES = _list(_EMERGENCY)
 EMERGENCY = _answer(dry_run=_SWITCH, preview=_PREVIEW, confirm=_TEXT, **_EMERGENCY, notes=_TEXTS)
 AUDIT = _list(_RECORD)
 VERIFIED = _answer(whole=_SWITCH, problems=_TEXTS, records=_NUMBER)
+
+_COST = {"name": _TEXT, "gpu_hours": _NUMBER, "lost_ratio": _NUMBER, "low": _NUMBER, "high": _NUMBER}
+_LINE = {
+    "name": _TEXT, "kind": _TEXT, "seconds": _NUMBER, "over_before_seconds": _NUMBER, "over_after_seconds": _NUMBER,
+    "peak_before_watts": _NUMBER, "peak_after_watts": _NUMBER,
+}  # fmt: skip
+REHEARSED = _answer(
+    start=_TEXT,
+    end=_TEXT,
+    step_seconds=_NUMBER,
+    nodes=_NUMBER,
+    gpus=_NUMBER,
+    joules_before=_NUMBER,
+    joules_after=_NUMBER,
+    peak_before_watts=_NUMBER,
+    peak_after_watts=_NUMBER,
+    points={"type": "array", "items": {"type": "array", "items": _NUMBER}},
+    work=_items(_COST),
+    jobs=_items(_COST),
+    limits=_items(_LINE),
+    cap_changes=_NUMBER,
+    changes_per_device_hour=_NUMBER,
+    hidden_ratio=_NUMBER,
+    recorded_ratio=_NUMBER,
+    notes=_TEXTS,
+)

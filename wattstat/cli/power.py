@@ -13,6 +13,7 @@ from wattstat.cli.asking import TokenOption, UrlOption
 from wattstat.cli.options import ConfigOption, JsonOption
 from wattstat.cli.output import FAILED, print_json, print_table
 from wattstat.cli.power_words import differences, read_policies, scope_and_devices, watts
+from wattstat.cli.rehearsal_words import rehearsed
 from wattstat.cli.site import Site
 
 app = typer.Typer(help="Budgets, policies, holds, emergencies, and the trail of what was done.", no_args_is_help=True)
@@ -139,6 +140,30 @@ def diff(
         print_json(found)
         return
     for line in differences(found["preview"]):
+        typer.echo(line)
+
+
+@app.command()
+def simulate(
+    policy: Annotated[str, typer.Argument(metavar="NAME|FILE", help="Name of a saved policy, or a file with policies.")],
+    *,
+    days: Annotated[float, typer.Option(min=0.01, max=31, help="How many days of the site's own history, up to now.")] = 7,
+    config: ConfigOption = None,
+    url: UrlOption = "",
+    token: TokenOption = "",
+    as_json: JsonOption = False,
+) -> None:
+    """Rehearse policies on the site's own past: watts, work lost, jobs, time over limits. `wattstat simulate` has scenarios."""
+    site, body = Site(url, config, token, timeout_seconds=900), {"days": days}
+    file = Path(policy)
+    if file.suffix in {".yaml", ".yml"} or file.exists():
+        found = site.ask("POST", "simulate", body={**body, "policies": read_policies(file)})
+    else:
+        found = site.ask("POST", site.policy(policy, "simulate"), body=body)
+    if as_json:
+        print_json(found)
+        return
+    for line in rehearsed(found):
         typer.echo(line)
 
 

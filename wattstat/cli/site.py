@@ -15,9 +15,9 @@ from wattstat.client import Refused, Unreachable, Wattstat
 class Site:
     """The calls below /api/power of the web process that the options name."""
 
-    def __init__(self, url: str, config: Path | None, token: str) -> None:
+    def __init__(self, url: str, config: Path | None, token: str, *, timeout_seconds: float = 60) -> None:
         # An empty token is none that was given: the client then looks into the environment.
-        self._client = Wattstat(web_url(url, config), token=token or None)
+        self._client = Wattstat(web_url(url, config), token=token or None, timeout_seconds=timeout_seconds)
 
     def get(self, path: str, params: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """What stands at a path."""

@@ -156,7 +156,8 @@ def power_of(config: Config, hall: Hall, prices: Prices) -> Power:
         timezone=zone,
         floor_ratio=settings.floor_ratio,
     )
-    return Power(config=config, service=service, desk=Desk(repository=repository, pins=pins, trail=trail, steering=service))
+    desk = Desk(repository=repository, pins=pins, trail=trail, steering=service, posted=posted)
+    return Power(config=config, service=service, desk=desk)
 
 
 def _prices(prices: Prices, at: float) -> dict[str, float]:

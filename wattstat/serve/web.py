@@ -22,6 +22,7 @@ from wattstat.api.power_calls import PowerCalls
 from wattstat.config import Config
 from wattstat.serve.ledger import ledger_reports, site_zone
 from wattstat.serve.process import parse_listen
+from wattstat.serve.rehearsals import Rehearsals
 from wattstat.store import Store, open_store
 from wattstat.store.embedded import EmbeddedStore
 from wattstat.store.scraper import Scraper
@@ -60,7 +61,7 @@ def application(
     app.include_router(live_routes.forwarding(live))
     app.include_router(prometheus.router(store))
     if power is not None:
-        app.include_router(power_routes.router(power))
+        app.include_router(power_routes.router(power, Rehearsals(store, live, config)))
     if reports is not None:
         books = reports.reports if isinstance(reports, InferenceReports) else reports
         app.include_router(routes.router(reports, config.energy, learn_from=books, zone=site_zone(config)))

@@ -238,3 +238,13 @@ def test_json_is_all_that_stands_on_standard_output(run, file, words):
 
     assert ended.exit_code == 0, ended.output
     json.loads(ended.stdout)
+
+
+def test_a_saved_policy_and_a_file_are_rehearsed(run, file):
+    run("apply", file(night_cap()), "--yes", who="ada")
+
+    saved = run("simulate", "night-cap", "--days", "2", "--json", who="olga")
+    assert json.loads(saved.stdout) == {"policies": ["night-cap"], "days": 2.0}
+    unsaved = run("simulate", file(night_cap(name="day-cap")), "--json", who="olga")
+    assert json.loads(unsaved.stdout) == {"policies": ["day-cap"], "days": 7.0}
+    assert run("simulate", "night-cap", who="vera").exit_code == 1
