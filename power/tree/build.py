@@ -115,8 +115,11 @@ def _curve(breaker: Breaker) -> Curve:
 
 def _limits(inventory: Inventory, paths: Paths, trip_safe_ratio: float) -> Iterator[Limit]:
     yield Limit(name=inventory.site.name, kind="site", budget_watts=inventory.site.budget_watts)
+    ratings = {breaker.name: breaker.limit_watts for breaker in inventory.breakers}
     for feed in paths.feeds:
-        yield Limit(name=feed, kind="feed")
+        mains = paths.mains(feed)
+        # Of several breakers at the head of a feed nobody says what they hang on.
+        yield Limit(name=feed, kind="feed", rating_watts=ratings[mains[0]] if len(mains) == 1 else None)
     for breaker in inventory.breakers:
         ratio = breaker.continuous_ratio or trip_safe_ratio
         yield Limit(

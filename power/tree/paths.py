@@ -44,6 +44,12 @@ class Paths:
             here = self._breakers[here].upstream
         return tuple(chain)
 
+    def mains(self, feed: str) -> tuple[str, ...]:
+        """The breakers of a feed that hang on no other of it."""
+        mine = [breaker for breaker in self._breakers.values() if breaker.feed == feed]
+        names = {breaker.name for breaker in mine}
+        return tuple(breaker.name for breaker in mine if breaker.upstream not in names)
+
     def _of_rack(self, name: str) -> tuple[Carried, ...]:
         """What carries a server that stands in this rack; for a server without a rack only the site."""
         rack = self._racks.get(name)

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from wattstat import units
-from wattstat.cli import power_acts, power_pins
+from wattstat.cli import power_acts, power_pins, power_replay
 from wattstat.cli.asking import TokenOption, UrlOption
 from wattstat.cli.options import ConfigOption, JsonOption
 from wattstat.cli.output import FAILED, print_json, print_table
@@ -234,5 +234,5 @@ def verify(*, config: ConfigOption = None, url: UrlOption = "", token: TokenOpti
         raise typer.Exit(FAILED)
 
 
-for act in (*power_acts.ALL, *power_pins.ALL):
+for act in (power_replay.replay, *power_acts.ALL, *power_pins.ALL):
     app.command(act.__name__.rstrip("_").replace("_", "-"))(act)

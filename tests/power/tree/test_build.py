@@ -147,6 +147,17 @@ def test_limits_have_their_ratings_and_budgets() -> None:
     assert np.isinf(fleet.tree.trip_safe_watts[[limit.kind != "breaker" for limit in fleet.tree.limits]]).all()
 
 
+def test_a_feed_has_the_rating_of_the_main_at_its_head() -> None:
+    without_mains = TWO_FEEDS.replace(", upstream: main-a", "").replace(", upstream: main-b", "")
+
+    ratings = [
+        [limit.rating_watts for limit in build(_inventory(text), {}).tree.limits if limit.kind == "feed"]
+        for text in (TWO_FEEDS, without_mains)
+    ]
+
+    assert ratings == [[100e3, 100e3], [None, None]]
+
+
 def test_a_server_has_a_limit_of_its_own_that_only_it_counts_against() -> None:
     fleet = build(_inventory(TWO_FEEDS), {})
     rows = [row for row, limit in enumerate(fleet.tree.limits) if limit.kind == "node"]

@@ -87,3 +87,11 @@ def test_an_envelope_names_the_breakers_that_could_trip() -> None:
     assert not found.safe
     assert found.unsafe == ("r1-a", "r1-b")
     assert found.slack_watts[found.over].tolist() == [-1000.0, -1000.0]
+
+
+@pytest.mark.parametrize(("rating", "safe"), [(4000.0, True), (4000.0 - 5e-7, True), (3999.9, False)])
+def test_a_worst_case_may_reach_what_is_trip_safe_and_no_more(rating: float, safe: bool) -> None:
+    breakers = tuple(breaker.model_copy(update={"limit_watts": rating}) for breaker in INVENTORY.breakers)
+    fleet = build(INVENTORY.model_copy(update={"breakers": breakers}), {"n1": _found("n1"), "n2": _found("n2")}, ac_loss=1.0)
+
+    assert envelope(fleet, view_of(fleet, gpu_limit_watts=500.0, gpu_max_watts=700.0)).safe is safe
