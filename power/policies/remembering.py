@@ -70,7 +70,7 @@ def _document(memory: Memory, at: float) -> dict[str, Any]:
 
 
 def _memory(body: dict[str, Any]) -> Memory:
-    """A memory to begin with. How long triggers have been on counts on; the time in between does not."""
+    """A memory to begin with. How long triggers have been on counts on."""
     return Memory(
         at=body["at"],
         triggers={(policy, condition): _trigger(units) for policy, condition, units in body["triggers"]},
