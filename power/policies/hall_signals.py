@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
+from zlib import crc32
 
 import numpy as np
 
@@ -58,11 +59,12 @@ class _Value(NamedTuple):
 
 
 class _Read(NamedTuple):
-    """A block and what it says."""
+    """A block and what it says; a newer one from before `again_at` is not looked at."""
 
     block: Block
     values: Mapping[Key, _Value]
-    is_slow: bool
+    again_at: float
+    has_jobs: bool
 
 
 @dataclass(kw_only=True)
@@ -76,7 +78,6 @@ class HallSignals:
     _read: dict[BlockKey, _Read] = field(default_factory=dict)
     _told: dict[Key, dict[BlockKey, _Value]] = field(default_factory=dict)
     _columns: dict[str, Floats] = field(default_factory=dict)
-    _jobs_of: tuple[Block, ...] = ()
     _jobs: JobTable = field(default_factory=JobTable)
 
     def __call__(self, snapshot: Snapshot, fleet: Fleet, at: float) -> Signals:
@@ -103,28 +104,34 @@ class HallSignals:
         of_nodes = ("inlet", "exhaust", "lost", "power", "energy")
         self._rows = {**dict.fromkeys(of_nodes, nodes), "utilisation": gpus}
         self._columns = {name: np.full(len(rows), np.nan) for name, rows in self._rows.items()}
-        self._read, self._told, self._jobs_of, self._jobs, self._fleet = {}, {}, (), JobTable(), fleet
+        self._fleet = fleet
+        self._renew(self._told)
+        self._jobs = self._read_jobs()
 
     def _take(self, snapshot: Snapshot) -> None:
-        job_blocks: list[Block] = []
-        gone = self._read
-        self._read = {}
-        changed: set[Key] = set()
+        read, changed = self._read, set[Key]()
+        is_new = jobs_changed = False
         for block in snapshot.blocks:
-            known = gone.pop(block.key, None)
-            if known is None or (known.block is not block and not _may_wait(known, block)):
-                known, before = _Read(block, dict(_values(block)), GPU_UTILIZATION_RATIO in block.by_metric), known
-                changed.update(self._tell(block.key, before, known))
-            self._read[block.key] = known
-            if any(metric in block.by_metric for metric in _JOBS):
-                job_blocks.append(block)
-        for key, known in gone.items():
-            changed.update(self._tell(key, known, None))
+            known = read.get(block.key)
+            if known is not None and (known.block is block or known.block.taken_at <= block.taken_at < known.again_at):
+                continue
+            read[block.key] = after = _read_block(block)
+            changed.update(self._tell(block.key, known, after))
+            is_new = is_new or known is None
+            jobs_changed = jobs_changed or after.has_jobs or (known is not None and known.has_jobs)
+        if is_new or len(read) != len(snapshot.blocks):
+            here = {block.key for block in snapshot.blocks}
+            for key in [key for key in read if key not in here]:
+                gone = read.pop(key)
+                changed.update(self._tell(key, gone, None))
+                jobs_changed = jobs_changed or gone.has_jobs
         self._renew(changed)
-        blocks = tuple(job_blocks)
-        if len(blocks) != len(self._jobs_of) or any(new is not old for new, old in zip(blocks, self._jobs_of, strict=True)):
-            self._jobs_of = blocks
-            self._jobs = _same_or(self._jobs, jobs_of(blocks, self._rows["utilisation"]))
+        if jobs_changed:
+            self._jobs = _same_or(self._jobs, self._read_jobs())
+
+    def _read_jobs(self) -> JobTable:
+        blocks = tuple(known.block for known in self._read.values() if known.has_jobs)
+        return jobs_of(blocks, self._rows["utilisation"])
 
     def _tell(self, source: BlockKey, before: _Read | None, after: _Read | None) -> set[Key]:
         """Put what a block says in the place of what it said. Returns the rows for which that may be something else."""
@@ -136,18 +143,25 @@ class HallSignals:
             self._told.setdefault(key, {})[source] = value
         return {key for key in old.keys() | new.keys() if old.get(key) != new.get(key)}
 
-    def _renew(self, changed: set[Key]) -> None:
-        for key in changed:
-            name, row = key
+    def _renew(self, changed: Iterable[Key]) -> None:
+        for name, row in changed:
             position = self._rows[name].get(row)
             if position is not None:
-                told = self._told[key]
+                told = self._told[name, row]
                 self._columns[name][position] = max(told.values()).value if told else np.nan
 
 
-def _may_wait(known: _Read, block: Block) -> bool:
-    """Whether a newer block can be looked at later: utilisation comes each second from every server and is wanted slowly."""
-    return known.is_slow and 0 <= block.taken_at - known.block.taken_at < SLOW_SECONDS
+def _read_block(block: Block) -> _Read:
+    metrics = block.by_metric
+    # Utilisation comes each second from every server and is wanted slowly; not from all of them in the same second.
+    spread = 0.5 + 0.5 * crc32(block.key.target.encode()) / 2**32
+    wait = SLOW_SECONDS * spread if GPU_UTILIZATION_RATIO in metrics else 0.0
+    return _Read(
+        block=block,
+        values=dict(_values(block)),
+        again_at=block.taken_at + wait,
+        has_jobs=any(metric in metrics for metric in _JOBS),
+    )
 
 
 def _same_or(before: JobTable, after: JobTable) -> JobTable:
@@ -217,6 +231,8 @@ def _lost(block: Block) -> Iterator[tuple[Key, _Value]]:
 
     By the input's voltage; where none is told, no watts of a supply that is not in good health: sound ones rest at 0 W too.
     """
+    if PSU_INPUT_VOLTS not in block.by_metric and PSU_INPUT_WATTS not in block.by_metric:
+        return
     volts, watts, health = (
         {sample.labels: sample.value for sample in block.by_metric.get(metric, ())}
         for metric in (PSU_INPUT_VOLTS, PSU_INPUT_WATTS, PSU_HEALTH)
