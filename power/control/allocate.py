@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from power.control.exact import charged, sums
-from power.control.loads import Bounds, Loads
+from power.control.loads import MEASURED_STAGES, WANT_STAGE, Loads
 from power.model import NOBODY, Bools, Floats, Ints
 
 
@@ -59,29 +59,22 @@ class Stage:
     is_measured: bool
 
 
-def stages(bounds: Bounds) -> tuple[Stage, ...]:
-    """The way of loads or of devices. Measured limits are charged as long as it lies below the want."""
-    points = [bounds.low]
-    charges: list[bool] = []
-    for target in (bounds.floor, bounds.keep):
-        points.append(np.maximum(points[-1], np.minimum(target, np.maximum(bounds.want, points[-1]))))
-        points.append(np.maximum(points[-1], target))
-        charges += [True, False]
-    points.append(np.maximum(points[-1], bounds.want))
-    points.append(np.maximum(points[-1], bounds.top))
-    charges += [True, False]
-    pairs = zip(points[:-1], points[1:], charges, strict=True)
-    ways = [Stage(begin=begin, end=end, pace=end - begin, is_measured=charge) for begin, end, charge in pairs]
-    wants = ways[4]
-    ways[4] = Stage(begin=wants.begin, end=wants.end, pace=points[-1] - wants.begin, is_measured=True)
+def stages(points: tuple[Floats, ...]) -> tuple[Stage, ...]:
+    """The way of loads or of devices along their `points` (see loads). Wants are walked at the pace of the whole way up."""
+    ways = [
+        Stage(begin=begin, end=end, pace=end - begin, is_measured=is_measured)
+        for begin, end, is_measured in zip(points[:-1], points[1:], MEASURED_STAGES, strict=True)
+    ]
+    wants = ways[WANT_STAGE]
+    ways[WANT_STAGE] = Stage(begin=wants.begin, end=wants.end, pace=points[-1] - wants.begin, is_measured=True)
     return tuple(ways)
 
 
 def allocate(loads: Loads, rows: Rows) -> Allocation:
     """Watts of every load. `rows.load` must be ordered so that entries of one lift stand together."""
     count = len(rows.room)
-    ways = stages(loads.bounds)
-    least = sums(rows.row, charged(rows.cost * expected(loads, ways[0].begin, rows)), count)
+    ways = stages(loads.points)
+    least = sums(rows.row, charged(rows.cost * loads.points[0][rows.load]), count)
     room = rows.room - least
     deficit = np.maximum(-room, 0.0)
     room = np.maximum(room, 0.0)
@@ -110,12 +103,6 @@ def allocate(loads: Loads, rows: Rows) -> Allocation:
         bound_by = np.where(by != NOBODY, by, bound_by)
         is_open = is_open & (by == NOBODY)
     return Allocation(watts=watts, parts=tuple(parts), bound_by=bound_by[loads.lift], deficit_watts=deficit)
-
-
-def expected(loads: Loads, watts: Floats, rows: Rows) -> Floats:
-    """What each entry counts of its load at these watts: all, or where measured what it wants of it."""
-    wanted = np.minimum(watts, loads.bounds.want)
-    return np.where(rows.measured[rows.row], wanted[rows.load], watts[rows.load])
 
 
 class _Filling:

@@ -10,7 +10,8 @@ from power.control.allocate import Allocation, allocate, stages
 from power.control.backstop import backstop
 from power.control.bands import Bands, bands
 from power.control.demand import Held, at_cap, shown, wanted
-from power.control.loads import Bounds, Loads, loads, rest_now
+from power.control.exact import sums
+from power.control.loads import Bounds, Loads, loads, points, rest_now
 from power.control.memory import Asked, Memory, State
 from power.control.ramps import Risers, raises
 from power.control.rows import Filled, rows
@@ -29,7 +30,8 @@ def propose(fleet: Fleet, view: View, intent: Intent, tuning: Tuning, memory: Me
     state = memory.of(fleet, now)
     wants = _wants(view, state, tuning)
     made = loads(fleet, view, intent, gpu_want=wants.gpus, node_want=wants.nodes, tuning=tuning)
-    in_force = np.concatenate([view.gpu_limit_watts, view.node_cap_watts])
+    counting = np.where(made.free_above, np.fmin(view.gpu_limit_watts, made.gpu_bounds.top), view.gpu_limit_watts)
+    in_force = np.concatenate([counting, view.node_cap_watts])
     standing, under_way = _standing(state.asked, in_force, now, tuning)
     landed = np.where(under_way, now, state.asked.landed_at)
     seen = _bands(fleet, view, intent, state, made, standing=standing, landed=landed, tuning=tuning)
@@ -60,13 +62,14 @@ def propose(fleet: Fleet, view: View, intent: Intent, tuning: Tuning, memory: Me
         raised_at=np.where(risen > 0, now, state.asked.raised_at),
         landed_at=np.where(changed, now, landed),
     )
+    gpu_caps = _with_free(view, intent, made, asked[:gpus])
     has_loads = np.bincount(made.node, minlength=len(fleet.nodes)) > 0
-    behind = backstop(fleet, view, asked[:gpus], has_loads & (made.node_load < 0), tuning)
-    node_caps = np.fmin(np.where(made.node_load >= 0, asked[gpus:], behind), intent.node_cap_watts)
-    node_caps = np.where(np.isnan(asked[gpus:]) & np.isnan(behind), np.nan, node_caps)
+    behind = backstop(fleet, view, gpu_caps, has_loads & (made.node_load < 0), tuning)
+    node_caps = np.where(made.node_load >= 0, asked[gpus:], np.minimum(behind, intent.node_cap_watts))
+    node_caps = np.maximum(node_caps, view.node_cap_min_watts)
     name = _names(intent, made, filled, allocation, devices)
     proposal = Proposal(
-        gpu_watts=asked[:gpus],
+        gpu_watts=gpu_caps,
         gpu_name=name[:gpus],
         node_cap_watts=node_caps,
         node_name=np.where(intent.node_cap_watts <= node_caps, intent.node_cap_name, name[gpus:]),
@@ -75,7 +78,8 @@ def propose(fleet: Fleet, view: View, intent: Intent, tuning: Tuning, memory: Me
     )
     deficit = np.zeros(len(fleet.tree.limits))
     real = filled.limit >= 0
-    np.maximum.at(deficit, filled.limit[real], allocation.deficit_watts[real])
+    lacking = np.maximum(allocation.deficit_watts - (filled.most_watts - filled.base_watts - filled.rows.room), 0.0)
+    np.maximum.at(deficit, filled.limit[real], lacking[real])
     return proposal, replace(
         memory,
         state=replace(
@@ -195,19 +199,24 @@ def _along(bounds: Bounds, load: Ints, allocation: Allocation) -> Floats:
     if not len(allocation.watts):
         return np.full(len(load), np.nan)
     target = bounds.low.copy()
-    for way, part in zip(stages(bounds), allocation.parts, strict=True):
+    for way, part in zip(stages(points(bounds)), allocation.parts, strict=True):
         target += part[load] * (way.end - way.begin)
     return np.where(load >= 0, target, np.nan)
 
 
+def _with_free(view: View, intent: Intent, made: Loads, gpu_caps: Floats) -> Floats:
+    """GPUs of servers at their nameplate get all they may take: nothing draws more by it."""
+    allowed = np.fmin(np.fmin(intent.gpu_cap_watts, intent.pinned_watts), view.gpu_max_watts)
+    at_top = made.free_above & (gpu_caps >= np.floor(made.gpu_bounds.top))
+    return np.where(at_top, np.maximum(np.floor(allowed), gpu_caps), gpu_caps)
+
+
 def _phases(state: State, made: Loads, load: Ints) -> Floats:
-    """Each device's moment for raises; that of the earliest of them for a whole job."""
+    """Each device's moment for raises; one for all that rise together, spread as evenly as those of single devices."""
     own = np.concatenate([state.layout.phase, state.layout.node_phase])
     mine = np.flatnonzero(load >= 0)
-    earliest = np.full(made.lifts, np.inf)
     lift = made.lift[load[mine]]
-    np.minimum.at(earliest, lift, own[mine])
-    own[mine] = earliest[lift]
+    own[mine] = np.mod(sums(lift, own[mine], made.lifts), 1.0)[lift]
     return own
 
 
@@ -222,8 +231,7 @@ def _names(intent: Intent, made: Loads, filled: Filled, allocation: Allocation, 
     itself = np.where(bounded, policy, NOBODY)
     if not len(allocation.watts):
         return np.full(len(itself), NOBODY)
-    by = np.append(filled.name, NOBODY)[allocation.bound_by]  # -1, nobody, is the last
-    stopped = np.where(allocation.bound_by >= 0, by, NOBODY)[devices.load]
+    stopped = np.append(filled.name, NOBODY)[allocation.bound_by][devices.load]  # row -1 is nobody
     is_stopped = (allocation.bound_by >= 0)[devices.load]
     return np.where(devices.load < 0, NOBODY, np.where(is_stopped, stopped, itself))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from zlib import crc32
+from hashlib import blake2b
 
 import numpy as np
 
@@ -65,4 +65,5 @@ def layout(fleet: Fleet, seed: int) -> Layout:
 
 
 def _phase(seed: int, name: str) -> float:
-    return crc32(f"{seed}:{name}".encode()) / _HASHES
+    digest = blake2b(f"{seed}:{name}".encode(), digest_size=4).digest()
+    return int.from_bytes(digest) / _HASHES

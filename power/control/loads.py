@@ -30,6 +30,25 @@ class Bounds:
     top: Floats
 
 
+MEASURED_STAGES = (True, False, True, False, True, False)
+"""Between which points of the way measured limits are charged: where it lies below what the device wants."""
+WANT_STAGE = 4
+
+
+def points(bounds: Bounds) -> tuple[Floats, ...]:
+    """The way up of each device: from its least over its floor, where it is kept, and its want, to its most.
+
+    Floor and keep are two points each, the first no higher than the want: so every stage lies below the want or above it.
+    """
+    way = [bounds.low]
+    for target in (bounds.floor, bounds.keep):
+        way.append(np.maximum(way[-1], np.minimum(target, np.maximum(bounds.want, way[-1]))))
+        way.append(np.maximum(way[-1], target))
+    way.append(np.maximum(way[-1], bounds.want))
+    way.append(np.maximum(way[-1], bounds.top))
+    return tuple(way)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Loads:
     """Columns of loads. `lift` numbers what rises together: all loads of a synchronous job have the same.
@@ -44,13 +63,16 @@ class Loads:
     lifts: int
     priority: Ints
     cost: Floats
-    bounds: Bounds
+    points: tuple[Floats, ...]
+    """Sums of the devices' points."""
     gpu_load: Ints
     node_load: Ints
     worst_base: Floats
     expected_base: Floats
     gpu_bounds: Bounds
     node_bounds: Bounds
+    free_above: Bools
+    """GPUs whose highest point here is below what they may take: there the server draws its nameplate, and no more above."""
 
 
 def loads(fleet: Fleet, view: View, intent: Intent, *, gpu_want: Floats, node_want: Floats, tuning: Tuning) -> Loads:
@@ -64,7 +86,9 @@ def loads(fleet: Fleet, view: View, intent: Intent, *, gpu_want: Floats, node_wa
     cappable &= by_gpu[fleet.gpu_node]
     by_bmc = ~by_gpu & counts(view.node_state) & (view.node_cap_min_watts <= view.node_cap_max_watts)
 
-    gpu_bounds = _together(_gpu_bounds(fleet, view, intent, gpu_want, tuning), view.gpu_max_watts, intent.group, cappable)
+    most = _most(fleet, view, cappable)
+    gpu_bounds = _gpu_bounds(fleet, view, intent, gpu_want, most=most, tuning=tuning)
+    gpu_bounds = _together(gpu_bounds, view.gpu_max_watts, intent.group, cappable)
     node_bounds = _node_bounds(view, intent, node_want)
     gpu_rows, node_rows = np.flatnonzero(cappable), np.flatnonzero(by_bmc)
     _, first, load_of_row = np.unique(_keys(fleet, intent, gpu_bounds, gpu_rows), return_index=True, return_inverse=True)
@@ -92,27 +116,50 @@ def loads(fleet: Fleet, view: View, intent: Intent, *, gpu_want: Floats, node_wa
         lifts=lifts,
         priority=priority,
         cost=np.concatenate([fleet.loss[fleet.gpu_node[chosen]], np.full(len(node_rows), NODE_CAP_TOLERANCE)]),
-        bounds=Bounds(
-            low=of_loads(gpu_bounds.low, node_bounds.low),
-            floor=of_loads(gpu_bounds.floor, node_bounds.floor),
-            keep=of_loads(gpu_bounds.keep, node_bounds.keep),
-            want=of_loads(gpu_bounds.want, node_bounds.want),
-            top=of_loads(gpu_bounds.top, node_bounds.top),
-        ),
+        points=tuple(map(of_loads, points(gpu_bounds), points(node_bounds))),
         gpu_load=gpu_load,
         node_load=node_load,
         worst_base=worst_base,
         expected_base=expected_base,
         gpu_bounds=gpu_bounds,
         node_bounds=node_bounds,
+        free_above=_all_of_lift(cappable & (most < granted(view.gpu_max_watts)), gpu_load, lift, lifts),
     )
 
 
-def _gpu_bounds(fleet: Fleet, view: View, intent: Intent, want: Floats, tuning: Tuning) -> Bounds:
-    """Of every GPU, on the grid. A cap by policy bounds all, a pin fixes all; the device's own minimum bounds both."""
+def _most(fleet: Fleet, view: View, cappable: Bools) -> Floats:
+    """The highest limit of each GPU that counts: above it the server would draw more than its nameplate, which it cannot."""
     low, high = charged(view.gpu_min_watts), granted(view.gpu_max_watts)
+    beside = _beside(fleet, view, cappable)
+    least = fleet.by_node(np.where(cappable, low, 0.0))
+    span = fleet.loss * fleet.by_node(np.where(cappable, high - low, 0.0))
+    room = fleet.nameplate_watts - fleet.rest_watts - fleet.loss * (beside + least)
+    part = np.clip(np.divide(room, span, out=np.ones(len(span)), where=span > 0), 0.0, 1.0)
+    part = np.where(np.isnan(part), 1.0, part)[fleet.gpu_node]
+    return np.where(cappable & (part < 1), granted(low + part * (high - low)), high)
+
+
+def _all_of_lift(is_so: Bools, gpu_load: Ints, lift: Ints, lifts: int) -> Bools:
+    """GPUs of which it is so for all that rise with them."""
+    mine = np.flatnonzero(gpu_load >= 0)
+    of_gpu = lift[gpu_load[mine]]
+    all_are = np.bincount(of_gpu[~is_so[mine]], minlength=lifts) == 0
+    found = np.zeros(len(is_so), np.bool_)
+    found[mine] = all_are[of_gpu]
+    return found
+
+
+def _beside(fleet: Fleet, view: View, cappable: Bools) -> Floats:
+    """What GPUs that take no cap may draw, by server; of those whose limit is known."""
+    counted_gpus, _ = counted(fleet, view)
+    return fleet.by_node(np.where(cappable | ~np.isfinite(counted_gpus), 0.0, counted_gpus))
+
+
+def _gpu_bounds(fleet: Fleet, view: View, intent: Intent, want: Floats, *, most: Floats, tuning: Tuning) -> Bounds:
+    """Of every GPU, on the grid. A cap by policy bounds all, a pin fixes all; the device's own minimum bounds both."""
+    low = charged(view.gpu_min_watts)
     asked = np.fmin(intent.gpu_cap_watts, intent.pinned_watts)
-    top = np.clip(granted(asked), low, high)
+    top = np.clip(granted(asked), low, most)
     floor = np.where(np.isnan(intent.floor_watts), tuning.floor_ratio * view.gpu_max_watts, intent.floor_watts)
     floor = np.where(np.isnan(intent.pinned_watts), floor, intent.pinned_watts)
     floor = np.where(intent.urgent[fleet.gpu_node], low, floor)
@@ -188,9 +235,11 @@ def _lift_keys(group: Ints, rows: Ints, gpus: int) -> Ints:
 def _bases(fleet: Fleet, view: View, cappable: Bools, by_gpu: Bools, by_bmc: Bools) -> tuple[Floats, Floats]:
     """What servers draw beside their loads: at worst, and as measured at the highest of the window."""
     counted_gpus, node_cap = counted(fleet, view)
-    beside = fleet.by_node(np.where(cappable, 0.0, np.where(np.isfinite(counted_gpus), counted_gpus, 0.0)))
     worst = worst_draw(fleet, counted_gpus, node_cap)
-    worst_base = np.where(by_gpu, fleet.rest_watts + fleet.loss * beside, np.where(by_bmc, 0.0, worst))
+    least = fleet.by_node(np.where(cappable, charged(view.gpu_min_watts), 0.0))
+    parts = fleet.rest_watts + fleet.loss * _beside(fleet, view, cappable)
+    parts = np.fmin(parts, fleet.nameplate_watts - fleet.loss * least)
+    worst_base = np.where(by_gpu, parts, np.where(by_bmc, 0.0, worst))
     shown = fleet.by_node(
         np.where(cappable, 0.0, np.fmin(view.gpu_peak_watts, np.where(np.isfinite(counted_gpus), counted_gpus, 0.0)))
     )

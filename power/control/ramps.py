@@ -38,14 +38,16 @@ def raises(
     layout: Layout, risers: Risers, history: tuple[tuple[float, Floats], ...], *, before: float, now: float, tuning: Tuning
 ) -> tuple[Floats, tuple[tuple[float, Floats], ...]]:
     """By how much each device may rise now, and what stands in the history of raises (watts by limit) after it."""
-    recent = tuple((at, watts) for at, watts in history if now - at < tuning.raise_seconds)
+    # Writes take a second or two, some longer than others: what was asked for further apart may land within `raise_seconds`.
+    period = tuning.raise_seconds + tuning.settle_seconds
+    recent = tuple((at, watts) for at, watts in history if now - at < period - tuning.settle_seconds / 2)
     asked = np.maximum(risers.wanted - risers.standing, 0.0)
     asked = np.where(np.isnan(asked), 0.0, asked)
     if not tuning.paced or not asked.any():
         return asked, recent
-    slot = np.floor(now / tuning.raise_seconds + risers.phase) > np.floor(before / tuning.raise_seconds + risers.phase)
+    slot = np.floor(now / period + risers.phase) > np.floor(before / period + risers.phase)
     since = now - risers.raised_at
-    due = slot & (since >= tuning.raise_seconds - tuning.cycle_seconds / 2)
+    due = slot & (since >= period - tuning.cycle_seconds / 2)
     urgent = risers.at_cap & (since >= tuning.write_seconds)
     step = tuning.raise_ratio * risers.span
     rows = _RowRule(layout, risers, tuning, recent)

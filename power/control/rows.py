@@ -27,10 +27,9 @@ class Filled:
     base_watts: Floats
     most_watts: Floats
 
-    def over(self, loads: Loads, watts: Floats) -> Bools:
-        """Rows that would carry more than they may with these watts of the loads."""
-        wanted = np.minimum(watts, loads.bounds.want)
-        counts = np.where(self.rows.measured[self.rows.row], wanted[self.rows.load], watts[self.rows.load])
+    def over(self, watts: Floats, drawn_watts: Floats) -> Bools:
+        """Rows that would carry more than they may with these caps of the loads, of which they want so much."""
+        counts = np.where(self.rows.measured[self.rows.row], drawn_watts[self.rows.load], watts[self.rows.load])
         carried = self.base_watts + sums(self.rows.row, charged(self.rows.cost * counts), len(self.base_watts))
         return carried > self.most_watts + 1e-6
 

@@ -42,8 +42,10 @@ def settled(devices: Devices, loads: Loads, filled: Filled, tuning: Tuning) -> F
     cap = np.where(devices.must_match, devices.target, np.clip(cap, low, top))
     cap = _alike(cap, devices, loads)
     worth = np.maximum(tuning.deadband_watts, tuning.deadband_ratio * cap)
-    for least in (worth, np.zeros(len(cap))):
-        over = filled.over(loads, load_sums(devices.load, cap, len(loads.node)))
+    for least in (np.maximum(worth, tuning.surplus_watts), worth, np.zeros(len(cap))):
+        drawn = np.minimum(cap, devices.bounds.want)
+        count = len(loads.node)
+        over = filled.over(load_sums(devices.load, cap, count), load_sums(devices.load, drawn, count))
         if not over.any():
             break
         hit = np.zeros(len(loads.node), np.bool_)

@@ -60,13 +60,15 @@ class Tuning:
     growth_ratio: float = 0.1
     """By this share of its range a device at its cap wants more: inference that ramps up gets it second by second, and a short
     spike of one server does not take its whole range from the others."""
-    want_seconds: float = 75.0
+    want_seconds: float = 120.0
     """A want is remembered for one to two of these: longer than a checkpoint (10 to 60 s), or its end is a surge."""
     deadband_ratio: float = 0.01
     deadband_watts: float = 5.0
-    raise_deadband_ratio: float = 0.02
+    raise_deadband_ratio: float = 0.04
     """Raises can wait until they are worth a write; cuts that a limit needs cannot."""
-    slack_ratio: float = 0.004
+    surplus_watts: float = 25.0
+    """Where a limit needs cuts, whoever has this much more than it should gives first: few writes, each worth it."""
+    slack_ratio: float = 0.005
     """Worst cases are planned this far below their limit, so that the next small want finds room without anybody's cut."""
     settle_seconds: float = 2.0
     """How long after its read-back a cut shows in measured power (in band 0.3 to 1 s, averaged over a second)."""

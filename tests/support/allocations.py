@@ -65,7 +65,7 @@ def random_case(seed: int, *, nodes: int, depth: int) -> Case:
 def levels(case: Case, found: Allocation) -> list[Floats]:
     """The level of every lift in every stage, by the allocator."""
     every = []
-    for way, part in zip(stages(case.loads.bounds), found.parts, strict=True):
+    for way, part in zip(stages(case.loads.points), found.parts, strict=True):
         level = np.zeros(case.loads.lifts)
         reached = np.divide(part * (way.end - way.begin), way.pace, out=np.zeros(len(part)), where=way.pace > 0)
         np.maximum.at(level, case.loads.lift, reached)

@@ -16,13 +16,11 @@ TOLERANCE = 0.005
 def by_programmes(case: Case) -> list[Floats]:
     """The level of every lift in every stage."""
     made, given = case.loads, case.rows
-    least = np.where(
-        given.measured[given.row], np.minimum(made.bounds.low, made.bounds.want)[given.load], made.bounds.low[given.load]
-    )
+    least = made.points[0][given.load]
     room = np.maximum(given.room - np.bincount(given.row, weights=given.cost * least, minlength=len(given.room)), 0.0)
     goes_on = np.ones(made.lifts, bool)
     found = []
-    for way in stages(made.bounds):
+    for way in stages(made.points):
         rates, ends = _rates(case, way), _ends(case, way)
         level = np.zeros(made.lifts)
         for priority in sorted(set(made.priority.tolist()), reverse=True):
@@ -73,8 +71,12 @@ def test_no_limit_is_exceeded_unless_the_least_that_devices_take_exceeds_it(seed
     case = random_case(1000 + seed, nodes=24, depth=5)
     made, given = case.loads, case.rows
     found = allocate(made, given)
-    counts = np.where(given.measured[given.row], np.minimum(found.watts, made.bounds.want)[given.load], found.watts[given.load])
+    ways = stages(made.points)
+    drawn = made.points[0] + sum(
+        part * (way.end - way.begin) for way, part in zip(ways, found.parts, strict=True) if way.is_measured
+    )
+    counts = np.where(given.measured[given.row], drawn[given.load], found.watts[given.load])
     carried = np.bincount(given.row, weights=given.cost * counts, minlength=len(given.room))
     assert (carried <= given.room + found.deficit_watts + 1e-6 * (1 + np.abs(given.room))).all()
-    assert (found.watts >= made.bounds.low - 1e-9).all()
-    assert (found.watts <= made.bounds.top + 1e-9).all()
+    assert (found.watts >= made.points[0] - 1e-9).all()
+    assert (found.watts <= made.points[-1] + 1e-9).all()
