@@ -66,7 +66,7 @@ def test_levels_are_those_of_linear_programmes_on_thirty_servers_six_deep(seed):
         np.testing.assert_allclose(ours, theirs, atol=TOLERANCE, err_msg=f"stage {stage}")
 
 
-@pytest.mark.parametrize("seed", range(200))
+@pytest.mark.parametrize("seed", range(80))
 def test_no_limit_is_exceeded_unless_the_least_that_devices_take_exceeds_it(seed):
     case = random_case(1000 + seed, nodes=24, depth=5)
     made, given = case.loads, case.rows

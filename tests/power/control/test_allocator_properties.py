@@ -44,7 +44,7 @@ def random_hall(seed: int) -> tuple[Fleet, View, Intent]:
     return made, known, wanted
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=30)
 @given(seeds, seeds)
 def test_the_order_in_which_a_hall_is_told_changes_nothing(seed, other):
     made, known, wanted = random_hall(seed)
@@ -60,7 +60,7 @@ def test_the_order_in_which_a_hall_is_told_changes_nothing(seed, other):
         known = replace(known, gpu_limit_watts=np.where(np.isnan(one.gpu_watts), known.gpu_limit_watts, one.gpu_watts))
 
 
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=50)
 @given(seeds)
 def test_the_worst_case_fits_under_every_limit_or_all_it_can_cut_is_cut(seed):
     made, known, wanted = random_hall(seed)
@@ -78,7 +78,7 @@ def worst_of(made: Fleet, known: View, gpu_caps: Floats, node_caps: Floats) -> F
     return made.tree.load(worst_draw(made, gpus, node_caps))
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=30)
 @given(seeds, st.floats(1.0, 1.5))
 def test_more_room_never_lowers_what_is_aimed_at(seed, factor):
     """The aim: stage by stage, priority by priority, the lowest level, then the next."""
@@ -96,7 +96,7 @@ def test_more_room_never_lowers_what_is_aimed_at(seed, factor):
                 return
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=30)
 @given(seeds, st.booleans(), st.floats(0.5, 1.0))
 def test_power_that_nobody_reads_frees_no_watts(seed, guaranteed, part):
     random = np.random.default_rng(seed)
