@@ -1,5 +1,6 @@
 """Addresses, what is refused before a process starts, and logs that cannot be written."""
 
+import json
 import os
 import socket
 import subprocess
@@ -8,6 +9,7 @@ import sys
 import pytest
 
 from tests.support.processes import ROOT
+from wattstat.serve import commands
 from wattstat.serve.process import (
     Address,
     CannotStart,
@@ -76,3 +78,32 @@ os._exit(7)
     with (tmp_path / "log").open("wb") as log:
         done = subprocess.run([sys.executable, "-c", program], stderr=log, cwd=ROOT, env=os.environ, check=False)
     assert done.returncode == 7
+
+
+@pytest.mark.parametrize(
+    ("access", "refused"),
+    [
+        ({}, True),
+        ({"anonymous_viewers": True}, True),
+        ({"tokens": [{"name": "ada", "role": "viewer", "sha256": "0" * 64}]}, False),
+        ({"proxy": {"trusted": ["10.0.0.5"]}}, False),
+    ],
+)
+def test_web_is_for_others_only_where_somebody_can_log_in(tmp_path, access, refused):
+    path = tmp_path / "wattstat.yaml"
+    path.write_text(json.dumps({"web": {"listen": "0.0.0.0:8050"}, "access": access}))
+    if refused:
+        with pytest.raises(ListenError, match=r"wattstat token NAME --role ROLE"):
+            commands._checked(path, insecure=False)
+        commands._checked(path, insecure=True)
+    else:
+        commands._checked(path, insecure=False)
+
+
+def test_core_is_never_for_others_because_web_has_tokens(tmp_path):
+    path = tmp_path / "wattstat.yaml"
+    access = {"tokens": [{"name": "ada", "role": "viewer", "sha256": "0" * 64}]}
+    path.write_text(json.dumps({"core": {"listen": "0.0.0.0:9838"}, "access": access}))
+
+    with pytest.raises(ListenError, match=r"core\.listen"):
+        commands._checked(path, insecure=False)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Annotated, Any
+from urllib.parse import quote
 
 import typer
 
@@ -12,7 +13,7 @@ from wattstat.cli import power_acts, power_pins, power_replay
 from wattstat.cli.asking import TokenOption, UrlOption
 from wattstat.cli.options import ConfigOption, JsonOption
 from wattstat.cli.output import FAILED, print_json, print_table
-from wattstat.cli.power_words import differences, read_policies, scope_and_devices, watts
+from wattstat.cli.power_words import differences, read_number, read_policies, scope_and_devices, watts
 from wattstat.cli.rehearsal_words import rehearsed
 from wattstat.cli.site import Site
 
@@ -123,6 +124,40 @@ def show(
     columns = ("version", "saved", "author", "approved_by")
     rows = [[each["version"], units.clock(each["saved_at"]), each["author"], each["approved_by"]] for each in found["versions"]]
     print_table(columns, rows)
+
+
+@app.command()
+def predefined(
+    name: Annotated[str, typer.Argument(metavar="[NAME]", help="Print this one as YAML, to begin with.")] = "",
+    *,
+    given: Annotated[
+        list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="A number of it; may be given several times.")
+    ] = None,
+    owner: Annotated[str, typer.Option(help="Who answers for it.")] = "facility",
+    config: ConfigOption = None,
+    url: UrlOption = "",
+    token: TokenOption = "",
+    as_json: JsonOption = False,
+) -> None:
+    """List the policies that people know by name, or print one as YAML for `wattstat power apply`."""
+    import yaml
+
+    site = Site(url, config, token)
+    if not name:
+        found = site.get("predefined")
+        rows = [[each["name"], each["title"], ", ".join(map(_parameter, each["parameters"]))] for each in found["items"]]
+        print_json(found) if as_json else print_table(("name", "title", "set"), rows)
+        return
+    numbers = dict(read_number(each) for each in given or ())
+    made = site.ask("POST", f"predefined/{quote(name, safe='')}", body={"owner": owner, "parameters": numbers})
+    if as_json:
+        print_json(made)
+        return
+    typer.echo(yaml.safe_dump({"policies": [made["policy"]]}, sort_keys=False, allow_unicode=True), nl=False)
+
+
+def _parameter(each: dict[str, Any]) -> str:
+    return f"{each['name']}=..." if each["required"] else each["name"]
 
 
 @app.command()

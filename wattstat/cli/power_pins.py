@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from enum import StrEnum
 from typing import Annotated
+from urllib.parse import quote
 
 import typer
 
+from wattstat import units
 from wattstat.cli.acting import DryOption, ReasonOption, YesOption, act, done, need_terminal, show
 from wattstat.cli.asking import TokenOption, UrlOption
 from wattstat.cli.options import ConfigOption, JsonOption
@@ -127,4 +129,35 @@ def all_clear(
     )
 
 
-ALL = (hold, release, emergency, all_clear)
+def approve_hold(
+    number: NumberArgument,
+    *,
+    yes: YesOption = False,
+    dry_run: DryOption = False,
+    config: ConfigOption = None,
+    url: UrlOption = "",
+    token: TokenOption = "",
+    as_json: JsonOption = False,
+) -> None:
+    """Let a hold count that waits for a second person."""
+    site = Site(url, config, token)
+    act(site, "POST", f"hold/{number}/approve", f"Approve hold {number}?", yes=yes, dry_run=dry_run, as_json=as_json)
+
+
+def signal(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Its name, as policies have it, such as spot-price.")],
+    value: Annotated[float, typer.Argument(metavar="VALUE", help="The number.")],
+    *,
+    minutes: Annotated[float, typer.Option(min=0.1, help="How long it counts, unless another comes.")] = 15,
+    config: ConfigOption = None,
+    url: UrlOption = "",
+    token: TokenOption = "",
+    as_json: JsonOption = False,
+) -> None:
+    """Post a number that policies look at, such as a price."""
+    body = {"value": value, "minutes": minutes}
+    found = Site(url, config, token).ask("PUT", f"signals/{quote(name, safe='')}", body=body)
+    done(as_json, found, f"{found['name']} is {found['value']:g} until {units.clock(found['until'])}")
+
+
+ALL = (hold, release, approve_hold, emergency, all_clear, signal)

@@ -34,6 +34,17 @@ def read_policies(file: Path) -> list[dict[str, Any]]:
         fail(str(err), WRONG_USE)
 
 
+def read_number(text: str) -> tuple[str, Any]:
+    """`percent=70` as its name and its value: a number, a list, or else the words themselves."""
+    name, equals, value = text.partition("=")
+    if not equals:
+        fail(f"--set {text!r}: has no value; expected such as percent=70", WRONG_USE)
+    try:
+        return name, json.loads(value)
+    except ValueError:
+        return name, value
+
+
 def differences(preview: Mapping[str, Any]) -> Iterator[str]:
     """What would be different, in lines: how many devices, how many watts, which, whose jobs, what lacks."""
     if not preview["total_changes"]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, field_validator
 
 from wattstat.document import Strict
 
@@ -43,6 +44,18 @@ class Proxy(Strict):
     roles: dict[str, RoleName] = Field(default_factory=dict, examples=[{"facility": "approver", "hpc-admins": "author"}])
     """The role of each group; without any of them a user is a viewer."""
 
+    @field_validator("trusted")
+    @classmethod
+    def _are_networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for each in value:
+            try:
+                network = ipaddress.ip_network(each, strict=False)
+            except ValueError:
+                raise ValueError(f"{each!r} is no address; expected such as 10.0.0.5 or 10.0.0.0/29") from None
+            if network.prefixlen == 0:
+                raise ValueError(f"{each!r} is everybody; expected the addresses of your proxies alone")
+        return value
+
 
 class Access(Strict):
     """Who may do what. Reading needs no login on the machine itself; acting needs a role."""
@@ -59,6 +72,14 @@ class Access(Strict):
     """Whether callers from other machines may look without a token."""
     session_hours: Annotated[float, Field(gt=0)] = 12
     """How long a login on the pages lasts."""
+
+    @field_validator("tokens")
+    @classmethod
+    def _once_each(cls, value: tuple[Token, ...]) -> tuple[Token, ...]:
+        twice = [each.name for at, each in enumerate(value) if each.sha256 in {other.sha256 for other in value[:at]}]
+        if twice:
+            raise ValueError(f"the token of {twice[0]} stands twice; expected each token once, or nobody knows whose it is")
+        return value
 
     @property
     def somebody_can_log_in(self) -> bool:

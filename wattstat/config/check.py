@@ -59,12 +59,17 @@ def check_machine(config: Config, document: Document) -> Iterator[Problem]:
     """What this machine lacks: secrets, folders; and what it would show to the world."""
     for name, entry in config.credentials.items():
         yield from _usable(entry, ("credentials", name), document)
+    if (tokens := config.access.tokens_file) is not None and not os.access(tokens, os.R_OK):
+        what, advice = f"{tokens} cannot be read", "check the path and its owner; `wattstat token NAME --file` makes it"
+        yield problem(document, ("access", "tokens_file"), what, advice=advice)
     if (token := config.agent.token_file) is not None and not os.access(token, os.R_OK):
         yield problem(document, ("agent", "token_file"), f"{token} cannot be read", advice="check the path and its owner")
     for group, listen, insecure in (("web", config.web.listen, config.web.insecure), ("core", config.core.listen, False)):
-        if not is_loopback(address(listen)[0]) and not insecure:
+        guarded = group == "web" and config.access.somebody_can_log_in
+        if not is_loopback(address(listen)[0]) and not insecure and not guarded:
             what = f"{listen} can be reached by others, without authentication"
             advice = "listen on 127.0.0.1 behind a proxy that authenticates"
+            advice += ", or list tokens under access.tokens (`wattstat token` makes them)" if group == "web" else ""
             advice += ", or write `insecure: true` to take the risk" if group == "web" else ""
             yield problem(document, (group, "listen"), what, advice=advice, warning=True)
     folder = config.data_dir

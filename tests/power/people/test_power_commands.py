@@ -248,3 +248,19 @@ def test_a_saved_policy_and_a_file_are_rehearsed(run, file):
     unsaved = run("simulate", file(night_cap(name="day-cap")), "--json", who="olga")
     assert json.loads(unsaved.stdout) == {"policies": ["day-cap"], "days": 7.0}
     assert run("simulate", "night-cap", who="vera").exit_code == 1
+
+
+def test_a_predefined_policy_is_a_beginning(run, tmp_path):
+    assert "night-cap" in run("predefined").stdout
+    made = run("predefined", "night-cap", "--set", "percent=60", "--set", "start=21:00", "--owner", "hpc")
+    (tmp_path / "made.yaml").write_text(made.stdout)
+    assert run("apply", tmp_path / "made.yaml", "--yes", who="ada").stdout.endswith("night-cap version 1 is approved\n")
+    assert "owner: hpc" in run("show", "night-cap").stdout
+    assert run("predefined", "static-cap").exit_code == 2
+    assert "expected such as percent=70" in run("predefined", "night-cap", "--set", "percent").stderr
+
+
+def test_a_price_is_posted(run, desk):
+    assert run("signal", "spot-price", "0.41", who="olga").stdout == "spot-price is 0.41 until 2026-09-21 14:28\n"
+    assert desk.posted.numbers(desk.clock()) == {"spot-price": 0.41}
+    assert run("signal", "spot-price", "0.41", who="vera").exit_code == 1
