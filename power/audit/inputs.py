@@ -19,14 +19,20 @@ APART = frozenset({"power.model:Fleet", "power.model:Intent", "power.control.lay
 """Values that stay the same while others that hold them change, in files of their own. Who asks whether two of them are the
 same object (the allocator's memory does, of the fleet) gets the same answer when they are read again."""
 PARTS_IN_MEMORY = 16
+MOST_BYTES = 2 << 30
+"""Some fifty thousand decisions about a hundred GPUs, some hundreds about eighty thousand."""
+AFTER_PRUNING = 0.9
+"""Share of the most that stays when there was more, so that the next value need not look again."""
 
 
 class Inputs:
     """A folder of values. A value that is kept again costs no room: a fleet stays the same for days."""
 
-    def __init__(self, folder: Path) -> None:
-        """Nothing is made before the first value."""
+    def __init__(self, folder: Path, *, most_bytes: int = MOST_BYTES) -> None:
+        """Nothing is made before the first value. What was not used for longest goes when there is more than `most_bytes`."""
         self.folder = folder
+        self.most_bytes = most_bytes
+        self._held: int | None = None
         self._newest: dict[str, tuple[object, str]] = {}
         self._loaded: OrderedDict[str, Any] = OrderedDict()
 
@@ -72,6 +78,7 @@ class Inputs:
             path.unlink(missing_ok=True)
             held -= found.st_size
             gone += 1
+        self._held = held
         return gone
 
     def _path(self, digest: str) -> Path:
@@ -107,14 +114,25 @@ class Inputs:
         self._loaded.move_to_end(digest)
         return self._loaded[digest]
 
+    def _make_room(self, size: int) -> None:
+        if self._held is None:
+            self.prune(self.most_bytes)
+        held = (self._held or 0) + size
+        if held > self.most_bytes:
+            self.prune(int(self.most_bytes * AFTER_PRUNING) - size)
+            held = (self._held or 0) + size
+        self._held = held
+
     def _write(self, packed: Packed, path: Path) -> None:
         if self._is_kept(path):
             return
         self.folder.mkdir(parents=True, exist_ok=True)
+        content = _compressed(packed)
+        self._make_room(len(content))
         unfinished = path.with_name(f"{path.name}.{os.getpid()}.new")
         try:
             with unfinished.open("wb") as file:
-                file.write(_compressed(packed))
+                file.write(content)
                 file.flush()
                 os.fsync(file.fileno())
             unfinished.replace(path)

@@ -123,6 +123,21 @@ def test_what_was_not_used_for_longest_is_pruned_first(kept: Kept) -> None:
     assert replay(trail, inputs, _decide, after=1).same == 1
 
 
+def test_inputs_never_take_more_room_than_they_may_and_what_is_in_use_stays(tmp_path: Path) -> None:
+    inputs = Inputs(tmp_path, most_bytes=40_000)
+    fleet = inputs.keep(FLEET)
+    digests = []
+    for number in range(60):
+        digests.append(inputs.keep({"noise": np.random.default_rng(number).uniform(size=200)}))
+        assert inputs.keep(FLEET) == fleet
+        assert sum(path.stat().st_size for path in tmp_path.iterdir()) <= 40_000
+
+    assert len(inputs.load(digests[-1])["noise"]) == 200
+    assert difference(inputs.load(fleet), FLEET) == ""
+    with pytest.raises(AuditError, match="is gone"):
+        inputs.load(digests[0])
+
+
 def test_a_value_comes_back_as_it_went() -> None:
     value = {
         Device("n", "GPU-1"): (Limit(name="r", kind="rack", rating_watts=float("inf")), Mode.ENFORCE, ControlState.FOREIGN),
