@@ -133,14 +133,10 @@ class PowerService:
     async def follow(self, inventory: Inventory, ways: Ways) -> None:
         """What stands in the hall, and how its devices are reached."""
         self._inventory = inventory
-        changed = ways.actuators.keys() != self._ways.actuators.keys() or any(
-            tuple(each.way for each in ways.actuators[node]) != tuple(each.way for each in before)
-            for node, before in self._ways.actuators.items()
-        )
-        if self._executor is None or changed:
-            old, self._executor = self._executor, self.open_executor(ways.actuators, self._heard)
-            if old is not None:
-                await old.close()
+        if self._executor is None:
+            self._executor = self.open_executor(ways.actuators, self._heard)
+        else:
+            await self._executor.follow(ways.actuators)
         self._ways = ways
         if self._beats is not None:
             self._beats.follow(ways.agents)
@@ -343,13 +339,17 @@ class PowerService:
     # On the event loop.
 
     def _heard(self, caps: tuple[DeviceCaps, ...], asked_at: float) -> None:
-        """A reading that the executor made: a BMC's, or an agent's before its first beat."""
+        """What the executor read or set: by a BMC, or by an agent before its first beat.
+
+        An agent that answers tells the same better each second.
+        """
+        silent = self._beats.silent if self._beats is not None else {}
         by_node: defaultdict[str, list[DeviceCaps]] = defaultdict(list)
         for each in caps:
             if each.device.uuid:
                 by_node[each.device.node].append(each)
         for node, mine in by_node.items():
-            if node not in self._ways.agents:
+            if node not in self._ways.agents or node in silent:
                 self._learn(node, tuple(mine), asked_at)
 
     def _beat_heard(self, node: str, caps: tuple[DeviceCaps, ...], asked_at: float) -> None:

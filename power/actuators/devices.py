@@ -14,10 +14,21 @@ class Devices:
     """Held devices by name. `changed` are those whose columns are to be written."""
 
     def __init__(self, actuators: Mapping[str, Sequence[Actuator]]) -> None:
-        self.actuators = {node: tuple(each) for node, each in actuators.items()}
+        self.actuators: dict[str, tuple[Actuator, ...]] = {}
         self.changed: set[Device] = set()
-        self._ways = {node: tuple(each.way for each in ways) for node, ways in self.actuators.items()}
+        self._ways: dict[str, tuple[Way, ...]] = {}
         self._held: dict[Device, Held] = {}
+        self.follow(actuators)
+
+    def follow(self, actuators: Mapping[str, Sequence[Actuator]]) -> None:
+        """These are the ways from now on; what is known of devices that they lead to is kept."""
+        self.actuators = {node: tuple(each) for node, each in actuators.items()}
+        self._ways = {node: tuple(each.way for each in ways) for node, ways in self.actuators.items()}
+        for device in [device for device in self._held if device.node not in self._ways]:
+            del self._held[device]
+        for device, held in self._held.items():
+            held.forget(set(held.caps) - set(self._ways[device.node]))
+            self.changed.add(device)
 
     def __iter__(self) -> Iterator[Held]:
         return iter(self._held.values())
@@ -53,15 +64,18 @@ class Devices:
         ways = self.ways(held)
         if not ways:
             return None
-        caps = held.caps[ways[0]]
-        read_at = held.read_at[ways[0]]
+        first = held.caps[ways[0]]
+        limit, read_at = first.limit_watts, held.read_at[ways[0]]
         for way in ways[1:]:
-            other = held.caps[way]
-            if held.read_at[way] > read_at and caps.way is Way.NVML and caps.own_watts is not None:
-                caps = replace(caps, limit_watts=_lower(caps.own_watts, other.limit_watts))
-            elif held.read_at[way] >= read_at or caps.way is not Way.NVML:
-                caps = replace(caps, limit_watts=_lower(caps.limit_watts, other.limit_watts))
-        return caps
+            is_newer = held.read_at[way] > read_at
+            if is_newer and first.way is Way.NVML and first.own_watts is not None:
+                limit = first.own_watts
+            if is_newer or held.read_at[way] == read_at or first.way is not Way.NVML:
+                limit = _lower(limit, held.caps[way].limit_watts)
+        newest = max(ways, key=lambda way: held.read_at[way])
+        if limit == first.limit_watts and newest is first.way:
+            return first
+        return replace(first, limit_watts=limit, power_watts=held.caps[newest].power_watts)
 
     def found(self) -> dict[str, tuple[DeviceCaps, ...]]:
         """What is in force at each device, by server."""

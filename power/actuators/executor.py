@@ -72,8 +72,18 @@ class Executor:
         self._board: Board | None = None
         self._holding = Holding(devices=self._devices, monotonic=monotonic, clock=clock)
         self._fighting: set[Device] = set()
-        everyone = [actuator for ways in self._devices.actuators.values() for actuator in ways]
-        self._rounds = Rounds(everyone, self._read, every_seconds=self.rules.verify_seconds, monotonic=monotonic, clock=clock)
+        self._rounds = Rounds(self._read, every_seconds=self.rules.verify_seconds, monotonic=monotonic, clock=clock)
+        self._rounds.follow(self._everyone())
+
+    async def follow(self, actuators: Mapping[str, Sequence[Actuator]]) -> None:
+        """Take these ways from now on. What is known of devices that they lead to is kept; ways that are left are closed."""
+        before = self._everyone()
+        self._devices.follow(actuators)
+        self._rounds.follow(self._everyone())
+        kept = set(map(id, self._everyone()))
+        gone = [self._lanes.pop(node) for node in set(self._lanes) - set(self._devices.actuators)]
+        await asyncio.gather(*(lane.close(self.rules.close_seconds) for lane in gone))
+        await asyncio.gather(*(each.close() for each in before if id(each) not in kept))
 
     async def carry_out(self, orders: Iterable[NodeOrder], fence: Fence) -> Receipts:
         """Do these orders; returns when each was confirmed, refused or given up. A caller who is cancelled stops no write."""
@@ -162,7 +172,10 @@ class Executor:
         await asyncio.gather(*(lane.close(self.rules.close_seconds) for lane in self._lanes.values()))
         await self._rounds.close()
         await self._scribe.close()
-        await asyncio.gather(*(each.close() for ways in self._devices.actuators.values() for each in ways))
+        await asyncio.gather(*(each.close() for each in self._everyone()))
+
+    def _everyone(self) -> list[Actuator]:
+        return [each for ways in self._devices.actuators.values() for each in ways]
 
     def _lane(self, node: str) -> Lane:
         if node not in self._lanes:
@@ -179,7 +192,11 @@ class Executor:
             raise ActuatorError(f"{actuator.node}: {why}") from None
         self.take(caps, asked_at)
         self._holding.listen(actuator)
-        effective = (self._devices.effective(self._devices[each.device]) for each in caps if each.device.uuid)
+        self._tell((each.device for each in caps), asked_at)
+
+    def _tell(self, devices: Iterable[Device], asked_at: float) -> None:
+        """What is in force at these GPUs, to whoever draws up the view."""
+        effective = (self._devices.effective(self._devices[device]) for device in devices if device.uuid)
         self._heard(tuple(each for each in effective if each is not None), asked_at)
 
     async def _attempt(self, order: NodeOrder, fence: Fence, tries: int) -> tuple[Receipts, NodeOrder | None]:
@@ -196,7 +213,10 @@ class Executor:
         if unread:
             why = f"no way offers a cap of {', '.join(map(str, unread))}"
             return self._writer.same(order, Outcome.REFUSED, why), None
-        return await self._writer.attempt(order, fence)
+        receipts, again = await self._writer.attempt(order, fence)
+        confirmed = {receipt.device for receipt in receipts if receipt.outcome is Outcome.CONFIRMED}
+        self._tell(sorted(confirmed), self._monotonic())
+        return receipts, again
 
     def _stale(self, fence: Fence) -> str:
         newest = self._fence

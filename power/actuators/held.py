@@ -125,6 +125,14 @@ class Held:
         self.find(Why.DRIFT, f"set to {told(before)} by {way}, found at {told(value)}", at, anew=True)
         return not is_first
 
+    def forget(self, ways: set[Way]) -> None:
+        """These ways do not lead here any more."""
+        for way in ways:
+            self.caps.pop(way, None)
+            self.read_at.pop(way, None)
+        if not self.caps and not self.writing:
+            self.state = ControlState.UNKNOWN
+
     def released(self, way: Way) -> None:
         """It has what the operator had: nothing here is ours any more."""
         for kept in (self.set_watts, self.before_watts):
@@ -167,7 +175,7 @@ class Held:
         self.set_watts[way] = wanted
         if way in self.caps:
             own = wanted if way is Way.NVML else limit
-            self.caps[way], self.read_at[way] = replace(self.caps[way], limit_watts=limit, own_watts=own), now
+            self.caps[way], self.read_at[way] = replace(self.caps[way], limit_watts=limit, own_watts=own, power_watts=None), now
         self.wanted, self.failures, self.not_before = None, 0, NEVER
         for why in (*BY_OUTCOME.values(), Why.ADOPTED):
             self.findings.pop(why, None)

@@ -112,7 +112,7 @@ class Writer:
         """The order by way: for each device its preferred one, and others that would hold it lower than it shall be."""
         parts = []
         wanted, caps = devices_of(order), caps_of(order)
-        for actuator in self.devices.actuators[order.node]:
+        for actuator in self.devices.actuators.get(order.node, ()):
             mine = [device for device, watts in wanted.items() if self._goes_by(order, caps, device, actuator.way)]
             if mine:
                 parts.append(Part(actuator, self._restoring(only(order, mine), actuator)))

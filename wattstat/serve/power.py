@@ -45,7 +45,7 @@ from wattstat import corecall, keyfile
 from wattstat.config import Config
 from wattstat.hall import Hall
 from wattstat.inventory import Inventory, Node
-from wattstat.serve.bmcs import bmcs
+from wattstat.serve.bmcs import SessionBmc, bmcs
 from wattstat.serve.ledger import site_zone
 from wattstat.serve.process import CannotStart
 
@@ -65,14 +65,19 @@ class Power:
     desk: Desk
     sessions: Sessions = field(default_factory=Sessions)
     _told: set[str] = field(default_factory=set)
+    _bmcs: dict[SessionBmc, tuple[Actuator, ...]] = field(default_factory=dict)
 
     async def follow(self, inventory: Inventory, sources: Iterable[Source[Any]]) -> None:
         """Reach what the inventory lists: agents by their addresses, BMCs by the sessions of those who read them."""
         asks = {node.name: ask for node in inventory.nodes if node.agent is not None and (ask := self._ask(node)) is not None}
         found: dict[str, list[Actuator]] = {node: [AgentActuator(node=node, ask=ask)] for node, ask in asks.items()}
         bounds = self.config.power
+        known, self._bmcs = self._bmcs, {}
         for node, bmc in bmcs(sources).items():
-            found.setdefault(node, []).extend(redfish.actuators(node, bmc, connections=bounds.connections_per_bmc))
+            # What a BMC offers is found by dozens of requests: the same session keeps it.
+            ways = known.get(bmc) or redfish.actuators(node, bmc, connections=bounds.connections_per_bmc)
+            self._bmcs[bmc] = ways
+            found.setdefault(node, []).extend(ways)
         agents = {
             node: Keepalive(
                 node=node,
