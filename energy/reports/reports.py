@@ -33,6 +33,7 @@ from energy.books.tables import (
 )
 from energy.model import BooksError
 from energy.reports.balance import balance_of
+from energy.reports.capped_runs import CappedRun, capped_runs
 from energy.reports.efficiency import findings
 from energy.reports.job_rows import gpu_of_job, job_hour, job_rows
 from energy.reports.report_lines import Asked, report_of
@@ -119,6 +120,11 @@ class SqlReports:
             findings=findings(job, gpus),
             other_runs=tuple(other_runs),
         )
+
+    def capped_runs(self, since: float) -> list[CappedRun]:
+        """Finished runs since a moment, with the power limit that they had."""
+        with self._reading() as connection:
+            return capped_runs(connection, since)
 
     def report(self, by: By, start: float, end: float, *, limit: int | None = None, cursor: str = "") -> Report:
         """Who used how much."""

@@ -13,6 +13,7 @@ from power.desk import scopes, shapes
 from power.desk.refusal import Refusal
 from power.desk.steering import Preview, Steering, Wish
 from power.policies.database import StoreError
+from power.policies.efficiency import History
 from power.policies.pins import Pins
 from power.policies.posted import Posted
 from power.policies.records import Refused
@@ -39,6 +40,8 @@ class Desk:
     steering: Steering
     posted: Posted = field(default_factory=lambda: Posted(time.time))
     """What scripts and jobs post; whoever runs the loop reads it."""
+    history: History | None = None
+    """What the site has seen of caps and work."""
     clock: Callable[[], float] = time.time
     lock: threading.RLock = field(default_factory=threading.RLock)
     urgent: threading.Lock = field(default_factory=threading.Lock)

@@ -62,7 +62,13 @@ class SignalCalls:
             raise Refusal(422, "No such parameter", f"{reserved[0]}: {name} has none such; expected {expected}")
         try:
             policy = known.policy(
-                owner=body.owner, name=body.name, reason=body.reason, mode=body.mode, scope=body.scope, **body.parameters
+                owner=body.owner,
+                name=body.name,
+                reason=body.reason,
+                mode=body.mode,
+                scope=body.scope,
+                history=self.desk.history,
+                **body.parameters,
             )
         except ValueError as err:
             raise Refusal(422, "Not understood", str(err)) from err

@@ -7,6 +7,7 @@ import os
 import socket
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,9 @@ from aiohttp import web
 from collectors.agent_http import Address, Sessions
 from collectors.frame.errors import CollectError
 from collectors.frame.source import Source
+from energy.model import BooksError
 from energy.prices.prices import Prices
+from energy.reports.capped_runs import CappedRun
 from power.actuators import redfish
 from power.actuators.agent import AgentActuator, Keepalive
 from power.actuators.executor import Executor
@@ -33,7 +36,9 @@ from power.guard.guard import Rules
 from power.guard.lease import Lease
 from power.model import Actuator, ActuatorError, Mode
 from power.policies.database import StoreError, address, open_engine
+from power.policies.efficiency import History
 from power.policies.hall_signals import HallSignals
+from power.policies.history import history_of
 from power.policies.pins import Pins
 from power.policies.posted import Posted
 from power.policies.remembering import Remembering
@@ -46,7 +51,7 @@ from wattstat.config import Config
 from wattstat.hall import Hall
 from wattstat.inventory import Inventory, Node
 from wattstat.serve.bmcs import SessionBmc, bmcs
-from wattstat.serve.ledger import site_zone
+from wattstat.serve.ledger import ledger_reports, site_zone
 from wattstat.serve.process import CannotStart
 
 log = structlog.get_logger(__name__)
@@ -54,6 +59,7 @@ log = structlog.get_logger(__name__)
 # An agent answers within milliseconds; one that does not is asked again a second later.
 BEAT_SECONDS = 2.0
 JOULES_PER_KWH = 3.6e6
+HISTORY_SECONDS = 180 * 86_400.0
 
 
 @dataclass(kw_only=True)
@@ -161,8 +167,23 @@ def power_of(config: Config, hall: Hall, prices: Prices) -> Power:
         timezone=zone,
         floor_ratio=settings.floor_ratio,
     )
-    desk = Desk(repository=repository, pins=pins, trail=trail, steering=service, posted=posted)
+    desk = Desk(repository=repository, pins=pins, trail=trail, steering=service, posted=posted, history=_history(config))
     return Power(config=config, service=service, desk=desk)
+
+
+def _history(config: Config) -> History | None:
+    """What the ledger has seen of caps: the same work, done again under another one."""
+    if not config.energy.enabled:
+        return None
+
+    def runs() -> list[CappedRun]:
+        try:
+            with closing(ledger_reports(config)) as reports:
+                return reports.capped_runs(time.time() - HISTORY_SECONDS)
+        except (BooksError, CannotStart):
+            return []  # books that cannot be read have seen nothing
+
+    return history_of(runs)
 
 
 def _prices(prices: Prices, at: float) -> dict[str, float]:
