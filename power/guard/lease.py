@@ -3,6 +3,9 @@
 No clock is compared with another machine's. The leader counts half of the lease from before it asked the database, by its own
 monotonic clock, and is no leader after that; a standby takes over when it has seen the row unchanged for a whole lease by its
 own. Every takeover has a higher token, by compare-and-set, and devices refuse a lower one than they have seen.
+
+SQLite writes under a lock of the file that a process stopped in that very moment keeps; then nobody leads until it goes on.
+Several controllers want PostgreSQL.
 """
 
 from __future__ import annotations
@@ -82,7 +85,7 @@ class Lease:
         # Before the database is asked: however long the answer takes, or the process sleeps meanwhile, counts as well.
         start, held = self._monotonic(), self.fence
         try:
-            with self._engine.begin() as connection:
+            with self._connected() as connection:
                 token = self._renewed(connection, held) if held else self._taken(connection)
         except SQLAlchemyError as err:
             self._unreachable(err)
@@ -118,11 +121,15 @@ class Lease:
         if fence is None:
             return
         try:
-            with self._engine.begin() as connection:
+            with self._connected() as connection:
                 ours = (_TABLE.c.token == fence.token) & (_TABLE.c.instance == self._instance)
                 connection.execute(sa.update(_TABLE).where(_ONE, ours).values(holder=_NOBODY, instance=_NOBODY))
         except SQLAlchemyError as err:
             self._unreachable(err)
+
+    def _connected(self) -> sa.Connection:
+        """Each statement on its own: a process that stops between two of them must hold no lock that a standby waits for."""
+        return self._engine.connect().execution_options(isolation_level="AUTOCOMMIT")
 
     def _renewed(self, connection: sa.Connection, held: Fence) -> int | None:
         """The token, if the row is still ours. A device that saw a higher one makes it rise."""

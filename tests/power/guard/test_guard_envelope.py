@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
 from typing import Any
 
@@ -192,3 +193,44 @@ def test_an_old_read_back_a_policy_and_an_emergency_hold_a_servers_cap_too():
     assert admitted(**given, urgent=np.array([True, True])).node_verdict.tolist() == [Verdict.URGENT, Verdict.ADMITTED]
     frozen = admitted(**given, gpu_state=np.zeros(4, np.int64))
     assert frozen.node_verdict.tolist() == [Verdict.FROZEN, Verdict.ADMITTED]
+
+
+def test_beneath_a_limit_that_is_over_no_servers_cap_goes_up():
+    answer = admitted(trip_safe_watts=3000.0, node_cap_watts=[6000, 4500], node_caps=True, caps=np.array([5000.0, 5000]))
+    assert np.isnan(answer.node_cap_watts[0])
+    assert answer.node_cap_watts[1] == 4500
+    assert answer.node_verdict.tolist() == [Verdict.ENVELOPE, Verdict.ADMITTED]
+    assert answer.node_limit.tolist() == [0, -1]
+
+
+def test_raises_that_are_refused_take_nothing_from_others():
+    # The left side is over; all of the 210 W that the site has left are for the third server.
+    fleet = three_levels(site=3 * 1525 + 210, left=3000.0)
+    assert watts(decided(case(fleet, gpu_watts=700.0, gpu_limit_watts=500.0))) == [None, None, 700]
+
+
+def test_gpus_that_do_not_rise_take_nothing_from_those_that_do():
+    fleet = fleets.fleet(
+        [fleets.Server(name="a")], [fleets.Over(name="breaker", nodes=["a"], trip_safe_watts=1000 + 8 * 420 + 106)]
+    )
+    answer = decided(case(fleet, gpu_watts=[600, *[300] * 7], gpu_limit_watts=400.0, floor_watts=0.0))
+    assert watts(answer) == [500, *[300] * 7]
+
+
+def test_a_device_below_its_least_is_raised_to_that_or_not_at_all():
+    given: dict[str, Any] = {"gpu_watts": 250, "gpu_limit_watts": 150.0, "floor_watts": 0.0}
+    # 2,000 + 4 x 150 x 1.05 = 2,630 W; each watt for all of them costs 4.2 W.
+    assert watts(admitted(trip_safe_watts=2630 + 4.2 * 50.1, **given)) == [200] * 4
+    assert watts(admitted(trip_safe_watts=2630 + 4.2 * 49.9, **given)) == [None] * 4
+
+
+def test_whatever_is_computed_wrong_before_no_raise_stays_beneath_a_limit_that_does_not_hold():
+    module = sys.modules["power.guard.guard"]
+    scale = module._scale
+    module._scale = lambda *_: None
+    try:
+        answer = admitted(trip_safe_watts=4310.0, gpu_watts=[600, 400, 600, 600], gpu_limit_watts=500.0)
+    finally:
+        module._scale = scale
+    assert watts(answer) == [None, 400, None, None]
+    assert verdicts(answer)[0] == Verdict.ENVELOPE

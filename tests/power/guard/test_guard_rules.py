@@ -230,7 +230,13 @@ def test_rounding_stays_within_the_bounds():
 
 def test_a_clock_is_a_positive_number_for_a_device_that_obeys():
     given = case(two_servers(), gpu_state=np.array([1, 2, 3, 4]))
-    for value, expected in ((1200.0, [1200.0, 1200.0]), (0.0, [None, None]), (np.inf, [None, None]), (-5.0, [None, None])):
+    for value, expected in (
+        (1200.0, [1200.0, 1200.0]),
+        (0.5, [0.5, 0.5]),
+        (0.0, [None, None]),
+        (np.inf, [None, None]),
+        (-5.0, [None, None]),
+    ):
         answer = decided(replace(given, proposal=proposal(given.fleet, clock_mhz=np.full(4, value))))
         assert [None if np.isnan(each) else each for each in answer.clock_mhz] == [*expected, None, None]
 
@@ -271,3 +277,19 @@ def test_the_usual_rules():
     rules = Rules(holder="x")
     assert (rules.complete_ratio, rules.view_seconds, rules.cap_seconds) == (0.95, 5.0, 180.0)
     assert (rules.wall_offset, rules.jump_seconds) == (None, 2.0)
+
+
+def test_a_target_that_lies_on_a_bound_is_admitted_as_it_is():
+    answer = admitted(
+        gpu_watts=[200, 700, 350, 450], gpu_limit_watts=400.0, floor_watts=[0.0, 0, 350, 0], gpu_cap_watts=[9e9, 9e9, 9e9, 450]
+    )
+    assert watts(answer) == [200, 700, 350, 450]
+    assert set(verdicts(answer)) == {Verdict.ADMITTED}
+
+
+def test_less_than_a_watt_is_a_number_too():
+    assert watts(admitted(gpu_watts=0.5, gpu_limit_watts=400.0, floor_watts=0.5)) == [200] * 4
+
+
+def test_a_raise_of_less_than_a_watt_is_none():
+    assert watts(admitted(gpu_watts=500.9, gpu_limit_watts=500.0)) == [None] * 4

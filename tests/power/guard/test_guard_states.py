@@ -102,3 +102,17 @@ def test_after_a_jump_of_the_wall_clock_caps_only_go_down():
         assert watts(answer) == [up, 400, 400, up], moved
         assert bool(answer.frozen) == (up is None)
     assert admitted(wall_offset=usual - 3600.0).frozen == "the wall clock jumped by +3600.0 s"
+
+
+def test_without_an_older_clock_to_compare_with_nothing_has_jumped():
+    assert admitted(jump_seconds=0.5).frozen == ""
+
+
+def test_with_the_right_to_urgent_cuts_only_nothing_goes_up():
+    answer = admitted(gpu_watts=[650, 400, 650, 400], gpu_limit_watts=500.0, fence=replace(FENCE, urgent_only=True))
+    assert watts(answer) == [None, 400, None, 400]
+    assert answer.frozen == "the lease's database is away; only urgent cuts are written"
+    assert answer.urgent_only
+    assert answer.writes
+    assert not admitted().urgent_only
+    assert not admitted(fence=None).urgent_only
