@@ -129,6 +129,21 @@ def test_loads_that_take_no_cap_are_charged_at_their_most_where_they_hang() -> N
     }
 
 
+def test_a_load_on_two_feeds_is_charged_whole_on_both_and_once_at_the_site() -> None:
+    fleet = build(
+        _inventory(TWO_FEEDS + "loads: [{name: pump, kind: cooling, max_watts: 900, breakers: [main-a, main-b]}]"), {}
+    )
+    found = _carried(fleet, 0.0)
+
+    assert {name: watts for name, watts in found.items() if watts} == {
+        "site": 900.0,
+        "A": 900.0,
+        "B": 900.0,
+        "main-a": 900.0,
+        "main-b": 900.0,
+    }
+
+
 def test_limits_have_their_ratings_and_budgets() -> None:
     text = TWO_FEEDS.replace("curve: main}", "curve: main, continuous_ratio: 0.8}", 1) + (
         "site: {name: hall, budget_watts: 90e3}\n"
@@ -148,14 +163,15 @@ def test_limits_have_their_ratings_and_budgets() -> None:
 
 
 def test_a_feed_has_the_rating_of_the_main_at_its_head() -> None:
-    without_mains = TWO_FEEDS.replace(", upstream: main-a", "").replace(", upstream: main-b", "")
+    with_mains = TWO_FEEDS.replace("{name: main-b, limit_watts: 100e3", "{name: main-b, limit_watts: 90e3")
+    without = TWO_FEEDS.replace(", upstream: main-a", "").replace(", upstream: main-b", "")
 
     ratings = [
-        [limit.rating_watts for limit in build(_inventory(text), {}).tree.limits if limit.kind == "feed"]
-        for text in (TWO_FEEDS, without_mains)
+        [(limit.name, limit.rating_watts) for limit in build(_inventory(text), {}).tree.limits if limit.kind == "feed"]
+        for text in (with_mains, without)
     ]
 
-    assert ratings == [[100e3, 100e3], [None, None]]
+    assert ratings == [[("A", 100e3), ("B", 90e3)], [("A", None), ("B", None)]]
 
 
 def test_a_server_has_a_limit_of_its_own_that_only_it_counts_against() -> None:
