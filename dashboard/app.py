@@ -22,6 +22,7 @@ from dashboard.services import Services
 from dashboard.timerange import parse
 from wattstat.api.energy import EnergyReports
 from wattstat.api.live import Live
+from wattstat.api.power_calls import PowerCalls
 from wattstat.store.protocol import Store
 
 log = structlog.get_logger(__name__)
@@ -37,11 +38,17 @@ REFRESHES = {"off": "Off", "2s": "2 s", "5s": "5 s", "10s": "10 s", "30s": "30 s
 
 
 def create(
-    server: FastAPI, store: Store, live: Live, *, reports: EnergyReports | None = None, clock: Callable[[], float] = time.time
+    server: FastAPI,
+    store: Store,
+    live: Live,
+    *,
+    reports: EnergyReports | None = None,
+    power: PowerCalls | None = None,
+    clock: Callable[[], float] = time.time,
 ) -> Dash:
     """Mount the dashboard in the web process. Call it after every other route: it answers all paths that nobody else does.
 
-    Without `reports` the pages of jobs and energy say that there is no ledger.
+    Without `reports` the pages of jobs and energy say that there is no ledger; without `power` nobody steers it here.
     """
     app = Page(
         __name__,
@@ -58,7 +65,7 @@ def create(
     )
     # Dash answers every path that nobody else does with its page; a script that mistypes a call must still be told so.
     server.add_api_route("/api/{rest:path}", _no_such_call, include_in_schema=False)
-    services = Services(store, live, clock, reports)
+    services = Services(store, live, clock, reports, power)
 
     server.add_api_route("/jobs/{job_id:path}", _to_job, include_in_schema=False)
 

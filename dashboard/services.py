@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from dashboard import queries
@@ -19,6 +20,7 @@ from dashboard.state import OVERVIEW, HallState, hall_state
 from dashboard.timerange import Span, parse
 from wattstat.api.energy import EnergyReports
 from wattstat.api.live import CoreUnavailable, Live, LiveSnapshot
+from wattstat.api.power_calls import PowerCalls
 from wattstat.inventory import Inventory
 from wattstat.store.protocol import Answer, QueryError, Series, Store
 
@@ -31,8 +33,17 @@ _SINCE_STEP = 60
 class Services:
     """Store, core and ledger as the pages use them."""
 
-    def __init__(self, store: Store, live: Live, clock: Callable[[], float], reports: EnergyReports | None = None) -> None:
+    def __init__(
+        self,
+        store: Store,
+        live: Live,
+        clock: Callable[[], float],
+        reports: EnergyReports | None = None,
+        power: PowerCalls | None = None,
+    ) -> None:
         self.clock = clock
+        self.power = power
+        """Calls to core's desk in the name of whoever looks at the page."""
         self._store = store
         self._live = live
         self._shared = Shared(clock)
@@ -49,6 +60,11 @@ class Services:
     async def everything_of(self, name: str) -> LiveSnapshot:
         """All readings of one server. Raises `CoreUnavailable`."""
         return await self._shared.get(("node", name), LIVE_SECONDS, lambda: self._live.hall(node=name))
+
+    async def power_status(self) -> dict[str, Any] | None:
+        """How budgets and caps stand, shared between viewers: everybody may look. Raises `CoreUnavailable`, `Problem`."""
+        power = self.power
+        return None if power is None else await self._shared.get("power", LIVE_SECONDS, lambda: power.get("status"))
 
     async def alive(self) -> Alive:
         """The jobs that are alive now. Raises `CoreUnavailable`."""

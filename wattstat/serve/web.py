@@ -69,7 +69,7 @@ def application(
     docs_page.install(app)
     who = access.identity(config.access, config.data_dir, open_to_viewers=insecure and not config.access.somebody_can_log_in)
     access.add_routes(app, who)
-    dashboard.app.create(app, store, live, reports=reports)
+    dashboard.app.create(app, store, live, reports=reports, power=power)
     access.guard(app, who)
     return app
 
