@@ -1,6 +1,6 @@
 """Carries orders out: record, write, read back, try again, and say truthfully what can be counted on.
 
-The record of a write is on the disk before the write. Each server has a lane of its own; a device that does not do what it was
+The record of a write is on the disk before the write. Each server has lanes of its own; a device that does not do what it was
 told ends UNCONTROLLED and is charged at what it could draw. Nothing is written to a device whose caps were not read.
 """
 
@@ -20,7 +20,7 @@ from power.actuators.held import Held
 from power.actuators.holding import Holding
 from power.actuators.journal import Journal
 from power.actuators.lane import Lane, Receipts
-from power.actuators.orders import devices_of
+from power.actuators.orders import by_lane, devices_of, is_own
 from power.actuators.rounds import Rounds
 from power.actuators.rules import Rules
 from power.actuators.scribe import Scribe, Trail
@@ -67,7 +67,7 @@ class Executor:
         self._heard = heard
         self._monotonic = monotonic
         self._clock = clock
-        self._lanes: dict[str, Lane] = {}
+        self._lanes: dict[tuple[str, bool], Lane] = {}
         self._fence: Fence | None = None
         self._board: Board | None = None
         self._holding = Holding(devices=self._devices, monotonic=monotonic, clock=clock)
@@ -81,7 +81,7 @@ class Executor:
         self._devices.follow(actuators)
         self._rounds.follow(self._everyone())
         kept = set(map(id, self._everyone()))
-        gone = [self._lanes.pop(node) for node in set(self._lanes) - set(self._devices.actuators)]
+        gone = [self._lanes.pop(key) for key in list(self._lanes) if key[0] not in self._devices.actuators]
         await asyncio.gather(*(lane.close(self.rules.close_seconds) for lane in gone))
         await asyncio.gather(*(each.close() for each in before if id(each) not in kept))
 
@@ -94,7 +94,7 @@ class Executor:
         """As `carry_out`, without waiting: the states tell what became of it."""
         if self._fence is None or fence.token >= self._fence.token:
             self._fence = fence
-        return [self._lane(order.node).put(order, fence) for order in orders]
+        return [self._lane(part).put(part, fence) for order in orders for part in by_lane(order)]
 
     async def release(self, nodes: Iterable[str], fence: Fence, why: str) -> Receipts:
         """Give everything that was set from here on these servers back to what the operator had. Raises limits, most of all."""
@@ -108,7 +108,8 @@ class Executor:
 
     async def read(self, node: str) -> None:
         """Read all caps of a server now. Raises `ActuatorError` when a way to it does not answer."""
-        await asyncio.gather(*map(self._read, self._devices.actuators.get(node, ())))
+        if errors := await self._read_ways(node):
+            raise errors[0]
 
     async def read_all(self) -> None:
         """Read all caps of all servers now, as far as they answer: before anything is written."""
@@ -177,10 +178,21 @@ class Executor:
     def _everyone(self) -> list[Actuator]:
         return [each for ways in self._devices.actuators.values() for each in ways]
 
-    def _lane(self, node: str) -> Lane:
-        if node not in self._lanes:
-            self._lanes[node] = Lane(self._attempt, self._writer.pause)
-        return self._lanes[node]
+    def _lane(self, order: NodeOrder) -> Lane:
+        """A server's own cap and its GPUs' do not wait for each other: the BMC may be slow while the agent is not."""
+        key = order.node, is_own(order)
+        if key not in self._lanes:
+            self._lanes[key] = Lane(self._attempt, self._writer.pause)
+        return self._lanes[key]
+
+    async def _read_ways(self, node: str) -> list[ActuatorError]:
+        """Read a server by all ways; the errors of those that do not answer."""
+        results = await asyncio.gather(*map(self._read, self._devices.actuators.get(node, ())), return_exceptions=True)
+        errors = [each for each in results if each is not None]
+        for error in errors:
+            if not isinstance(error, ActuatorError):
+                raise error
+        return [error for error in errors if isinstance(error, ActuatorError)]
 
     async def _read(self, actuator: Actuator) -> None:
         asked_at = self._monotonic()
@@ -204,15 +216,13 @@ class Executor:
         if why := self._stale(fence):
             return self._writer.same(order, Outcome.STALE, why), None
         if any(device not in self._devices for device in devices_of(order)):
-            try:
-                await self.read(order.node)
-            except ActuatorError as error:
-                again = order if tries < self.rules.retries else None
-                return self._writer.same(order, Outcome.UNREACHABLE, str(error)), again
-        unread = [device for device in devices_of(order) if device not in self._devices]
-        if unread:
-            why = f"no way offers a cap of {', '.join(map(str, unread))}"
-            return self._writer.same(order, Outcome.REFUSED, why), None
+            errors = await self._read_ways(order.node)
+            if unread := [device for device in devices_of(order) if device not in self._devices]:
+                if errors:
+                    again = order if tries < self.rules.retries else None
+                    return self._writer.same(order, Outcome.UNREACHABLE, str(errors[0])), again
+                why = f"no way offers a cap of {', '.join(map(str, unread))}"
+                return self._writer.same(order, Outcome.REFUSED, why), None
         receipts, again = await self._writer.attempt(order, fence)
         confirmed = {receipt.device for receipt in receipts if receipt.outcome is Outcome.CONFIRMED}
         self._tell(sorted(confirmed), self._monotonic())

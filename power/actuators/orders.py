@@ -37,6 +37,20 @@ def only(order: NodeOrder, devices: Iterable[Device]) -> NodeOrder:
     )
 
 
+def by_lane(order: NodeOrder) -> list[NodeOrder]:
+    """An order's parts that do not wait for each other: the server's own cap, and its GPUs'."""
+    own = Device(order.node)
+    devices = devices_of(order)
+    if own not in devices:
+        return [order]
+    return [only(order, [own]), *([only(order, devices.keys() - {own})] if len(devices) > 1 else [])]
+
+
+def is_own(order: NodeOrder) -> bool:
+    """Whether it is about the server's own cap."""
+    return order.node_cap_watts is not None or "" in order.release
+
+
 def merged(older: NodeOrder | None, newer: NodeOrder) -> NodeOrder:
     """Both in one; where both want something of a device, the newer."""
     if older is None:

@@ -68,7 +68,7 @@ class Writer:
         if not await self._recorded(self._intents(parts, fence), self._notes(parts)) and (order.raises or not order.urgent):
             why = "the audit trail cannot be written; only urgent cuts are done"
             return self.same(order, Outcome.REFUSED, why), None
-        done = await self._write(parts, fence, together=order.urgent)
+        done = await self._write(parts, fence)
         receipts, again = await self._otherwise(order, fence, done)
         return (*resting, *receipts), only(order, again) if again else None
 
@@ -116,8 +116,7 @@ class Writer:
             mine = [device for device, watts in wanted.items() if self._goes_by(order, caps, device, actuator.way)]
             if mine:
                 parts.append(Part(actuator, self._restoring(only(order, mine), actuator)))
-        # A server's own cap goes up before its GPUs' and down after them.
-        return sorted(parts, key=lambda part: (part.order.node_cap_watts is None) is order.raises)
+        return parts
 
     def _goes_by(self, order: NodeOrder, caps: Caps, device: Device, way: Way) -> bool:
         held = self.devices[device]
@@ -169,11 +168,8 @@ class Writer:
         caps = self.devices.effective(self.devices[device])
         return caps.limit_watts if caps else None
 
-    async def _write(self, parts: Iterable[Part], fence: Fence, *, together: bool) -> Receipts:
-        if together:
-            done = await asyncio.gather(*(self._write_part(part, fence) for part in parts))
-        else:
-            done = [await self._write_part(part, fence) for part in parts]
+    async def _write(self, parts: Iterable[Part], fence: Fence) -> Receipts:
+        done = await asyncio.gather(*(self._write_part(part, fence) for part in parts))
         return tuple(receipt for receipts in done for receipt in receipts)
 
     async def _write_part(self, part: Part, fence: Fence) -> Receipts:
@@ -213,7 +209,7 @@ class Writer:
         parts = [Part(self.devices.actuator(order.node, way), only(order, mine)) for way, mine in others.items()]
         if not parts or (not await self._recorded(self._intents(parts, fence), self._notes(parts)) and not order.urgent):
             return done, again
-        more = await self._write(parts, fence, together=True)
+        more = await self._write(parts, fence)
         helped = {each.device for each in more if each.outcome is Outcome.CONFIRMED}
         await self._take(order, fence, more)
         return (*(each for each in done if each.device not in helped), *more), again - helped

@@ -254,21 +254,32 @@ async def test_a_write_whose_answer_is_lost_counts_when_it_is_seen(executor, dev
     assert executor.findings() == ()
 
 
-async def test_a_servers_cap_goes_up_before_its_gpus_and_down_after_them(make, fence):
-    order = []
-
-    class Noted(FakeActuator):
-        async def write(self, part, fence):
-            order.append(self.way)
-            return await super().write(part, fence)
-
-    gpus = Noted(limits={"GPU-0": 400.0})
-    server = Noted(way=Way.ATTRIBUTES, limits={"": 6000.0})
-    executor = make(gpus, server)
+async def test_a_bmc_that_hangs_holds_up_no_cut_by_the_agent(device, make, fence):
+    bmc = FakeActuator(way=Way.ATTRIBUTES, limits={"": 6000.0}, gate=asyncio.Event())
+    executor = make(device, bmc)
     await executor.read_all()
-    await executor.carry_out([cut(500, node_cap_watts=7000, raises=True)], fence)
-    await executor.carry_out([cut(300, node_cap_watts=5000)], fence)
-    assert order == [Way.ATTRIBUTES, Way.NVML, Way.NVML, Way.ATTRIBUTES]
+    slow = executor.start([NodeOrder(node="n1", node_cap_watts=5000)], fence)
+    await bmc.began.wait()
+    (receipt,) = await executor.carry_out([cut(200, urgent=True)], fence)
+    assert receipt.outcome is Outcome.CONFIRMED
+    bmc.gate.set()
+    await asyncio.gather(*slow)
+    await executor.close()
+
+
+async def test_a_bmc_that_cannot_be_read_keeps_nobody_from_the_gpus(device, make, fence):
+    executor = make(device, FakeActuator(way=Way.ATTRIBUTES, silent=True))
+    (receipt,) = await executor.carry_out([cut()], fence)
+    assert receipt.outcome is Outcome.CONFIRMED
+    await executor.close()
+
+
+async def test_both_caps_of_one_order_are_set(device, make, fence):
+    bmc = FakeActuator(way=Way.ATTRIBUTES, limits={"": 6000.0})
+    executor = make(device, bmc)
+    receipts = await executor.carry_out([cut(300, node_cap_watts=5000)], fence)
+    assert {(each.device.uuid, each.outcome) for each in receipts} == {("", Outcome.CONFIRMED), ("GPU-0", Outcome.CONFIRMED)}
+    assert (device.limits["GPU-0"], bmc.limits[""]) == (300, 5000)
     await executor.close()
 
 
