@@ -1,6 +1,6 @@
 """An emergency drill for one rack: how many seconds until every GPU in it confirms its lowest limit?
 
-    WATTSTAT_TOKEN=... python emergency_drill.py rack/r01
+    WATTSTAT_TOKEN=... python emergency_drill.py r01
 
 You must type the rack's name, for this is no rehearsal: jobs there run at their slowest until the drill is over, and caps rise
 slowly after it. It ends by itself after five minutes, even if this script dies.
@@ -24,28 +24,29 @@ def confirmed(site: Wattstat, rack: str) -> tuple[int, int]:
 def main() -> None:
     """Show, ask, go down, measure, end."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("scope", help="such as rack/r01")
+    parser.add_argument("rack", help="name of the rack, such as r01")
     parser.add_argument("--confirm", help="the rack's name, typed again; asked for unless given")
     parser.add_argument("--within", type=float, default=60, help="seconds to wait at most")
     parser.add_argument("--url", default="http://127.0.0.1:8050")
     given = parser.parse_args()
 
     site, reason = Wattstat(given.url), "emergency drill"
-    tried = site.emergency(given.scope, reason, confirm="", dry_run=True)
+    scope = f"rack/{given.rack}"
+    tried = site.emergency(scope, reason, confirm="", dry_run=True)
     print(f"{tried['preview']['lowered']} caps would go down; jobs touched: {tried['preview']['jobs'] or 'none'}")
     word = given.confirm or input(f"Type {tried['confirm']} to begin the drill: ")
 
-    drill = site.emergency(given.scope, reason, confirm=word, minutes=5)
+    drill = site.emergency(scope, reason, confirm=word, minutes=5)
     began, done, there = time.monotonic(), 0, 1
     try:
         while done < there and time.monotonic() - began < given.within:
-            done, there = confirmed(site, tried["confirm"])
+            done, there = confirmed(site, given.rack)
             time.sleep(0 if done == there else 0.2)
         took = time.monotonic() - began
     finally:
         site.all_clear(drill["id"], "the drill is over")
     print(f"{done} of {there} GPUs confirmed their lowest limit within {took:.1f} s. All clear.")
-    if done < there:
+    if not done or done < there:
         raise SystemExit(1)
 
 

@@ -101,10 +101,10 @@ def test_each_partition_has_its_cap(script, desk):
 
 
 def test_a_drill_goes_down_measures_and_ends(script, desk):
-    code, said = script("emergency_drill", "rack/r1", types="r2\n", who="olga")
+    code, said = script("emergency_drill", "r1", types="r2\n", who="olga")
     assert (code, "expected 'r1'" in said, desk.steering.cap("n1")) == (1, True, 700)
 
-    code, said = script("emergency_drill", "rack/r1", types="r1\n", who="olga")
+    code, said = script("emergency_drill", "r1", types="r1\n", who="olga")
     assert code == 0, said
     assert "16 caps would go down" in said
     assert "16 of 16 GPUs confirmed their lowest limit" in said
@@ -118,7 +118,7 @@ def test_a_drill_goes_down_measures_and_ends(script, desk):
         ("night_cap", ("r1", "--yes")),
         ("demand_response", ("2026-12-01T14:00:00Z", "--yes")),
         ("partition_cap", ("gpu=400", "--yes")),
-        ("emergency_drill", ("rack/r1", "--confirm", "r1")),
+        ("emergency_drill", ("r1", "--confirm", "r1")),
     ],
 )
 def test_who_may_not_is_told_in_one_line(script, desk, name, words):

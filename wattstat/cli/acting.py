@@ -75,7 +75,8 @@ def stands(found: dict[str, Any]) -> str:
         return f"hold {found['id']} on {found['scope']} " + ("counts" if found["counts"] else f"waits: {found['needs_second']}")
     waits = found["waits_for"]
     told = f"; {waits['what']} waits for a second person: {waits['reason']}" if waits else ""
-    return f"{found['name']} version {found['version']} is {found['state']}{told}"
+    idle = f", in mode {found['mode']}: nothing is done" if found["state"] == "enabled" and found["mode"] != "enforce" else ""
+    return f"{found['name']} version {found['version']} is {found['state']}{idle}{told}"
 
 
 def done(as_json: bool, document: Any, *lines: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import quote
@@ -18,6 +19,15 @@ from wattstat.cli.rehearsal_words import rehearsed
 from wattstat.cli.site import Site
 
 app = typer.Typer(help="Budgets, policies, holds, emergencies, and the trail of what was done.", no_args_is_help=True)
+
+
+class ModeChoice(StrEnum):
+    """How far a policy goes."""
+
+    OBSERVE = "observe"
+    ADVISE = "advise"
+    ENFORCE = "enforce"
+
 
 NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="Name of the policy.")]
 FileArgument = Annotated[Path, typer.Argument(metavar="FILE", help="File with policies, as policies.yaml has them.")]
@@ -134,6 +144,7 @@ def predefined(
         list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="A number of it; may be given several times.")
     ] = None,
     owner: Annotated[str, typer.Option(help="Who answers for it.")] = "facility",
+    mode: Annotated[ModeChoice, typer.Option(help="How far it goes.")] = ModeChoice.OBSERVE,
     config: ConfigOption = None,
     url: UrlOption = "",
     token: TokenOption = "",
@@ -148,12 +159,14 @@ def predefined(
         rows = [[each["name"], each["title"], ", ".join(map(_parameter, each["parameters"]))] for each in found["items"]]
         print_json(found) if as_json else print_table(("name", "title", "set"), rows)
         return
-    numbers = dict(read_number(each) for each in given or ())
-    made = site.ask("POST", f"predefined/{quote(name, safe='')}", body={"owner": owner, "parameters": numbers})
+    body = {"owner": owner, "mode": mode.value, "parameters": dict(read_number(each) for each in given or ())}
+    made = site.ask("POST", f"predefined/{quote(name, safe='')}", body=body)
     if as_json:
         print_json(made)
         return
-    typer.echo(yaml.safe_dump({"policies": [made["policy"]]}, sort_keys=False, allow_unicode=True), nl=False)
+    # The mode is written out, so that whoever edits the file sees that there is one.
+    head = {key: made["policy"][key] for key in ("name", "owner", "reason")} | {"mode": mode.value}
+    typer.echo(yaml.safe_dump({"policies": [head | made["policy"]]}, sort_keys=False, allow_unicode=True), nl=False)
 
 
 def _parameter(each: dict[str, Any]) -> str:
@@ -252,7 +265,7 @@ _HEAD = frozenset({"number", "at", "kind", "caller", "previous", "hash"})
 def _told(record: dict[str, Any]) -> str:
     """What a record says besides its head; whole policies are for --json."""
     plain = {name: value for name, value in record.items() if name not in _HEAD and not isinstance(value, dict | list)}
-    return ", ".join(f"{name} {value}" for name, value in plain.items())
+    return ", ".join(f"{name} {value}" for name, value in plain.items() if value not in (None, "", False))
 
 
 @app.command()

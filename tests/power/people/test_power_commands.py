@@ -255,7 +255,9 @@ def test_a_predefined_policy_is_a_beginning(run, tmp_path):
     made = run("predefined", "night-cap", "--set", "percent=60", "--set", "start=21:00", "--owner", "hpc")
     (tmp_path / "made.yaml").write_text(made.stdout)
     assert run("apply", tmp_path / "made.yaml", "--yes", who="ada").stdout.endswith("night-cap version 1 is approved\n")
+    assert "mode: observe" in made.stdout
     assert "owner: hpc" in run("show", "night-cap").stdout
+    assert "is enabled, in mode observe: nothing is done" in run("enable", "night-cap", "--yes", who="olga").stdout
     assert run("predefined", "static-cap").exit_code == 2
     assert "expected such as percent=70" in run("predefined", "night-cap", "--set", "percent").stderr
 
