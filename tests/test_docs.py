@@ -12,6 +12,7 @@ import typer.core
 import typer.main
 
 from docs import generate
+from power.policies import reader as policies
 from tests.support.programs import required_program
 from wattstat import inventory
 from wattstat.catalogue import ALL
@@ -76,6 +77,8 @@ def test_yaml_in_the_documents_is_good(page):
         document = parse(block, source=page.name)
         if document.data.keys() <= Inventory.model_fields.keys():
             assert inventory.loads(block, source=page.name) != Inventory()
+        elif document.data.keys() == {"policies"}:
+            assert policies.loads(block, source=page.name)
         else:
             # What an excerpt of a configuration leaves out (the credentials that it names) is not its mistake.
             problems = reader.examine(document, Path("/etc/wattstat"))[1]
