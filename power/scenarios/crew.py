@@ -27,6 +27,7 @@ class Crew:
         self._plant, self._faults = plant, faults
         self._engine = sa.create_engine("sqlite://", poolclass=sa.StaticPool)
         self._made = 0
+        self._audited = np.zeros(plant.hall.nodes, int)
         self._crew: list[Ours] = [self._another()]
         if plant.scenario.standby:
             self._crew.append(self._another())
@@ -74,7 +75,7 @@ class Crew:
 
     def _another(self) -> Ours:
         self._made += 1
-        return Ours(self._plant, self._engine, f"core-{self._made}")
+        return Ours(self._plant, self._engine, f"core-{self._made}", audited=self._audited)
 
     def _strike(self, fault: Drawn, now: float, seen: Seen, devices: Devices) -> None:
         """What hits, hits the leader."""
@@ -100,7 +101,8 @@ class Crew:
     def _watch(self, now: float) -> None:
         leader = self.leader
         if leader is None:
-            if self._leaderless_since is None:
+            # Nobody lives who could lead: that is what the dead-men are for.
+            if self._leaderless_since is None or not self._crew:
                 self._leaderless_since = now
             self.claims = Claims()
             return

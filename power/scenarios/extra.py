@@ -53,11 +53,12 @@ class Extra:
             notice = ask.at - ask.notice_seconds
             before = (at > notice - ask.baseline_seconds) & (at <= notice)
             target = (1 - ask.ratio) * float(np.average(site[before], weights=seconds[before]))
-            smooth = _mean_of(site, seconds, 10.0)
-            lowered = (at > notice) & (smooth <= 1.01 * target)
+            smooth = _mean_of(site, seconds, 3.0 if ask.emergency else 10.0)
             deadline = ask.at + ask.within_seconds
-            first = float(at[lowered][0]) if lowered.any() else float("inf")
-            (reached if ask.emergency else early).append(first - ask.at)
+            begins, ends = (ask.at, ask.at + 60) if ask.emergency else (notice, ask.at)
+            over = (at > begins) & (at <= ends) & (smooth > 1.01 * target)
+            last = float(at[over][-1]) if over.any() else begins
+            (reached if ask.emergency else early).append(last - ask.at)
             held = (at >= deadline) & (at < ask.at + ask.seconds)
             errors.append(float(np.average(site[held], weights=seconds[held])) / target - 1 if held.any() else float("nan"))
             within.append(float((smooth[held] / target - 1).max(initial=0.0)) if held.any() else float("nan"))

@@ -2,35 +2,29 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import sqlalchemy as sa
 
-from power.control.allocator import propose
-from power.control.memory import Memory
-from power.control.peaks import Peaks
 from power.control.tuning import Tuning
-from power.guard.guard import Rules, admit
-from power.guard.history import History
+from power.controller import Controller
+from power.guard.guard import Rules
 from power.guard.lease import Lease
-from power.guard.orders import Pace, orders
 from power.model import Bools, ControlState, Fence, Fleet, Floats, Ints, Mode, NodeOrder, View
 from power.policies.resolve import Resolver
 from power.policies.resolved import Memory as PolicyMemory
-from power.policies.standing import Bounds
+from power.policies.standing import Bounds, Emergency
+from power.safe import safe_caps
 from power.scenarios.devices import Devices
 from power.scenarios.fleet import fleet_of
 from power.scenarios.held import HeldCaps
 from power.scenarios.oracle import Claims
 from power.scenarios.plant import Plant
 from power.scenarios.telemetry import Seen
-from power.scenarios.wishes import Watch, policies
-from power.tree.ceilings import counted, worst_draw
-from power.tree.envelope import envelope
+from power.scenarios.wishes import Watch, emergencies, policies
 
 LEASE_SECONDS = 10.0
-NODE_NAMES = "n"
 
 
 @dataclass(kw_only=True, eq=False)
@@ -47,8 +41,10 @@ class Ours:
     name = "wattstat"
     period_seconds = 1.0
 
-    def __init__(self, plant: Plant, engine: sa.Engine, holder: str, *, tuning: Tuning | None = None) -> None:
-        """Cold: nothing read, nothing ordered."""
+    def __init__(
+        self, plant: Plant, engine: sa.Engine, holder: str, *, tuning: Tuning | None = None, audited: Ints | None = None
+    ) -> None:
+        """Cold: nothing read, nothing ordered. `audited` counts the records of the trail that all share, by server."""
         self.holder = holder
         self.tuning = tuning or Tuning()
         self.fence: Fence | None = None
@@ -59,22 +55,20 @@ class Ours:
         self._clock = _Clock(now=plant.now)
         self._lease = Lease(engine, holder, LEASE_SECONDS, self._clock)
         self._standing = policies(plant.scenario, plant)
+        self._emergencies: tuple[Emergency, ...] = ()
         self._resolver = Resolver()
         self._policy_memory = PolicyMemory()
-        self._memory = Memory(seed=1)
-        self._peaks = Peaks(self.tuning.window_seconds, self.tuning.cycle_seconds)
+        self._controller = Controller(self.tuning, Rules(holder=holder), seed=1)
         self._alive: Bools = np.ones(plant.hall.feeds, bool)
         self.fleet: Fleet = fleet_of(plant.hall, self._alive)
         self._watch = Watch(plant, self.fleet)
-        self._history = History.empty(self.fleet)
         self.held = HeldCaps(plant.hall.nodes, plant.hall.gpus)
-        self.audited: Ints = np.zeros(plant.hall.nodes, int)
-        self._wall_offset: float | None = None
+        self.audited: Ints = np.zeros(plant.hall.nodes, int) if audited is None else audited
         self._cut_off_until = 0.0
         count = plant.hall.nodes * plant.hall.gpus
         self._least = np.full(count, plant.hall.gpu_min_watts)
         self._most = np.full(count, plant.hall.gpu_max_watts)
-        self._safe = _safe_watts(plant)
+        self._safe: Floats | None = None
         self._row = {name: row for row, name in enumerate(self.fleet.nodes)}
         self._gpu = {device.uuid: row % plant.hall.gpus for row, device in enumerate(self.fleet.gpus)}
 
@@ -96,6 +90,7 @@ class Ours:
         self._follow_feeds(seen)
         self.fence = self._lease.fence if now < self._cut_off_until else self._lease.tick()
         view = self._view(seen)
+        self._emergencies = emergencies(self._plant.scenario, seen.wall)
         resolved = self._resolver.resolve(
             self._standing,
             self.fleet,
@@ -103,22 +98,18 @@ class Ours:
             seen.wall,
             monotonic=now,
             bounds=Bounds.of(view),
+            emergencies=self._emergencies,
             mode=Mode.ENFORCE,
             memory=self._policy_memory,
         )
         self._policy_memory = resolved.memory
-        self.intent = resolved.intent
-        proposal, self._memory = propose(self.fleet, view, resolved.intent, self.tuning, self._memory)
-        rules = Rules(holder=self.holder, wall_offset=self._wall_offset)
-        self._wall_offset = seen.wall - now
-        admitted = admit(self.fleet, view, resolved.intent, proposal, rules, self.fence, now)
-        due = orders(self.fleet, view, admitted, self._history, Pace(write_seconds=self.tuning.write_seconds))
-        self._history = self._history.after(self.fleet, due, now)
-        self.decided = due
-        self.view = view
+        decision = self._controller.decide(self.fleet, view, resolved.intent, self.fence)
+        self.decided = decision.orders
+        if self._safe is None and np.isfinite(view.gpu_limit_watts).all():
+            self._safe = safe_caps(self.fleet, view, resolved.intent, self.tuning).reshape(-1, self._plant.hall.gpus)
         unfaithful: Bools = self.held.state.reshape(-1, self._plant.hall.gpus) >= int(ControlState.UNCONTROLLED)
         self.claims = Claims(
-            safe=envelope(self.fleet, view).safe,
+            safe=decision.envelope().safe,
             audited=self.audited,
             read_at=self.held.read_at.reshape(-1, self._plant.hall.gpus).max(axis=1),
             charged=np.asarray(unfaithful.any(axis=1)),
@@ -149,16 +140,16 @@ class Ours:
             rows = np.flatnonzero(np.isfinite(watts.ravel()))
             self.held.begin(rows, watts.ravel()[rows], self._clock.now)
             devices.write(nodes, watts[nodes], token=fence.token, sender=self.holder)
-        devices.touch(np.ones(hall.nodes, bool), fence.token, self._safe)
+        if self._safe is not None:
+            devices.touch(np.ones(hall.nodes, bool), fence.token, self._safe)
 
     def _follow_feeds(self, seen: Seen) -> None:
         """A feed that most servers see dead carries nothing: the other carries all."""
         alive = seen.feed_lost.mean(axis=0) < 0.5
         if np.array_equal(alive, self._alive) or not alive.any():
             return
-        old, self._alive = self.fleet, alive
+        self._alive = alive
         self.fleet = fleet_of(self._plant.hall, alive)
-        self._history = self._history.moved(old, self.fleet)
 
     def _view(self, seen: Seen) -> View:
         hall, held = self._plant.hall, self.held
@@ -166,7 +157,7 @@ class Ours:
         gpu_watts = seen.gpu_watts.ravel()
         gpu_age = np.repeat(seen.gpu_age, hall.gpus)
         nothing = np.full(hall.nodes, np.nan)
-        view = View(
+        return View(
             at=seen.wall,
             monotonic=seen.now,
             gpu_watts=gpu_watts,
@@ -188,20 +179,6 @@ class Ours:
             node_cap_max_watts=nothing,
             node_state=np.zeros(hall.nodes, np.int64),
         )
-        gpu_ceiling, node_cap = counted(self.fleet, view)
-        node_ceiling = worst_draw(self.fleet, gpu_ceiling, node_cap)
-        gpu_peak, node_peak = self._peaks.update(
-            seen.now, gpu_watts, gpu_age, gpu_ceiling, seen.node_watts, seen.node_age, node_ceiling
-        )
-        return replace(view, gpu_peak_watts=gpu_peak, node_peak_watts=node_peak)
-
-
-def _safe_watts(plant: Plant) -> Floats:
-    """Caps for agents that hear nobody: an equal share of every row, which holds without any controller."""
-    hall = plant.hall
-    servers = np.bincount(hall.row_of_node)
-    equal = (hall.row_budget_watts / servers - hall.rest_watts) / hall.gpus
-    return np.repeat(np.clip(equal, hall.gpu_min_watts, hall.gpu_max_watts)[hall.row_of_node][:, None], hall.gpus, axis=1)
 
 
 def alone(plant: Plant) -> Ours:

@@ -11,7 +11,7 @@ from power.policies.ask import Ask, JobsAsk, LimitAsk, PriorityAsk
 from power.policies.model import Policy
 from power.policies.scope import Scope
 from power.policies.signals import JobFacts, JobTable, Signals
-from power.policies.standing import Standing
+from power.policies.standing import Emergency, Standing
 from power.policies.when import Event, When
 from power.scenarios.plant import EPOCH, Plant
 from power.scenarios.scenario import Ask as Asked
@@ -43,7 +43,7 @@ def policies(scenario: Scenario, plant: Plant) -> tuple[Standing, ...]:
     if scenario.budget.site_ratio != 1:
         site = LimitAsk(watts=plant.hall.site_budget_watts, basis=Basis(scenario.budget.basis))
         found.append(_policy("site", Ask(limit=site)))
-    found += [_asked(number, each) for number, each in enumerate(scenario.asks)]
+    found += [_asked(number, each) for number, each in enumerate(scenario.asks) if not each.emergency]
     found += [each.model_copy(update={"mode": Mode.ENFORCE}) for each in scenario.policies]
     return tuple(Standing(policy=each) for each in found)
 
@@ -55,17 +55,31 @@ def _policy(name: str, ask: Ask, scope: Scope | None = None, when: When | None =
 
 
 def _asked(number: int, asked: Asked) -> Policy:
-    """Less power for a while: as a demand response event, whose notice an emergency does not have."""
+    """Less power for a while: as a demand response event."""
     event = Event(
         start=datetime.fromtimestamp(EPOCH + asked.at, UTC),
         minutes=asked.seconds / 60,
         notice_minutes=asked.notice_seconds / 60,
         baseline_minutes=asked.baseline_seconds / 60,
-        ramp_seconds=0 if asked.emergency else 120,
-        early_seconds=0 if asked.emergency else 60,
     )
     ask = Ask(limit=LimitAsk(percent=100 * (1 - asked.ratio), of="baseline", basis=Basis.MEASURED))
     return _policy(f"ask-{number + 1}", ask, when=When(event=event))
+
+
+def emergencies(scenario: Scenario, wall: float) -> tuple[Emergency, ...]:
+    """What cannot wait: training goes to its lowest limits, below every floor of policies."""
+    return tuple(
+        Emergency(
+            id=number,
+            scope=Scope(partition=("training",)),
+            owner=OWNER,
+            reason="the grid asks for it at once",
+            since=EPOCH + asked.at,
+            expires=EPOCH + asked.at + asked.seconds,
+        )
+        for number, asked in enumerate(scenario.asks)
+        if asked.emergency and EPOCH + asked.at <= wall < EPOCH + asked.at + asked.seconds
+    )
 
 
 class Watch:
