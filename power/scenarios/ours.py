@@ -102,7 +102,7 @@ class Ours:
             mode=Mode.ENFORCE,
             memory=self._policy_memory,
         )
-        self._policy_memory = resolved.memory
+        self._policy_memory, self.intent = resolved.memory, resolved.intent
         decision = self._controller.decide(self.fleet, view, resolved.intent, self.fence)
         self.decided = decision.orders
         if self._safe is None and np.isfinite(view.gpu_limit_watts).all():

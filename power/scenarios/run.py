@@ -95,6 +95,8 @@ def summary(results: Sequence[Result]) -> Figures:
     figures = [each.figures for each in results]
     worst = {"worst_episode_seconds", "back_p99_seconds", "inference_slowdown_p99", "peak_ratio", "raise_ratio"}
     mean = {"throughput", "training_throughput", "changes_per_device_hour", "mean_ratio"}
+    if len(figures) == 1:
+        return figures[0]
     found: dict[str, Any] = {}
     for name in Figures.__dataclass_fields__:
         values = [getattr(each, name) for each in figures]

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+from power.scenarios import timetables, trees
 from power.scenarios.baselines import EqualStatic
 from power.scenarios.crew import Crew
 from power.scenarios.run import BASELINES, OURS, Result, run, summary
 from power.scenarios.scenario import Scenario
 from power.scenarios.table import Check, checks, row, verdict
+from power.scenarios.tally import Figures
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +54,7 @@ def judge(scenario: Scenario, seeds: Iterable[int], *, with_baselines: bool = Fa
     numbers = tuple(seeds)
     results = tuple(ours(scenario, seed) for seed in numbers)
     names: Sequence[str] = ()
-    if scenario.baselines and with_baselines:
+    if scenario.baselines and with_baselines and scenario.kind == "hall":
         names = tuple(BASELINES)
     elif scenario.passes.points_over_static is not None:
         names = (EqualStatic.name,)
@@ -64,9 +67,25 @@ def judge(scenario: Scenario, seeds: Iterable[int], *, with_baselines: bool = Fa
 
 def ours(scenario: Scenario, seed: int) -> Result:
     """One seed under our controller; with its throughput as a share of the same seed's without faults where that counts."""
+    if scenario.kind != "hall":
+        return _cases(scenario, seed)
     result = run(scenario, seed, OURS, Crew)
     if scenario.passes.throughput_of_faultless is None:
         return result
     calm = run(scenario.model_copy(update={"faults": ()}), seed, OURS, Crew)
     share = result.figures.throughput / calm.figures.throughput
     return replace(result, measured={**result.measured, "throughput_of_faultless": share})
+
+
+def _cases(scenario: Scenario, seed: int) -> Result:
+    """Random cases against brute force."""
+    began = time.perf_counter()
+    kind: Callable[[int, int], Any] = timetables.run if scenario.kind == "schedule" else trees.run
+    return Result(
+        scenario=scenario.name,
+        controller=OURS,
+        seed=seed,
+        figures=Figures.nothing(),
+        measured={name: float(value) for name, value in asdict(kind(scenario.cases, seed)).items()},
+        wall_seconds=time.perf_counter() - began,
+    )

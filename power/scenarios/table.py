@@ -79,12 +79,12 @@ def row(scenario: Scenario, results: Sequence[Result], verdict: str) -> Mapping[
         "scenario": scenario.name,
         "controller": results[0].controller,
         "trips": total.trips,
-        "over": f"{total.over_ratio:.3%}",
-        "worst_s": round(total.worst_episode_seconds, 1),
-        "back_p99_s": round(total.back_p99_seconds, 1),
-        "throughput": "" if math.isnan(total.throughput) else f"{total.throughput:.4f}",
-        "slow_p99": "" if math.isnan(total.inference_slowdown_p99) else f"{total.inference_slowdown_p99:.0%}",
-        "changes": round(total.changes_per_device_hour, 1),
+        "over": _told(total.over_ratio, ".3%"),
+        "worst_s": _told(total.worst_episode_seconds, ".1f"),
+        "back_p99_s": _told(total.back_p99_seconds, ".1f"),
+        "throughput": _told(total.throughput, ".4f"),
+        "slow_p99": _told(total.inference_slowdown_p99, ".0%"),
+        "changes": _told(total.changes_per_device_hour, ".1f"),
         "refused": total.refused,
         "invariants": ", ".join(f"{name} {kept[name]}x" for name in sorted(kept)) or "kept",
         "verdict": verdict,
@@ -95,3 +95,8 @@ def verdict(found: Sequence[Check]) -> str:
     """passed, or what failed."""
     failed = [each.name for each in found if not each.passed]
     return f"failed: {', '.join(failed)}" if failed else "passed"
+
+
+def _told(value: float, form: str) -> str:
+    """A number, or nothing where there is none."""
+    return "" if math.isnan(value) else format(value, form)

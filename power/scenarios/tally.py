@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 
@@ -38,10 +39,15 @@ class Figures:
     mean_ratio: float
     """Mean power as a share of the budgets."""
 
+    @classmethod
+    def nothing(cls) -> Self:
+        """Of what has no hall."""
+        return cls(**{name: 0 if kind == "int" else float("nan") for name, kind in cls.__annotations__.items()})
+
     @property
     def over_ratio(self) -> float:
         """Share of row-seconds over budget."""
-        return self.over_seconds / self.row_seconds if self.row_seconds else 0.0
+        return self.over_seconds / self.row_seconds if self.row_seconds else float("nan")
 
 
 class Tally:

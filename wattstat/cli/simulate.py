@@ -45,7 +45,11 @@ def simulate(
         print_json({"items": [report.to_json() for report in reports]})
     else:
         rows = [line for report in reports for line in report.rows]
-        print_table(COLUMNS, [[line[name] for name in COLUMNS] for line in rows], right={"over", "throughput", "slow_p99"})
+        print_table(
+            COLUMNS,
+            [[line[name] for name in COLUMNS] for line in rows],
+            right={"over", "worst_s", "back_p99_s", "throughput", "slow_p99", "changes"},
+        )
         for report in reports:
             for check in report.checks:
                 typer.echo(f"{'pass' if check.passed else 'FAIL'}  {report.scenario.name}: {check}")
