@@ -1,6 +1,6 @@
 """Power scenarios in virtual time, with the peers' algorithms beside ours, and the matrix of faults and loads.
 
-`WATTSTAT_SCENARIO_SEEDS` (20 for the figures in docs/scenarios.md) and `WATTSTAT_SCENARIO_SIZE` (small or full) say how much; the
+`WATTSTAT_SCENARIO_SEEDS` (20 for the whole) and `WATTSTAT_SCENARIO_SIZE` (small or full) say how much; the
 default takes about ten minutes. `python -m benchmarks.power_scenarios` writes docs/scenarios.md.
 """
 

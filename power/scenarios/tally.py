@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 
@@ -42,7 +42,8 @@ class Figures:
     @classmethod
     def nothing(cls) -> Self:
         """Of what has no hall."""
-        return cls(**{name: 0 if kind == "int" else float("nan") for name, kind in cls.__annotations__.items()})
+        none: dict[str, Any] = {name: 0 if kind == "int" else float("nan") for name, kind in cls.__annotations__.items()}
+        return cls(**none)
 
     @property
     def over_ratio(self) -> float:
