@@ -9,7 +9,8 @@ import numpy as np
 from power.control.allocate import Allocation, allocate, stages
 from power.control.backstop import backstop
 from power.control.bands import Bands, bands
-from power.control.demand import Held, at_cap, shown, wanted
+from power.control.demand import Held, at_cap, wanted
+from power.control.demand import shown as shown_want
 from power.control.exact import sums
 from power.control.loads import Bounds, Loads, loads, points, rest_now
 from power.control.memory import Asked, Memory, State
@@ -20,6 +21,8 @@ from power.control.tuning import Tuning
 from power.model import NOBODY, Bools, Fleet, Floats, Intent, Ints, Proposal, View
 from power.tree.ceilings import counted, worst_draw
 
+HIDDEN_RATIO = 0.75
+"""A GPU that shows less of what it is known to want pauses: it writes a checkpoint, or its job ended."""
 READ_BACK_WATTS = 0.6
 """Devices round to whole watts."""
 
@@ -34,7 +37,7 @@ def propose(fleet: Fleet, view: View, intent: Intent, tuning: Tuning, memory: Me
     in_force = np.concatenate([counting, view.node_cap_watts])
     standing, under_way = _standing(state.asked, in_force, now, tuning)
     landed = np.where(under_way, now, state.asked.landed_at)
-    seen = _bands(fleet, view, intent, state, made, standing=standing, landed=landed, tuning=tuning)
+    seen = _bands(fleet, view, intent, state, made, shown=wants.gpu_shown, standing=standing, landed=landed, tuning=tuning)
     filled = _rows(intent, state, made, seen, tuning)
     allocation = allocate(made, filled.rows)
     devices = _devices(intent, made, allocation, standing)
@@ -101,6 +104,8 @@ def propose(fleet: Fleet, view: View, intent: Intent, tuning: Tuning, memory: Me
 class _Wants:
     gpus: Floats
     nodes: Floats
+    gpu_shown: Floats
+    """What GPUs want as the window alone tells."""
     gpu_held: Held
     node_held: Held
     at_cap: Bools
@@ -111,13 +116,15 @@ def _wants(view: View, state: State, tuning: Tuning) -> _Wants:
     now, span = view.monotonic, tuning.want_seconds
     gpu_low, gpu_high = view.gpu_min_watts, view.gpu_max_watts
     node_low, node_high = view.node_cap_min_watts, view.node_cap_max_watts
-    gpus = state.gpu_want.take(now, shown(view.gpu_peak_watts, gpu_low, gpu_high, tuning), span)
-    nodes = state.node_want.take(now, shown(view.node_peak_watts, node_low, node_high, tuning), span)
+    gpu_shown = shown_want(view.gpu_peak_watts, gpu_low, gpu_high, tuning)
+    gpus = state.gpu_want.take(now, gpu_shown, span)
+    nodes = state.node_want.take(now, shown_want(view.node_peak_watts, node_low, node_high, tuning), span)
     gpus_at = at_cap(view.gpu_watts, view.gpu_age, view.gpu_limit_watts, tuning)
     nodes_at = at_cap(view.node_watts, view.node_age, view.node_cap_watts, tuning)
     return _Wants(
         gpus=wanted(gpus, gpus_at, view.gpu_limit_watts, gpu_low, gpu_high, tuning=tuning),
         nodes=wanted(nodes, nodes_at, view.node_cap_watts, node_low, node_high, tuning=tuning),
+        gpu_shown=gpu_shown,
         gpu_held=gpus,
         node_held=nodes,
         at_cap=np.concatenate([gpus_at, nodes_at]),
@@ -131,7 +138,16 @@ def _standing(asked: Asked, in_force: Floats, now: float, tuning: Tuning) -> tup
 
 
 def _bands(
-    fleet: Fleet, view: View, intent: Intent, state: State, made: Loads, *, standing: Floats, landed: Floats, tuning: Tuning
+    fleet: Fleet,
+    view: View,
+    intent: Intent,
+    state: State,
+    made: Loads,
+    *,
+    shown: Floats,
+    standing: Floats,
+    landed: Floats,
+    tuning: Tuning,
 ) -> Bands:
     gpus = len(fleet.gpus)
     rest = rest_now(fleet, view)
@@ -141,6 +157,9 @@ def _bands(
     draws = np.where(capped, np.fmin(made.gpu_bounds.want, lets), np.fmin(view.gpu_peak_watts, counted_gpus))
     by_bmc = made.node_load >= 0
     by_parts = rest + fleet.loss * fleet.by_node(np.where(np.isfinite(draws), draws, 0.0))
+    hides = capped & (shown < HIDDEN_RATIO * made.gpu_bounds.want)
+    missing = np.subtract(draws, np.fmin(shown, lets), out=np.zeros(gpus), where=hides)
+    hidden = fleet.loss * fleet.by_node(np.maximum(missing, 0.0))
     planned = np.where(by_bmc, np.fmin(made.node_bounds.want, standing[gpus:]), by_parts)
     has_loads = np.bincount(made.node, minlength=len(fleet.nodes)) > 0
     planned = np.where(has_loads, planned, made.expected_base)
@@ -153,6 +172,7 @@ def _bands(
         view,
         np.where(intent.guaranteed, np.inf, intent.limit_watts),
         planned_node_watts=planned,
+        hidden_node_watts=np.where(has_loads & np.isfinite(hidden), hidden, 0.0),
         clip_node_watts=clip,
         landed_at=node_landed,
         window=state.window,

@@ -61,6 +61,7 @@ def bands(
     budget_watts: Floats,
     *,
     planned_node_watts: Floats,
+    hidden_node_watts: Floats,
     clip_node_watts: Floats,
     landed_at: Floats,
     window: tuple[Sample, ...],
@@ -70,8 +71,8 @@ def bands(
 ) -> Bands:
     """Where measured budgets (infinite: none) stand.
 
-    Columns of servers: what is planned under the caps as they stand, what the caps let them draw, and when the last of their
-    changes took effect.
+    Columns of servers: what is planned under the caps as they stand, how much of it does not show in the window (a job that
+    writes a checkpoint comes back), what the caps let them draw, and when the last of their changes took effect.
     """
     now = view.monotonic
     fixed = layout.fleet.tree.fixed_watts
@@ -86,7 +87,10 @@ def bands(
     if now - kept[0].at < tuning.window_seconds / 2:
         shown = np.maximum(shown, 1.0)
     held = ratio.take(now, shown, tuning.want_seconds)
-    factor = np.clip(held.highest, LEAST_RATIO, MOST_RATIO)
+    # What is hidden comes on top of what shows: others may have risen meanwhile.
+    with_hidden = peak + layout.carried(hidden_node_watts, entries)
+    back = np.divide(with_hidden, planned, out=np.ones(len(peak)), where=planned > 0)
+    factor = np.clip(np.maximum(held.highest, back), LEAST_RATIO, MOST_RATIO)
     predicted = fixed + np.maximum(peak, factor * planned)
     is_over = predicted > tuning.cut * budget_watts
     may_rise = np.where(rising, predicted < NEARLY * tuning.hold * budget_watts, predicted < tuning.release * budget_watts)
