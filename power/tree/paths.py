@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from functools import cache
 from typing import NamedTuple
 
@@ -74,13 +74,9 @@ class Paths:
         for name in hung:
             by_feed[self._breakers[name].feed].append(name)
         most: defaultdict[Key, float] = defaultdict(float)
-        cases = list(by_feed.values()) if failover else [list(hung)]
-        for alive in cases:
-            carried: defaultdict[Key, float] = defaultdict(float)
-            for name in alive:
-                for above in self.above(name):
-                    carried["breaker", above] += 1 / len(alive)
-                carried["feed", self._breakers[name].feed] += 1 / len(alive)
-            for limit, share in carried.items():
-                most[limit] = max(most[limit], min(share, 1.0))
+        for alive in by_feed.values() if failover else [list(hung)]:
+            above = Counter(("breaker", each) for name in alive for each in self.above(name))
+            feeds = Counter(("feed", self._breakers[name].feed) for name in alive)
+            for limit, count in (above + feeds).items():
+                most[limit] = max(most[limit], count / len(alive))
         return tuple(Carried(limit, share) for limit, share in most.items())

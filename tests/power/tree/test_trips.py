@@ -79,9 +79,13 @@ def test_a_breaker_cools_and_then_holds_as_long_as_before() -> None:
     one = _one(RACK)
     one.carry(_watts(1400.0), 30.0)
     warm = one.left_seconds(_watts(1400.0))[0]
+    heat = one.heat[0]
+    one.carry(_watts(1000.0), 60.0)
+    cooler = one.heat[0]
     one.carry(_watts(900.0), 600.0)
 
     assert warm < 31
+    assert heat - cooler == pytest.approx(0.1)
     assert one.heat[0] == 0
     assert one.left_seconds(_watts(1400.0))[0] == pytest.approx(60, rel=0.02)
     assert one.left_seconds(_watts(1000.0))[0] == math.inf
