@@ -11,6 +11,8 @@ from power.control.memory import Memory
 from power.control.tuning import Tuning
 from power.desk.steering import Change, Lack, Preview
 from power.model import Device, Fleet, Floats, Intent, Proposal, View
+from power.policies.check import check
+from power.policies.feasible import deficits
 from power.policies.resolve import Resolver
 from power.policies.resolved import Memory as Remembered
 from power.policies.signals import Signals
@@ -54,13 +56,17 @@ def preview(moment: Moment, before: Standings, after: Standings) -> Preview:
         for holder, gpu in zip(jobs.holder, jobs.gpu, strict=True)
         if moment.fleet.gpus[int(gpu)] in touched
     }
+    fresh = [each.policy for each in after.policies if each.policy not in [known.policy for known in before.policies]]
+    problems = check(fresh, moment.fleet, Bounds.of(moment.view), floor_ratio=moment.floor_ratio)
+    told = [note for note in new.notes if note not in old.notes]
     return Preview(
         changes=changes,
         watts_before=_most(moment, old),
         watts_after=_most(moment, new),
-        lacks=tuple(_lacks(moment, old, new)),
+        lacks=tuple(_lacks(moment, (old, before), (new, after))),
         jobs=tuple(sorted(held)),
-        notes=tuple(note for note in new.notes if note not in old.notes),
+        notes=(*told, *(str(problem) for problem in problems if problem.warning)),
+        misfits=tuple(str(problem) for problem in problems if not problem.warning),
     )
 
 
@@ -118,20 +124,38 @@ def _most(moment: Moment, outcome: _Outcome) -> float | None:
     return total if np.isfinite(total) else None
 
 
-def _lacks(moment: Moment, old: _Outcome, new: _Outcome) -> list[Lack]:
-    before = {
-        (each.kind, each.name): each.deficit_watts for each in budgets(moment.fleet, moment.view, old.intent, old.proposal)
-    }
-    return [
-        Lack(
-            limit=f"{each.kind} {each.name}",
-            deficit_watts=each.deficit_watts,
-            before_watts=before.get((each.kind, each.name), 0.0),
-            why=each.binding or "",
-        )
-        for each in budgets(moment.fleet, moment.view, new.intent, new.proposal)
-        if each.deficit_watts > 0
-    ]
+def _lacks(moment: Moment, old: tuple[_Outcome, Standings], new: tuple[_Outcome, Standings]) -> list[Lack]:
+    """Limits that cannot be held: now, and when everything holds at once that is asked for by night or in an event."""
+    found: dict[str, Lack] = {}
+    for now in (True, False):
+        before, after = (_missing(moment, *each, now=now) for each in (old, new))
+        for limit, (watts, why) in after.items():
+            lack = Lack(limit=limit, deficit_watts=watts, before_watts=before.get(limit, (0.0, ""))[0], why=why)
+            known = found.get(limit)
+            if known is None or lack.deficit_watts - lack.before_watts > known.deficit_watts - known.before_watts:
+                found[limit] = lack
+    return list(found.values())
+
+
+def _missing(moment: Moment, outcome: _Outcome, standings: Standings, *, now: bool) -> dict[str, tuple[float, str]]:
+    """Watts that are missing by limit, and who asks for it."""
+    if now:
+        stand = budgets(moment.fleet, moment.view, outcome.intent, outcome.proposal)
+        return {
+            f"{each.kind} {each.name}": (each.deficit_watts, each.binding or "") for each in stand if each.deficit_watts > 0
+        }
+    ever = deficits(
+        standings.policies,
+        moment.fleet,
+        Bounds.of(moment.view),
+        at=moment.view.at,
+        holds=standings.holds,
+        jobs=moment.signals.jobs,
+        node_watts=moment.view.node_peak_watts,
+        timezone=moment.timezone,
+        floor_ratio=moment.floor_ratio,
+    )
+    return {f"{each.kind} {each.name}": (each.deficit_watts, ", ".join((*each.policies, *each.holds))) for each in ever}
 
 
 def _why(fleet: Fleet, intent: Intent, name: int) -> str:

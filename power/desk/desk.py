@@ -92,6 +92,11 @@ class Desk:
                 deficits=shapes.preview(preview)["deficits"],
             )
 
+    def fits(self, preview: Preview) -> None:
+        """Refuse what names things that are not there, or asks devices for what they do not take."""
+        if preview.misfits:
+            raise Refusal(422, "Does not fit", "; ".join(preview.misfits[:5]))
+
     def known(self, scope: Scope) -> None:
         """Refuse a scope that means nothing here: a misspelt emergency must not look like one that works."""
         if self.steering.devices(scope) == 0:

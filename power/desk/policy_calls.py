@@ -61,6 +61,7 @@ class PolicyCalls:
         with self.desk.lock:
             standings = _with(self.desk.repository.standing(), policy)
             preview = self.desk.steering.preview(self.desk.wish(standings=standings))
+            self.desk.fits(preview)
             self.desk.feasible(preview)
             same = self._newest(policy.name, policy)
             answer = {"dry_run": dry_run, "preview": shapes.preview(preview), "unchanged": same is not None}

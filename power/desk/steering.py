@@ -47,7 +47,8 @@ class Lack:
 class Preview:
     """What would be different. `watts_before` and `watts_after`: what all servers together could draw under their caps.
 
-    `jobs`: ids of those that hold a GPU whose cap changes.
+    `jobs`: ids of those that hold a GPU whose cap changes. `misfits`: what new policies name that is not there, or ask of
+    devices that do not take it.
     """
 
     changes: tuple[Change, ...] = ()
@@ -56,6 +57,7 @@ class Preview:
     lacks: tuple[Lack, ...] = ()
     jobs: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    misfits: tuple[str, ...] = ()
 
     @property
     def raises(self) -> bool:

@@ -14,6 +14,7 @@ import numpy as np
 
 from power.model import Fleet, Floats
 from power.policies.columns import Active, Columns
+from power.policies.in_force import counts
 from power.policies.masks import Masks
 from power.policies.measured import JOULES_PER_KWH, period_of
 from power.policies.model import Policy
@@ -68,8 +69,9 @@ def deficits(
     timezone: str = "UTC",
     floor_ratio: float = 0.5,
 ) -> tuple[Deficit, ...]:
-    """Every limit that cannot be held if all of these policies hold at once, the largest deficit first.
+    """Every limit that cannot be held if all policies that are enforced hold at once, the largest deficit first.
 
+    Of `policies` those count that are enabled, in mode enforce, and not over: whether they hold just now or by night only.
     `jobs` matter for limits on jobs and partitions, `node_watts` (what servers draw now) for shares of a baseline.
     """
     masks = Masks(fleet)
@@ -78,7 +80,7 @@ def deficits(
     floors = _floors(masks, bounds, holds, floor_ratio)
     least = _least(fleet, floors)
     carried = fleet.tree.load(least)
-    ordered = sorted(policies, key=lambda each: each.policy.name)
+    ordered = sorted((each for each in policies if counts(each) and not _is_over(each.policy, at)), key=_name)
     asked = [
         (each.policy, row, watts)
         for number, each in enumerate(ordered)
@@ -95,16 +97,14 @@ def _on_lines(
     masks: Masks, asked: dict[int, list[tuple[str, float]]], carried: Floats, holds: Sequence[Hold]
 ) -> Iterator[Deficit]:
     allowed = np.fmin(masks.line_watts("only budget"), masks.line_watts("trip_safe"))
-    for row, line in enumerate(masks.fleet.tree.limits):
-        here = asked.get(row, [])
-        lowest = min((watts for _, watts in here), default=np.inf)
-        limit = float(np.fmin(allowed[row], lowest))
-        if not carried[row] > limit + _ROUNDING_WATTS:
-            continue
+    for row, here in asked.items():
+        allowed[row] = np.fmin(allowed[row], min(watts for _, watts in here))
+    for row in map(int, np.flatnonzero(carried > allowed + _ROUNDING_WATTS)):
+        line, here = masks.fleet.tree.limits[row], asked.get(row, [])
         yield Deficit(
             kind=line.kind,
             name=line.name,
-            limit_watts=limit,
+            limit_watts=float(allowed[row]),
             minimum_watts=float(carried[row]),
             fixed_watts=line.fixed_watts,
             servers=int(masks.members(row).size),
@@ -130,6 +130,15 @@ def _on_jobs(policies: Sequence[Standing], columns: Columns, floors: Floats) -> 
                 servers=int(np.unique(columns.masks.fleet.gpu_node[rows]).size),
                 policies=(each.policy.name,),
             )
+
+
+def _name(standing: Standing) -> str:
+    return standing.policy.name
+
+
+def _is_over(policy: Policy, at: float) -> bool:
+    event = policy.when.event
+    return at >= policy.expires_unix or (event is not None and at >= event.end_unix)
 
 
 def _asked(

@@ -175,3 +175,11 @@ def test_a_policy_of_the_api_is_checked_without_lines():
     policy = loads(f"policies: [{{name: cap, {HEAD}, ask: {{gpu_cap: {{watts: 400}}}}, scope: {{row: '2'}}}}]")[0]
     (told,) = check([replace(Standing(policy=policy)).policy], fleet, bounds_of(fleet))
     assert str(told).startswith("cap: scope.row: there is no row '2'; expected 1")
+
+
+def test_what_holds_by_night_only_must_be_held_by_night_and_what_is_over_by_nobody():
+    tight = f"{HEAD}, ask: {{limit: {{watts: 6000}}}}, scope: {{rack: r1}}"
+    assert len(found(f" - {{name: night, {tight}, when: {{schedule: {{spans: [{{start: '02:00', end: '03:00'}}]}}}}}}")) == 1
+    assert found(f" - {{name: past, {tight}, expires: 2026-01-01T00:00:00Z}}") == ()
+    assert found(f" - {{name: past, {tight}, when: {{event: {{start: 2026-01-01T00:00:00Z, minutes: 60}}}}}}") == ()
+    assert found(f" - {{name: quiet, {tight.replace('enforce', 'observe')}}}") == ()
