@@ -26,6 +26,7 @@ class Devices:
         self._ways = {node: tuple(each.way for each in ways) for node, ways in self.actuators.items()}
         for device in [device for device in self._held if device.node not in self._ways]:
             del self._held[device]
+            self.changed.add(device)
         for device, held in self._held.items():
             held.forget(set(held.caps) - set(self._ways[device.node]))
             self.changed.add(device)

@@ -11,7 +11,6 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from random import Random
 
-from power.actuators import samples
 from power.actuators.board import Board
 from power.actuators.devices import Devices
 from power.actuators.fights import Fights
@@ -23,9 +22,10 @@ from power.actuators.lane import Lane, Receipts
 from power.actuators.orders import by_lane, devices_of, is_own
 from power.actuators.rounds import Rounds
 from power.actuators.rules import Rules
+from power.actuators.samples import Shown
 from power.actuators.scribe import Scribe, Trail
 from power.actuators.writer import Writer
-from power.model import Actuator, ActuatorError, Device, DeviceCaps, Fence, Fleet, Floats, NodeOrder, Outcome
+from power.model import Actuator, ActuatorError, Device, DeviceCaps, Fence, Fleet, Floats, NodeOrder, Outcome, Way
 from power.observe import CapColumns
 from wattstat.catalogue.metric import Samples
 
@@ -70,6 +70,7 @@ class Executor:
         self._lanes: dict[tuple[str, bool], Lane] = {}
         self._fence: Fence | None = None
         self._board: Board | None = None
+        self._shown = Shown()
         self._holding = Holding(devices=self._devices, monotonic=monotonic, clock=clock)
         self._fighting: set[Device] = set()
         self._rounds = Rounds(self._read, every_seconds=self.rules.verify_seconds, monotonic=monotonic, clock=clock)
@@ -125,17 +126,24 @@ class Executor:
 
     def take(self, caps: Iterable[DeviceCaps], asked_at: float) -> None:
         """What a device told, asked at the monotonic moment `asked_at`. What a write has overtaken since is left out."""
+        told: set[tuple[str, Way]] = set()
         for each in caps:
-            held = self._devices[each.device]
-            self._rounds.heard(each.device.node, each.way, asked_at)
+            device, way = each.device, each.way
+            held = self._devices[device]
+            told.add((device.node, way))
             if held.writing or asked_at < held.wrote_at:
                 continue
-            before = held.state, held.wanted, held.caps.get(each.way)
+            if held.repeats(each):
+                held.caps[way], held.read_at[way] = each, asked_at
+                if not device.uuid:
+                    self._devices.changed.add(device)
+                continue
             if held.take(each, at=self._clock(), now=asked_at):
                 self._fights.lost(held, at=self._clock(), now=self._monotonic())
-                self._fighting.add(each.device)
-            if not each.device.uuid or (held.state, held.wanted, each) != before:
-                self._devices.changed.add(each.device)
+                self._fighting.add(device)
+            self._devices.changed.add(device)
+        for node, way in told:
+            self._rounds.heard(node, way, asked_at)
 
     def draws(self, fleet: Fleet, node_watts: Floats, node_age: Floats) -> None:
         """What servers draw now, by the view: caps that are on and do not hold are found by it. Called each cycle."""
@@ -146,8 +154,7 @@ class Executor:
         if self._board is None or self._board.fleet is not fleet:
             self._board = Board(fleet, self._devices.effective)
             self._devices.changed = {held.device for held in self._devices}
-        self._board.write(self._devices[device] for device in self._devices.changed)
-        self._devices.changed.clear()
+        self._refresh()
         return self._board.columns(self._monotonic())
 
     def findings(self) -> tuple[Finding, ...]:
@@ -158,7 +165,16 @@ class Executor:
 
     def samples(self) -> Samples:
         """Targets, confirmed caps, states, writes and what is broken."""
-        return samples.samples(self._devices, self._writer.writes)
+        self._refresh()
+        return self._shown.samples(self._devices, self._writer.writes)
+
+    def _refresh(self) -> None:
+        """Bring columns and samples up to date with the devices that have changed."""
+        changed = [held for device in self._devices.changed if (held := self._devices.get(device)) is not None]
+        if self._board is not None:
+            self._board.write(changed)
+        self._shown.forget(self._devices.changed)
+        self._devices.changed.clear()
 
     def held(self, device: Device) -> Held | None:
         """What is known of a device; None where nobody has told of it."""

@@ -103,6 +103,17 @@ class Held:
         self.state = ControlState.UNCONTROLLED
         return False
 
+    def repeats(self, caps: DeviceCaps) -> bool:
+        """Whether this reading says of the caps what the last one of this way said, and nothing was waiting for it."""
+        old = self.caps.get(caps.way)
+        return (
+            old is not None
+            and self.wanted is None
+            and self.state is not ControlState.PENDING
+            and (old.limit_watts, old.own_watts, old.min_watts, old.max_watts, old.index)
+            == (caps.limit_watts, caps.own_watts, caps.min_watts, caps.max_watts, caps.index)
+        )
+
     def take(self, caps: DeviceCaps, *, at: float, now: float) -> bool:
         """A reading that no write has overtaken. Returns whether somebody else has changed the cap."""
         way, value = caps.way, shown(caps)

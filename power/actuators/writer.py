@@ -60,6 +60,7 @@ class Writer:
         """All receipts, and what is to be tried again. Every device of the order has been read."""
         for device, watts in caps_of(order).items():
             self.devices[device].target_watts = watts
+            self.devices.changed.add(device)
         waiting = [device for device in devices_of(order) if not order.urgent and self._rests(self.devices[device])]
         resting = self._left_alone(waiting)
         parts = self._parts(only(order, set(devices_of(order)) - set(waiting)))
