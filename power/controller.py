@@ -120,8 +120,9 @@ class Controller:
     def decide(self, fleet: Fleet, raw: View, intent: Intent, fence: Fence | None) -> Decision:
         """Decide at the moment of the view; its peaks are put in here. Without a fence nothing is ordered."""
         began = self._timer()
-        history = self._history_of(fleet)
-        view = self._with_peaks(fleet, raw)
+        history = self._history_of(fleet).settled(raw)
+        # What was ordered and waits, or got lost, counts as well: nobody else may have noted it yet.
+        view = self._with_peaks(fleet, history.counted_in(raw))
         given = Given(
             fleet=fleet,
             view=view,

@@ -21,6 +21,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 COMPARISONS: dict[type[ast.cmpop], tuple[type[ast.cmpop], ...]] = {
     ast.Lt: (ast.LtE, ast.GtE),
     ast.LtE: (ast.Lt, ast.Gt),
@@ -158,7 +160,7 @@ def _failure(module: str, mutant: Mutant | None, others: Sequence[str], seconds:
                     loaded = _load(name, None)
                     if name.rpartition(".")[2].startswith("test_"):
                         _run_tests(loaded)
-        except (Exception, _Slow) as failure:  # noqa: BLE001 - whatever a mutant does shows that it was noticed
+        except (Exception, pytest.fail.Exception, _Slow) as failure:  # noqa: BLE001 - whatever a mutant does shows that it was noticed
             return failure
     return None
 

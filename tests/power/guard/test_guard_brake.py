@@ -82,6 +82,8 @@ def test_devices_whose_limit_nobody_knows_go_down_from_their_most():
         "b/GPU-b-0": pytest.approx(525),
         "b/GPU-b-1": pytest.approx(420),
     }
+    low_default = table(gpu_limit_watts=np.full(4, NAN), gpu_default_watts=np.array([600.0, 700, NAN, 800]))
+    assert [step.freed_watts for step in low_default.steps("a")] == [pytest.approx(525), pytest.approx(420)]
     unbounded = table(gpu_limit_watts=np.array([NAN, 600, 600, 600]), gpu_max_watts=np.array([NAN, 700, 700, 700]))
     assert unbounded.steps("a")[0].freed_watts == pytest.approx(525)
 

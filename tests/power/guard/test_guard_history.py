@@ -109,6 +109,8 @@ def test_a_servers_own_cap_is_remembered_alike():
     uncontrolled = view([5000, 6000], node_state=np.array([1, 3]))
     assert history.counted_in(uncontrolled).node_cap_watts.tolist() == [5000, 6000]
     assert np.isnan(history.settled(view([5000, 7000])).node_open_watts[1])
+    twice = history.after(FLEET, [NodeOrder(node="b", node_cap_watts=6500.0)], 1000.5)
+    assert (twice.node_watts[1], twice.node_open_watts[1]) == (6500, 7000)
     assert history.settled(view([5000, 6998])).node_open_watts[1] == 7000
     assert history.settled(view([5000, 7000], node_state=np.array([1, 2]))).node_open_watts[1] == 7000
     assert history.settled(view([5000, 7000], node_cap_age=np.ones(2))).node_open_watts[1] == 7000

@@ -72,6 +72,7 @@ def test_a_small_raise_to_the_most_that_a_device_takes_is_worth_it():
     low_default = seen(598.0, gpu_default_watts=np.array([600.0, 700, NAN, 700]))
     assert rows(due(low_default, [600, 600, 600, 600])) == {0: 600}
     assert rows(due(seen(700.0), 700)) == {}
+    assert rows(due(seen(699.5), [700, NAN, NAN, NAN])) == {0: 700}
 
 
 def test_what_was_requested_in_band_is_not_said_again():
