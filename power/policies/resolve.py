@@ -74,12 +74,13 @@ class Resolver:
         intent = make("intent", counting)
         shadow = intent if len(counting) == len(actives) else make("shadow", actives)
         found = in_force(standing, met, actives, (intent, shadow), columns)
+        empty = [f"{each.name}: there is nothing in {each.standing.policy.scope}" for each in found if each.is_for_nothing]
         known = frozenset(each.policy.name for each in standing)
         return Resolved(
             intent=intent,
             shadow=shadow,
             in_force=found,
-            notes=tuple(dict.fromkeys([*self._judge.notes, *meter.notes, *columns.notes])),
+            notes=tuple(dict.fromkeys([*self._judge.notes, *meter.notes, *columns.notes, *empty])),
             memory=Memory(
                 at=at,
                 monotonic=monotonic,

@@ -46,6 +46,12 @@ class InForce:
         """The policy's name."""
         return self.standing.policy.name
 
+    @property
+    def is_for_nothing(self) -> bool:
+        """Whether it holds and there is nothing that it could be for. A job that has ended is no mistake."""
+        touches = self.gpus or self.nodes or self.limits
+        return self.state is Holds.YES and not touches and not self.standing.policy.scope.follows_jobs
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Trigger:

@@ -303,3 +303,11 @@ def test_a_kept_resolver_gives_what_a_fresh_one_gives_whatever_changed_between()
         fresh = resolve(standing(text), fleet, **inputs).intent
         for column in Intent.__slots__:
             assert np.array_equal(getattr(kept, column), getattr(fresh, column), equal_nan=column.endswith(("watts", "mhz")))
+
+
+def test_a_policy_for_nothing_is_told_and_one_for_a_job_that_ended_is_not():
+    text = f"""
+ - {{name: lost, {HEAD}, ask: {{gpu_cap: {{watts: 400}}}}, scope: {{rack: r9}}}}
+ - {{name: gone, {HEAD}, ask: {{gpu_cap: {{watts: 400}}}}, scope: {{job: '7'}}}}
+"""
+    assert resolved(text).notes == ("lost: there is nothing in rack r9",)
