@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
@@ -152,6 +152,7 @@ def test_a_value_comes_back_as_it_went() -> None:
     )
 
 
+@settings(deadline=None, max_examples=100)
 @given(arrays(st.sampled_from([np.float64, np.int64, np.bool_]), array_shapes(max_dims=2, min_side=0)))
 def test_every_array_comes_back_bit_for_bit(array: np.ndarray[Any, Any]) -> None:
     back = unpack(pack((array,)))[0]
@@ -160,6 +161,7 @@ def test_every_array_comes_back_bit_for_bit(array: np.ndarray[Any, Any]) -> None
     assert pack((back,)).digest == pack((array,)).digest
 
 
+@settings(deadline=None, max_examples=100)
 @given(st.lists(st.floats(allow_nan=False), min_size=1), st.data())
 def test_another_value_has_another_digest(watts: list[float], data: st.DataObject) -> None:
     row = data.draw(st.integers(0, len(watts) - 1))
