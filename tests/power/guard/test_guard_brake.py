@@ -82,10 +82,11 @@ def test_devices_whose_limit_nobody_knows_go_down_from_their_most():
         "b/GPU-b-0": pytest.approx(525),
         "b/GPU-b-1": pytest.approx(420),
     }
-    low_default = table(gpu_limit_watts=np.full(4, NAN), gpu_default_watts=np.array([600.0, 700, NAN, 800]))
-    assert [step.freed_watts for step in low_default.steps("a")] == [pytest.approx(525), pytest.approx(420)]
     unbounded = table(gpu_limit_watts=np.array([NAN, 600, 600, 600]), gpu_max_watts=np.array([NAN, 700, 700, 700]))
     assert unbounded.steps("a")[0].freed_watts == pytest.approx(525)
+    high = np.array([700.0, 500, 700, 700])
+    lower = table(gpu_min_watts=high, gpu_max_watts=np.full(4, 900.0), gpu_default_watts=np.full(4, 600.0))
+    assert [step.device.uuid for step in lower.steps("a")] == ["GPU-a-1"]
 
 
 def test_low_priority_goes_first_and_then_who_frees_most_for_its_work():
