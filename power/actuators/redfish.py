@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from power.actuators import cap
@@ -206,11 +206,3 @@ def _shared(total: Reading | None) -> str:
     if total is None or total.in_force is None or total.in_force == total.max_watts:
         return ""
     return f"with the other GPUs of the baseboard {total.in_force:.0f} W"
-
-
-def by_node(each: Iterable[Actuator]) -> dict[str, tuple[Actuator, ...]]:
-    """Actuators by server, in the order in which they come: the first way to a device is the preferred one."""
-    found: dict[str, tuple[Actuator, ...]] = {}
-    for actuator in each:
-        found[actuator.node] = (*found.get(actuator.node, ()), actuator)
-    return found
