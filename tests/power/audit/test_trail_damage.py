@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from power.audit.trail import Trail
@@ -35,7 +35,7 @@ def _written(folder: Path, bodies: list[dict[str, object]]) -> list[Path]:
     return sorted(folder.glob("audit-*.jsonl"))
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(BODIES, min_size=1, max_size=5), st.data())
 def test_no_byte_can_be_changed_unnoticed(bodies: list[dict[str, object]], data: st.DataObject) -> None:
     with tempfile.TemporaryDirectory() as folder:
@@ -49,7 +49,7 @@ def test_no_byte_can_be_changed_unnoticed(bodies: list[dict[str, object]], data:
         assert Trail(Path(folder), Clock()).verify() != []
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(BODIES, min_size=1, max_size=5), st.data())
 def test_wherever_a_trail_is_cut_off_writing_goes_on_and_what_was_whole_stays(
     bodies: list[dict[str, object]], data: st.DataObject

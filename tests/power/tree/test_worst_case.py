@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass, replace
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from power.model import ControlState, Device, DeviceCaps, Fleet, Floats, Ints, View, Way
@@ -92,7 +92,7 @@ def _not_lower(after: Envelope, before: Envelope) -> bool:
     return bool((after.watts >= before.watts - TINY).all() and (after.slack_watts <= before.slack_watts + TINY).all())
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 @given(halls(), st.data())
 def test_raising_any_cap_never_lowers_any_worst_case(hall: Hall, data: st.DataObject) -> None:
     before = envelope(hall.fleet, hall.view)
@@ -107,7 +107,7 @@ def test_raising_any_cap_never_lowers_any_worst_case(hall: Hall, data: st.DataOb
     assert _not_lower(envelope(hall.fleet, raised), before)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 @given(halls(), st.data())
 def test_forgetting_anything_never_lowers_any_worst_case(hall: Hall, data: st.DataObject) -> None:
     before = envelope(hall.fleet, hall.view)
@@ -119,7 +119,7 @@ def test_forgetting_anything_never_lowers_any_worst_case(hall: Hall, data: st.Da
     assert _not_lower(envelope(hall.fleet, replace(hall.view, **{column: known})), before)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 @given(halls(), st.data())
 def test_a_forgotten_limit_counts_at_least_at_the_most_that_the_gpu_takes(hall: Hall, data: st.DataObject) -> None:
     gpus = len(hall.fleet.gpus)
@@ -131,7 +131,7 @@ def test_a_forgotten_limit_counts_at_least_at_the_most_that_the_gpu_takes(hall: 
     assert _not_lower(envelope(hall.fleet, replace(view, gpu_limit_watts=known)), envelope(hall.fleet, view))
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 @given(halls(), st.sampled_from([ControlState.UNKNOWN, ControlState.UNCONTROLLED, ControlState.FOREIGN]))
 def test_losing_control_never_lowers_any_worst_case(hall: Hall, state: ControlState) -> None:
     limits = np.fmin(hall.view.gpu_limit_watts, hall.view.gpu_max_watts)
@@ -143,7 +143,7 @@ def test_losing_control_never_lowers_any_worst_case(hall: Hall, state: ControlSt
     assert _not_lower(envelope(hall.fleet, lost), envelope(hall.fleet, view))
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 @given(halls(), st.randoms(use_true_random=False))
 def test_order_changes_nothing(hall: Hall, random: object) -> None:
     inventory = hall.inventory
@@ -168,7 +168,7 @@ def test_order_changes_nothing(hall: Hall, random: object) -> None:
     assert sorted(one.unsafe) == sorted(two.unsafe)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 @given(halls())
 def test_a_worst_case_is_a_number_and_covers_what_servers_draw_under_their_caps(hall: Hall) -> None:
     fleet, view = hall.fleet, hall.view
@@ -182,7 +182,7 @@ def test_a_worst_case_is_a_number_and_covers_what_servers_draw_under_their_caps(
     assert found.safe == bool((found.watts <= fleet.tree.trip_safe_watts + TINY).all())
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 @given(halls(), st.data())
 def test_no_division_between_living_feeds_carries_more_than_the_worst_case(hall: Hall, data: st.DataObject) -> None:
     """Against the tree by hand: feeds of each rack die or live at random, what lives divides the load as it likes."""
