@@ -32,12 +32,24 @@ def propose(fleet: Fleet, view: View, intent: Intent, tuning: Tuning, memory: Me
     now = view.monotonic
     state = memory.of(fleet, now)
     wants = _wants(view, state, tuning)
-    made = loads(fleet, view, intent, gpu_want=wants.gpus, node_want=wants.nodes, tuning=tuning)
+    rest = state.rest.take(now, rest_now(fleet, view), tuning.want_seconds)
+    made = loads(fleet, view, intent, gpu_want=wants.gpus, node_want=wants.nodes, rest_watts=rest.highest, tuning=tuning)
     counting = np.where(made.free_above, np.fmin(view.gpu_limit_watts, made.gpu_bounds.top), view.gpu_limit_watts)
     in_force = np.concatenate([counting, view.node_cap_watts])
     standing, under_way = _standing(state.asked, in_force, now, tuning)
     landed = np.where(under_way, now, state.asked.landed_at)
-    seen = _bands(fleet, view, intent, state, made, shown=wants.gpu_shown, standing=standing, landed=landed, tuning=tuning)
+    seen = _bands(
+        fleet,
+        view,
+        intent,
+        state,
+        made,
+        rest=rest.highest,
+        shown=wants.gpu_shown,
+        standing=standing,
+        landed=landed,
+        tuning=tuning,
+    )
     filled = _rows(intent, state, made, seen, tuning)
     allocation = allocate(made, filled.rows)
     devices = _devices(intent, made, allocation, standing)
@@ -91,6 +103,7 @@ def propose(fleet: Fleet, view: View, intent: Intent, tuning: Tuning, memory: Me
             asked=remembered,
             gpu_want=wants.gpu_held,
             node_want=wants.node_held,
+            rest=rest,
             window=seen.window,
             ratio=seen.ratio,
             rising=seen.rising,
@@ -144,13 +157,13 @@ def _bands(
     state: State,
     made: Loads,
     *,
+    rest: Floats,
     shown: Floats,
     standing: Floats,
     landed: Floats,
     tuning: Tuning,
 ) -> Bands:
     gpus = len(fleet.gpus)
-    rest = rest_now(fleet, view)
     counted_gpus, _ = counted(fleet, view)
     capped = made.gpu_load >= 0
     lets = np.where(capped, np.fmin(standing[:gpus], view.gpu_max_watts), counted_gpus)
@@ -160,6 +173,7 @@ def _bands(
     hides = capped & (shown < HIDDEN_RATIO * made.gpu_bounds.want)
     missing = np.subtract(draws, np.fmin(shown, lets), out=np.zeros(gpus), where=hides)
     hidden = fleet.loss * fleet.by_node(np.maximum(missing, 0.0))
+    hidden += np.where(hidden > 0, np.maximum(rest - rest_now(fleet, view), 0.0), 0.0)
     planned = np.where(by_bmc, np.fmin(made.node_bounds.want, standing[gpus:]), by_parts)
     has_loads = np.bincount(made.node, minlength=len(fleet.nodes)) > 0
     planned = np.where(has_loads, planned, made.expected_base)

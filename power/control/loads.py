@@ -75,7 +75,16 @@ class Loads:
     """GPUs whose highest point here is below what they may take: there the server draws its nameplate, and no more above."""
 
 
-def loads(fleet: Fleet, view: View, intent: Intent, *, gpu_want: Floats, node_want: Floats, tuning: Tuning) -> Loads:
+def loads(
+    fleet: Fleet,
+    view: View,
+    intent: Intent,
+    *,
+    gpu_want: Floats,
+    node_want: Floats,
+    rest_watts: Floats,
+    tuning: Tuning,
+) -> Loads:
     """The loads of this moment."""
     cappable = counts(view.gpu_state) & (view.gpu_min_watts <= view.gpu_max_watts)
     counted_gpus, _ = counted(fleet, view)
@@ -109,7 +118,7 @@ def loads(fleet: Fleet, view: View, intent: Intent, *, gpu_want: Floats, node_wa
     def of_loads(gpu_column: Floats, node_column: Floats) -> Floats:
         return np.concatenate([np.bincount(load_of_row, weights=gpu_column[gpu_rows], minlength=own), node_column[node_rows]])
 
-    worst_base, expected_base = _bases(fleet, view, cappable, by_gpu, by_bmc)
+    worst_base, by_parts = _bases(fleet, view, cappable, by_gpu, by_bmc)
     return Loads(
         node=np.concatenate([fleet.gpu_node[chosen], node_rows]),
         lift=lift.astype(np.int64),
@@ -120,7 +129,7 @@ def loads(fleet: Fleet, view: View, intent: Intent, *, gpu_want: Floats, node_wa
         gpu_load=gpu_load,
         node_load=node_load,
         worst_base=worst_base,
-        expected_base=expected_base,
+        expected_base=charged(by_parts + np.where(by_gpu, rest_watts, 0.0)),
         gpu_bounds=gpu_bounds,
         node_bounds=node_bounds,
         free_above=_all_of_lift(cappable & (most < granted(view.gpu_max_watts)), gpu_load, lift, lifts),
@@ -233,7 +242,7 @@ def _lift_keys(group: Ints, rows: Ints, gpus: int) -> Ints:
 
 
 def _bases(fleet: Fleet, view: View, cappable: Bools, by_gpu: Bools, by_bmc: Bools) -> tuple[Floats, Floats]:
-    """What servers draw beside their loads: at worst, and as measured at the highest of the window."""
+    """What servers draw beside their loads: at worst, and as measured (where GPUs are capped, of other GPUs only)."""
     counted_gpus, node_cap = counted(fleet, view)
     worst = worst_draw(fleet, counted_gpus, node_cap)
     least = fleet.by_node(np.where(cappable, charged(view.gpu_min_watts), 0.0))
@@ -244,8 +253,7 @@ def _bases(fleet: Fleet, view: View, cappable: Bools, by_gpu: Bools, by_bmc: Boo
         np.where(cappable, 0.0, np.fmin(view.gpu_peak_watts, np.where(np.isfinite(counted_gpus), counted_gpus, 0.0)))
     )
     peak = np.where(np.isnan(view.node_peak_watts), worst, np.minimum(view.node_peak_watts, worst))
-    by_parts = rest_now(fleet, view) + fleet.loss * shown
-    return charged(worst_base), charged(np.where(by_gpu, by_parts, np.where(by_bmc, 0.0, peak)))
+    return charged(worst_base), np.where(by_gpu, fleet.loss * shown, np.where(by_bmc, 0.0, peak))
 
 
 def rest_now(fleet: Fleet, view: View) -> Floats:

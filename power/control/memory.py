@@ -33,6 +33,8 @@ class State:
     """Columns of the GPUs, followed by those of the servers."""
     gpu_want: Held
     node_want: Held
+    rest: Held
+    """What servers draw beside their GPUs."""
     window: tuple[Sample, ...]
     """Power of the servers within the window."""
     ratio: Held
@@ -74,6 +76,7 @@ def _empty(made: Layout, now: float) -> State:
         asked=_nothing_asked(gpus + nodes),
         gpu_want=nothing_held(gpus, now),
         node_want=nothing_held(nodes, now),
+        rest=nothing_held(nodes, now),
         window=(),
         ratio=nothing_held(limits, now),
         rising=np.zeros(limits, np.bool_),
@@ -103,6 +106,7 @@ def _moved(state: State, made: Layout, now: float) -> State:
         asked=_asked_at(state.asked, np.concatenate([gpus, np.where(nodes >= 0, nodes + len(before.gpus), -1)])),
         gpu_want=_held_at(state.gpu_want, gpus),
         node_want=_held_at(state.node_want, nodes),
+        rest=_held_at(state.rest, nodes),
         window=tuple(Sample(at=one.at, node_watts=_at(one.node_watts, nodes, np.nan)) for one in state.window),
         ratio=_held_at(state.ratio, limits),
         rising=_at(state.rising.astype(np.float64), limits, 0.0) > 0,

@@ -52,6 +52,7 @@ def random_case(seed: int, *, nodes: int, depth: int) -> Case:
         wanted,
         gpu_want=random.choice([260.0, 400.0, 555.0, 700.0], gpus),
         node_want=random.uniform(4000, 9000, len(made.nodes)),
+        rest_watts=made.rest_watts,
         tuning=Tuning(),
     )
     looser = random.uniform(1.0, 1.8)  # from halls where not even the least fits to those where some want more

@@ -21,7 +21,8 @@ def pair(**server) -> Fleet:
 
 def loads_of(made: Fleet, known: View, wanted: Intent, want: float = 500.0) -> Loads:
     gpus, nodes = len(made.gpus), len(made.nodes)
-    return loads(made, known, wanted, gpu_want=np.full(gpus, want), node_want=np.full(nodes, 6000.0), tuning=Tuning())
+    wants = {"gpu_want": np.full(gpus, want), "node_want": np.full(nodes, 6000.0)}
+    return loads(made, known, wanted, **wants, rest_watts=made.rest_watts, tuning=Tuning())
 
 
 def test_a_job_over_two_servers_is_two_loads_that_rise_together():
