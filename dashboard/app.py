@@ -18,6 +18,7 @@ from fastapi.responses import RedirectResponse
 from dashboard.components import frame
 from dashboard.index import FIRST_OVERVIEW, INDEX, Page
 from dashboard.pages import energy, job, jobs, node, nodes, overview
+from dashboard.pages import power as power_page
 from dashboard.services import Services
 from dashboard.timerange import parse
 from wattstat.api.energy import EnergyReports
@@ -82,6 +83,7 @@ def create(
     jobs.register(app, services)
     job.register(app, services)
     energy.register(app, services)
+    power_page.register(app, services)
     # Dash prepares itself at the first request of `/`; who came by a deep link before got a page without scripts and styles.
     app._setup_server()  # type: ignore[no-untyped-call]  # noqa: SLF001
     return app
@@ -161,6 +163,7 @@ def _page(parts: list[str], search: str, now: float) -> Component | None:
         ("nodes",): nodes.layout,
         ("jobs",): lambda: jobs.layout(search),
         ("energy",): energy.layout,
+        ("power",): power_page.layout,
     }
     if tuple(parts) in whole:
         return whole[tuple(parts)]()
@@ -170,7 +173,7 @@ def _page(parts: list[str], search: str, now: float) -> Component | None:
     return job.layout("/".join(parts[1:])) if parts[0] == "job" and len(parts) > 1 else None
 
 
-_PAGES_WITH_TICKS = ("overview", "node", "nodes", "jobs", "job", "energy")
+_PAGES_WITH_TICKS = ("overview", "node", "nodes", "jobs", "job", "energy", "power")
 _CHARTS = ("power-chart", "node-power", "node-gpus", "jobs-scatter", "job-power", "job-hours", "job-heat")
 
 # What the browser works out by itself: a function of assets/, what it sets, what it depends on.

@@ -75,7 +75,7 @@
     return [links, "/" + query];
   };
 
-  const SECTIONS = { "": "Overview", nodes: "Servers", jobs: "Jobs", energy: "Energy" };
+  const SECTIONS = { "": "Overview", nodes: "Servers", jobs: "Jobs", energy: "Energy", power: "Power", policies: "Policies" };
   function carried(given) {
     const kept = [...given].filter(([name]) => ["from", "to", "refresh", "theme", "kiosk"].includes(name));
     return kept.length ? "?" + new URLSearchParams(kept) : "";

@@ -160,10 +160,12 @@ def _carbon(grams: float | None) -> tuple[str, str]:
     return number, f"{unit} CO₂" if unit else ""
 
 
-def switch(name: str, choices: Sequence[tuple[str, str]], chosen: str, search: str, label: str) -> Markup:
+def switch(
+    name: str, choices: Sequence[tuple[str, str]], chosen: str, search: str, label: str, *, path: str = "/energy"
+) -> Markup:
     """Links that look like a segmented control; the first choice is the default and stands in no address."""
     links = [
-        tag("a", text, href="/energy" + address.changed(search, **{name: value if number else None}), data_link=True,
+        tag("a", text, href=path + address.changed(search, **{name: value if number else None}), data_link=True,
             aria_current="true" if value == chosen else None)
         for number, (value, text) in enumerate(choices)
     ]  # fmt: skip
