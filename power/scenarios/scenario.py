@@ -145,6 +145,8 @@ class Pass(Strict):
     """Until every unfaithful device is charged its ceiling."""
     found_seconds: float | None = None
     """Until somebody else's first change of a cap was found."""
+    frozen_found_seconds: float | None = None
+    """Until a sensor that stands still was found."""
     takeover_seconds: float | None = None
     stale_accepted: int | None = None
     swing_ratio: float | None = None
