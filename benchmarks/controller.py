@@ -35,12 +35,13 @@ def run() -> list[Row]:
     """A minute of decisions after half a minute to warm up."""
     hall = _Hall()
     seconds = {"peaks": [], "allocator": []}
+    computed = []
     memory, tuning = Memory(seed=1), Tuning()
     peaks = Peaks(tuning.window_seconds, tuning.cycle_seconds)
     intent = hall.intent()
     for cycle in range(CYCLES):
         view = hall.view(cycle)
-        began = time.perf_counter()
+        began, cpu_began = time.perf_counter(), time.process_time()
         ceiling, node_cap = counted(hall.fleet, view)
         worst = worst_draw(hall.fleet, ceiling, node_cap)
         gpu_peak, node_peak = peaks.update(
@@ -53,6 +54,7 @@ def run() -> list[Row]:
         if cycle >= WARM:
             seconds["peaks"].append(middle - began)
             seconds["allocator"].append(done - middle)
+            computed.append(time.process_time() - cpu_began)
         hall.limit = np.where(np.isnan(proposal.gpu_watts), hall.limit, proposal.gpu_watts)
     both = np.sum(list(seconds.values()), axis=0)
     parts = ", ".join(f"{name} {1e3 * float(np.median(each)):.0f}" for name, each in seconds.items())
@@ -60,7 +62,10 @@ def run() -> list[Row]:
     return [
         Row(
             what="controller: peaks and allocation for 10,000 servers, 80,000 GPUs",
-            measured=f"{1e3 * np.median(both):.0f} ms, p99 {1e3 * np.quantile(both, 0.99):.0f} ms",
+            measured=(
+                f"{1e3 * np.median(both):.0f} ms, p99 {1e3 * np.quantile(both, 0.99):.0f} ms "
+                f"(of the processor {1e3 * np.median(computed):.0f} ms, p99 {1e3 * np.quantile(computed, 0.99):.0f} ms)"
+            ),
             peer="-",
             reach="150 ms with the guard",
             note=f"medians in ms: {parts}; {len(hall.fleet.tree.limits):,} limits, worst case {over:+.1%} of the tightest",
