@@ -16,6 +16,7 @@ from power.control.tuning import Tuning
 from power.controller import Controller
 from power.guard.guard import Rules
 from power.guard.lease import Lease
+from power.guard.lease import open_engine as open_lease_engine
 from power.model import Device, DeviceCaps, Fence, Mode, NodeOrder, Outcome, Receipt, Way
 from power.policies.database import open_engine
 from power.policies.hall_signals import HallSignals
@@ -102,7 +103,8 @@ class Running:
         self.servers = servers
         self.inventory = inventory
         self.hall = Hall(clock=time.time)
-        engine = open_engine(URL.create("sqlite", database=str(folder / "power.db")))
+        url = URL.create("sqlite", database=str(folder / "power.db"))
+        engine = open_engine(url)
         self.repository, self.pins = Repository(engine, time.time), Pins(engine, time.time)
         self.trail = Trail(folder / "audit", time.time)
         self.inputs = Inputs(folder / "audit" / "inputs")
@@ -114,7 +116,7 @@ class Running:
             controller=Controller(tuning, Rules(holder="test")),
             resolver=Resolver(),
             wants=Wants(repository=self.repository, pins=self.pins, file=None, clock=time.time),
-            lease=Lease(engine, "test", 10),
+            lease=Lease(open_lease_engine(url, 10), "test", 10),
             trail=self.trail,
             inputs=self.inputs,
             open_executor=lambda actuators, heard: Executor(actuators, self.trail, heard=heard),

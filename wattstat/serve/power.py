@@ -34,6 +34,7 @@ from power.desk import http as desk_http
 from power.desk.desk import Desk
 from power.guard.guard import Rules
 from power.guard.lease import Lease
+from power.guard.lease import open_engine as open_lease_engine
 from power.model import Actuator, ActuatorError, Mode
 from power.policies.database import StoreError, address, open_engine
 from power.policies.efficiency import History
@@ -135,7 +136,8 @@ def power_of(config: Config, hall: Hall, prices: Prices) -> Power:
     """The power room by the settings. Raises `CannotStart` for a database that cannot be used."""
     settings = config.power
     try:
-        engine = open_engine(address(settings.database, config.data_dir))
+        url = address(settings.database, config.data_dir)
+        engine = open_engine(url)
         repository, pins = Repository(engine, time.time), Pins(engine, time.time)
     except StoreError as error:
         raise CannotStart(str(error)) from error
@@ -156,7 +158,7 @@ def power_of(config: Config, hall: Hall, prices: Prices) -> Power:
         controller=Controller(tuning, Rules(holder=holder, complete_ratio=settings.complete_ratio)),
         resolver=Resolver(timezone=zone, floor_ratio=settings.floor_ratio),
         wants=Wants(repository=repository, pins=pins, file=settings.policies, clock=time.time),
-        lease=Lease(engine, holder, settings.lease_seconds),
+        lease=Lease(open_lease_engine(url, settings.lease_seconds), holder, settings.lease_seconds),
         trail=trail,
         inputs=Inputs(Path(folder) / "inputs"),
         open_executor=executor,
