@@ -305,32 +305,6 @@ def test_two_that_begin_at_once_make_one_table_and_one_row():
         assert connection.execute(sa.text("select count(*) from power_lease")).scalar() == 1
 
 
-def test_many_controllers_at_random_never_have_two_valid_fences_or_one_token_twice():
-    """Processes sleep, answers are slow, the database goes away; the clocks of all run alike, from different zeros."""
-    from random import Random  # noqa: PLC0415 - only here
-
-    for seed in range(3):
-        random, site = Random(seed), Site()
-        leases = [site.controller(f"c{number}", 1000.0 * number) for number in range(4)]
-        tokens: dict[int, int] = {}
-        led = 0
-        for _ in range(300):
-            for _, clock in leases:
-                clock.now += 0.5
-            site.is_away = random.random() < 0.02 if not site.is_away else random.random() < 0.8
-            for number, (lease, _) in enumerate(leases):
-                if random.random() < (0.7 if number else 0.5):
-                    fence = lease.tick()
-                    if fence is not None:
-                        assert tokens.setdefault(fence.token, number) == number
-            valid = [lease.fence for lease, _ in leases if lease.fence is not None]
-            assert len(valid) <= 1
-            led += len(valid)
-        assert led > 100
-        site.is_away = False
-        assert max(tokens) == site.row().token
-
-
 @pytest.mark.parametrize("ttl", [1.0, 10.0])
 def test_takeover_takes_at_most_half_as_long_again_as_the_lease(ttl):
     site = Site()
