@@ -9,7 +9,7 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.pool import StaticPool
 
-from power.guard.lease import Lease
+from power.guard.lease import Lease, open_engine
 from power.model import Fence
 
 TTL = 10.0
@@ -316,3 +316,39 @@ def test_takeover_takes_at_most_half_as_long_again_as_the_lease(ttl):
             clock.now += ttl / 10
     assert standby.fence is not None
     assert clock.now <= 1.5 * ttl
+
+
+class _Asked(Exception):
+    """Stands for a connection."""
+
+
+def asked(url: str, ttl: float) -> dict[str, object]:
+    """With what a database would be connected to."""
+    engine = open_engine(url, ttl)
+    found: dict[str, object] = {}
+
+    @sa.event.listens_for(engine, "do_connect")
+    def connect(_dialect: object, _record: object, _arguments: object, parameters: dict[str, object]) -> None:
+        found.update(parameters)
+        raise _Asked
+
+    with pytest.raises(_Asked):
+        engine.connect()
+    return found
+
+
+def test_whatever_waits_for_a_fifth_of_the_lease_is_as_good_as_away():
+    server = asked("postgresql+psycopg://wattstat@db/power", 20.0)
+    assert (server["connect_timeout"], server["tcp_user_timeout"]) == (4, 4000)
+    assert server["options"] == "-c statement_timeout=4000 -c lock_timeout=4000"
+    assert asked("postgresql+psycopg://wattstat@db/power", 5.0)["connect_timeout"] == 2, "libpq takes no less"
+    file = asked("sqlite:////var/lib/power.db", 10.0)
+    assert (file["timeout"], file["check_same_thread"]) == (2.0, False)
+
+
+def test_two_that_were_quicker_with_the_table_are_no_outage():
+    lease, _ = Site().controller("one")
+    lease._unreachable(sa.exc.IntegrityError("insert", {}, Exception("there is one already")))
+    assert lease.away == ""
+    lease._unreachable(sa.exc.OperationalError("select", {}, Exception("gone")))
+    assert lease.away == "gone"
