@@ -100,10 +100,16 @@ class Telemetry:
         self._mean_gpus[rows] += weight * (gpus - self._mean_gpus[rows])
 
     def _rest(self) -> Floats:
-        """What each server draws beyond its GPUs; NaN where its meter has not told yet."""
+        """What each server draws beyond its GPUs; the most that it can where its meter has not told yet."""
         fleet = self.fleet
         rest = np.clip(self._mean_meter - fleet.loss * self._mean_gpus, 0.0, fleet.rest_watts)
-        return np.where(self._readings > 0, rest, np.nan)
+        return np.where(self._readings > 0, rest, fleet.rest_watts)
+
+    @property
+    def metered_ratio(self) -> float:
+        """Share of the servers whose own meter has told anything: 1 in an empty hall."""
+        told = np.isfinite(self._meter_at)
+        return float(told.mean()) if len(told) else 1.0
 
     def _all_known(self, monotonic: float) -> Bools:
         """Servers all of whose GPUs told their power within some seconds."""

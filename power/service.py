@@ -54,7 +54,7 @@ BLOCK = BlockKey("power", "core", "power")
 STANDINGS_SECONDS = 5.0
 SAFE_SECONDS = 10.0
 # Caps are read before the first write; who does not answer within this time is charged in full, and the rest begins.
-COLD_SECONDS = 20.0
+COLD_SECONDS = 60.0
 # A fleet is made anew at most this often while agents come up one by one.
 BUILD_SECONDS = 2.0
 
@@ -262,9 +262,9 @@ class PowerService:
         now = decision.view.monotonic
         if self._began is None:
             self._began = now
-        known = np.isfinite(decision.view.node_watts)  # a server that never told its power counts at the most it could draw
-        is_known = bool(known.sum() >= self.controller.rules.complete_ratio * len(known))
-        is_ready = decision.readiness.complete and is_known
+        # What never told its power counts at the most it could draw: a hall is not cut for answers that come in some seconds.
+        metered = 0.0 if self._telemetry is None else self._telemetry.metered_ratio
+        is_ready = decision.readiness.complete and metered >= self.controller.rules.complete_ratio
         self._is_warm = self._is_warm or is_ready or now - self._began > COLD_SECONDS
 
     def _keep(self, decision: Decision, resolved: Resolved) -> None:
