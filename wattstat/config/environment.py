@@ -19,7 +19,9 @@ PREFIX = "WATTSTAT_"
 DELIMITER = "__"
 
 # Variables of the same prefix that are no settings.
-_OTHERS = frozenset(f"{PREFIX}{name}" for name in ("CONFIG", "GOLDEN", "SAMPLES", "SIM_NVML_STATE", "SUPERVISOR_PID", "VENV"))
+_OTHERS = frozenset(
+    f"{PREFIX}{name}" for name in ("CONFIG", "GOLDEN", "SAMPLES", "SIM_NVML_STATE", "SUPERVISOR_PID", "TOKEN", "VENV")
+)
 
 
 def variable(loc: Loc) -> str:
