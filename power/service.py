@@ -181,7 +181,7 @@ class PowerService:
         executor = self._executor
         if executor is None:
             return  # no inventory yet
-        executor.verify_due()
+        executor.verify_due(self._fence if self._is_warm and self.mode is Mode.ENFORCE else None)
         fleet = self._current_fleet()
         telemetry = self._telemetry
         if telemetry is None:

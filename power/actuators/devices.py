@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from power.actuators.held import Held
+from power.actuators.held import NEVER, Held
 from power.actuators.journal import Note, told
 from power.model import Actuator, Device, DeviceCaps, Way
 
@@ -13,7 +14,9 @@ from power.model import Actuator, Device, DeviceCaps, Way
 class Devices:
     """Held devices by name. `changed` are those whose columns are to be written."""
 
-    def __init__(self, actuators: Mapping[str, Sequence[Actuator]]) -> None:
+    def __init__(self, actuators: Mapping[str, Sequence[Actuator]], *, unread_seconds: float = math.inf) -> None:
+        """An answer that is so much older than that of another way does not count beside it."""
+        self.unread_seconds = unread_seconds
         self.actuators: dict[str, tuple[Actuator, ...]] = {}
         self.changed: set[Device] = set()
         self._ways: dict[str, tuple[Way, ...]] = {}
@@ -57,12 +60,18 @@ class Devices:
         """The way to a server."""
         return next(each for each in self.actuators[node] if each.way is way)
 
+    def _told_lately(self, held: Held) -> tuple[Way, ...]:
+        """The ways whose answer is not much older than the newest: what one has told before says nothing beside it."""
+        ways = self.ways(held)
+        newest = max((held.read_at[way] for way in ways), default=NEVER)
+        return tuple([way for way in ways if newest - held.read_at[way] <= self.unread_seconds])
+
     def effective(self, held: Held) -> DeviceCaps | None:
         """What is in force, of all that the ways tell: of several caps a GPU keeps the lowest.
 
         In band the limit in force is read, which knows of caps out of band; one that was read later may be another.
         """
-        ways = self.ways(held)
+        ways = self._told_lately(held)
         if not ways:
             return None
         first = held.caps[ways[0]]

@@ -14,7 +14,7 @@ from random import Random
 from power.actuators.board import Board
 from power.actuators.devices import Devices
 from power.actuators.fights import Fights
-from power.actuators.findings import Finding
+from power.actuators.findings import Finding, Why
 from power.actuators.held import Held
 from power.actuators.holding import Holding
 from power.actuators.journal import Journal
@@ -24,6 +24,7 @@ from power.actuators.rounds import Rounds
 from power.actuators.rules import Rules
 from power.actuators.samples import Shown
 from power.actuators.scribe import Scribe, Trail
+from power.actuators.watch import Watch
 from power.actuators.writer import Writer
 from power.model import Actuator, ActuatorError, Device, DeviceCaps, Fence, Fleet, Floats, NodeOrder, Outcome, Way
 from power.observe import CapColumns
@@ -51,7 +52,7 @@ class Executor:
         it was asked for. Raises `OSError` where the journal cannot be read.
         """
         self.rules = rules or Rules()
-        self._devices = Devices(actuators)
+        self._devices = Devices(actuators, unread_seconds=self.rules.unread_seconds)
         if journal is not None:
             self._devices.recall(journal.load().values())
         self._scribe = Scribe(trail, journal)
@@ -72,6 +73,7 @@ class Executor:
         self._board: Board | None = None
         self._shown = Shown()
         self._holding = Holding(devices=self._devices, monotonic=monotonic, clock=clock)
+        self._watch = Watch(devices=self._devices, rules=self.rules, clock=clock)
         self._fighting: set[Device] = set()
         self._rounds = Rounds(self._read, every_seconds=self.rules.verify_seconds, monotonic=monotonic, clock=clock)
         self._rounds.follow(self._everyone())
@@ -116,10 +118,17 @@ class Executor:
         """Read all caps of all servers now, as far as they answer: before anything is written."""
         await self._rounds.all()
 
-    def verify_due(self) -> None:
-        """Begin to read what was not read for `verify_seconds`; called each cycle, waits for nothing."""
+    def verify_due(self, fence: Fence | None = None) -> None:
+        """Begin to read what was not read for `verify_seconds`; called each cycle, waits for nothing.
+
+        With a fence that is good for any write, cuts that devices have failed to do are tried again when they have rested.
+        """
         self._rounds.begin_due()
         now = self._monotonic()
+        self._watch.overdue(self._writer.under_way, now)
+        self._watch.unread(now)
+        if fence is not None and not fence.urgent_only:
+            self.start(self._watch.again(self._writer.failed, now), fence)
         for device in [device for device in self._fighting if self._fights.calm(self._devices[device], now=now)]:
             self._fighting.discard(device)
             self._devices.changed.add(device)
@@ -131,6 +140,8 @@ class Executor:
             device, way = each.device, each.way
             held = self._devices[device]
             told.add((device.node, way))
+            if held.findings.pop(Why.UNREAD, None) is not None:
+                self._devices.changed.add(device)
             if held.writing or asked_at < held.wrote_at:
                 continue
             if held.repeats(each):

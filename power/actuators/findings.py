@@ -28,6 +28,8 @@ class Why(StrEnum):
     """A GPU's clock could not be set."""
     PENDING_RESTART = "pending_restart"
     UNREACHABLE = "unreachable"
+    UNREAD = "unread"
+    """Its cap was not read for so long that nobody knows it any more."""
     UNAUDITED = "unaudited"
     """The audit trail cannot be written: only urgent cuts are done."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 
 from power.actuators.findings import BROKEN, BY_OUTCOME, Finding, Why
+from power.actuators.rules import Rules
 from power.model import ControlState, Device, DeviceCaps, Outcome, Receipt, Way
 
 TOLERANCE_WATTS = 1.0
@@ -45,6 +46,10 @@ class Held:
     """What was ordered last, whether or not it was done."""
     writing: bool = False
     wrote_at: float = NEVER
+    tried_at: float | None = None
+    """When the first try of a write began that is not done yet; None when nothing is under way."""
+    is_overdue: bool = False
+    """That write takes too long to go on counting as one that may still be done."""
     failures: int = 0
     not_before: float = NEVER
     """When it may be written again, by the monotonic clock; urgent orders do not wait."""
@@ -60,8 +65,10 @@ class Held:
 
     @property
     def counted_state(self) -> ControlState:
-        """The state that counts: a cap that does not hold is none, whatever the device answers."""
-        return ControlState.UNCONTROLLED if Why.NOT_HOLDING in self.findings else self.state
+        """The state that counts: a cap that does not hold, or that nobody has read for long, is none."""
+        if self.is_overdue or Why.NOT_HOLDING in self.findings:
+            return ControlState.UNCONTROLLED
+        return ControlState.UNKNOWN if Why.UNREAD in self.findings else self.state
 
     def counted_watts(self, limit: float | None) -> float | None:
         """What counts of a cap that reads `limit`: while a write is under way the higher of both, and no cap beats any."""
@@ -76,15 +83,23 @@ class Held:
             return self.before_watts[way]
         return shown(self.caps[way]) if way in self.caps else None
 
-    def begin(self, way: Way, watts: float | None) -> None:
+    def begin(self, way: Way, watts: float | None, now: float) -> None:
         """A write begins: until it is read back the higher of old and new counts."""
         self.writing, self.wanted = True, (way, watts)
+        self.tried_at = now if self.tried_at is None else self.tried_at
         self.before_watts[way] = self.operators(way)
         if self.state in {ControlState.CONTROLLED, ControlState.UNKNOWN}:
             self.state = ControlState.PENDING
 
-    def end(self, receipt: Receipt, *, at: float, now: float, retries: int) -> bool:
+    def overdue(self, seconds: float, at: float) -> None:
+        """A write has been under way for so long that the device counts in full until it is done."""
+        self.is_overdue = True
+        why = f"a write is under way for more than {seconds:.0f} s; charged with all that it can draw until it is read back"
+        self.find(Why.UNREACHABLE, why, at)
+
+    def end(self, receipt: Receipt, *, at: float, now: float, rules: Rules) -> bool:
         """A write's outcome. Returns whether to try again. `at` is Unix time, `now` monotonic."""
+        before = self.newest
         self.writing, self.wrote_at, self.newest = False, now, receipt
         if receipt.outcome is Outcome.CONFIRMED:
             wanted = self.wanted[1] if self.wanted else receipt.wanted_watts
@@ -95,12 +110,18 @@ class Held:
         if receipt.outcome in {Outcome.STALE, Outcome.OUT_OF_RANGE}:
             # It says something about the order and nothing about the device: what held before holds.
             self.wanted = None
+            if self.is_overdue:
+                self.findings.pop(Why.UNREACHABLE, None)
+            self._in_time()
             self._settle()
             return False
         self.failures += 1
-        if receipt.outcome not in AT_ONCE and self.failures <= retries:
+        said_yes_again = before is not None and before.outcome is receipt.outcome is Outcome.NOT_APPLIED
+        is_late = self.tried_at is not None and now - self.tried_at >= rules.classify_seconds
+        if receipt.outcome not in AT_ONCE and self.failures <= rules.retries and not said_yes_again and not is_late:
             return True
         self.state = ControlState.UNCONTROLLED
+        self._in_time()
         return False
 
     def repeats(self, caps: DeviceCaps) -> bool:
@@ -171,6 +192,10 @@ class Held:
         elif way not in self.set_watts:
             self.before_watts.pop(way, None)  # nothing of ours is there: what is there is the operator's
 
+    def _in_time(self) -> None:
+        """No write is under way any more."""
+        self.tried_at, self.is_overdue = None, False
+
     def _settle(self) -> None:
         if self.wanted is None and self.state in {ControlState.PENDING, ControlState.UNKNOWN} and self.caps:
             self.state = ControlState.CONTROLLED
@@ -188,6 +213,7 @@ class Held:
             own = wanted if way is Way.NVML else limit
             self.caps[way], self.read_at[way] = replace(self.caps[way], limit_watts=limit, own_watts=own, power_watts=None), now
         self.wanted, self.failures, self.not_before = None, 0, NEVER
+        self._in_time()
         for why in (*BY_OUTCOME.values(), Why.ADOPTED):
             self.findings.pop(why, None)
         if self.state is not ControlState.FOREIGN:

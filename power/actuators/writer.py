@@ -55,6 +55,10 @@ class Writer:
     writes: Counter[tuple[str, Way, Outcome]] = field(default_factory=Counter)
     unaudited: Finding | None = None
     """That the audit trail cannot be written, while it cannot."""
+    under_way: set[Device] = field(default_factory=set)
+    """Devices with a write that was begun and is neither confirmed nor given up."""
+    failed: set[Device] = field(default_factory=set)
+    """Devices that have not done what they were told, with all tries."""
 
     async def attempt(self, order: NodeOrder, fence: Fence) -> tuple[Receipts, NodeOrder | None]:
         """All receipts, and what is to be tried again. Every device of the order has been read."""
@@ -178,8 +182,9 @@ class Writer:
         wanted, caps = devices_of(order), caps_of(order)
         for device, watts in wanted.items():
             if device in caps or device.uuid in order.release:
-                self.devices[device].begin(actuator.way, watts)
+                self.devices[device].begin(actuator.way, watts, self.monotonic())
                 self.devices.changed.add(device)
+                self.under_way.add(device)
         try:
             async with asyncio.timeout(self.rules.write_seconds):
                 receipts = await self._send(actuator, order, fence)
@@ -242,8 +247,12 @@ class Writer:
         if device not in caps and device.uuid not in order.release:
             return self._end_clock(held, receipt)
         now = self.monotonic()
-        again = held.end(receipt, at=self.clock(), now=now, retries=self.rules.retries)
+        again = held.end(receipt, at=self.clock(), now=now, rules=self.rules)
+        if held.tried_at is None:
+            self.under_way.discard(device)
+        self.failed.discard(device)
         if held.state is ControlState.UNCONTROLLED:
+            self.failed.add(device)
             beyond = max(0, held.failures - self.rules.retries - 1)
             rest = min(self.rules.rest_seconds * 2.0 ** min(beyond, 10), self.rules.longest_rest_seconds)
             held.not_before = now + rest * self.random.uniform(0.9, 1.1)

@@ -73,6 +73,7 @@ async def test_what_is_left_alone_is_cut_in_an_emergency_all_the_same(executor, 
 async def test_after_a_calm_while_it_is_tried_again(executor, device, fence, clock):
     await foreign(executor, device, fence, clock)
     clock.now += CALM_SECONDS + 1
+    await executor.read_all()
     executor.verify_due()
     assert executor.held(GPU).state is ControlState.CONTROLLED
     assert executor.findings() == ()
