@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -36,6 +37,29 @@ class CapColumns:
     node_cap_age: Floats
     node_cap_min_watts: Floats
     node_cap_max_watts: Floats
+
+
+class Meter(NamedTuple):
+    """What a server's own meter told, and how long ago."""
+
+    watts: float
+    age_seconds: float
+
+
+Meters = Mapping[str, Meter]
+
+
+def meters_of(snapshot: Snapshot) -> Meters:
+    """The servers' own meters of the hall."""
+    found: dict[str, tuple[int, Meter]] = {}
+    for sample, age in snapshot.find(NODE_POWER_WATTS):
+        node, source = sample.labels
+        if source not in SOURCES:
+            continue
+        rank = SOURCES.index(source)
+        if node not in found or rank < found[node][0]:
+            found[node] = rank, Meter(sample.value, age)
+    return {node: meter for node, (_, meter) in found.items()}
 
 
 class Telemetry:
@@ -69,22 +93,14 @@ class Telemetry:
             self.default[row] = _number(each.default_watts)
             self.limit_at[row] = monotonic
 
-    def take_meters(self, snapshot: Snapshot, monotonic: float) -> None:
-        """The servers' own meters from the hall."""
-        found: dict[int, tuple[int, float, float]] = {}
-        for sample, age in snapshot.find(NODE_POWER_WATTS):
-            node, source = sample.labels
-            row = self._node_row.get(node)
-            if row is None or source not in SOURCES:
-                continue
-            rank = SOURCES.index(source)
-            if row not in found or rank < found[row][0]:
-                found[row] = rank, sample.value, monotonic - age
+    def take_meters(self, meters: Meters, monotonic: float) -> None:
+        """The servers' own meters, as they stood in the hall at `monotonic`."""
+        found = {row: told for node, told in meters.items() if (row := self._node_row.get(node)) is not None}
         if not found:
             return
         rows = np.fromiter(found, np.int64, len(found))
-        watts = np.array([value for _, value, _ in found.values()])
-        at = np.array([taken for _, _, taken in found.values()])
+        watts = np.array([told.watts for told in found.values()])
+        at = monotonic - np.array([told.age_seconds for told in found.values()])
         is_new = at > self._meter_at[rows] + 0.5
         rows, watts, at = rows[is_new], watts[is_new], at[is_new]
         self._meter[rows], self._meter_at[rows] = watts, at

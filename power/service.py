@@ -28,7 +28,7 @@ from power.controller import Controller, Decision
 from power.desk.steering import Preview, Wish
 from power.guard.lease import Lease
 from power.model import Actuator, DeviceCaps, Fence, Fleet, Mode
-from power.observe import Telemetry, found_by_node
+from power.observe import Meters, Telemetry, found_by_node, meters_of
 from power.policies.database import StoreError
 from power.policies.masks import Masks
 from power.policies.remembering import Remembering
@@ -38,6 +38,7 @@ from power.policies.resolved import Resolved
 from power.policies.scope import Scope
 from power.policies.signals import Signals
 from power.policies.standing import Bounds, Emergency
+from power.posting import CapBlocks
 from power.preview import Moment, preview
 from power.safe import safe_caps
 from power.tree.budgets import BudgetStatus
@@ -127,6 +128,10 @@ class PowerService:
     _trouble: str = ""
     _began: float | None = None
     _is_warm: bool = False
+    _caps: CapBlocks = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._caps = CapBlocks(hall=self.hall, clock=self.clock)
 
     # What core calls.
 
@@ -186,14 +191,14 @@ class PowerService:
         telemetry = self._telemetry
         if telemetry is None:
             return
+        loop = asyncio.get_running_loop()
+        looked = self.monotonic()
+        meters, signals = await loop.run_in_executor(worker, self._look, self.hall.snapshot(), fleet)
+        telemetry.take_meters(meters, looked)
         at, monotonic = self.clock(), self.monotonic()
-        snapshot = self.hall.snapshot()
-        telemetry.take_meters(snapshot, monotonic)
         columns = executor.columns(fleet)
         view = telemetry.view(columns, at=at, monotonic=monotonic)
         executor.draws(fleet, view.node_watts, view.node_age)
-        signals = self.signals(snapshot, fleet, at)
-        loop = asyncio.get_running_loop()
         decided = await loop.run_in_executor(worker, self._decide, fleet, view, signals)
         self._last = decided
         orders, fence = decided.decision.orders, self._fence
@@ -202,6 +207,10 @@ class PowerService:
         self._post(decided, executor)
 
     # In the worker.
+
+    def _look(self, snapshot: Snapshot, fleet: Fleet) -> tuple[Meters, Signals]:
+        """What the hall says. The worker alone asks for signals: whoever reads them keeps what has not changed."""
+        return meters_of(snapshot), self.signals(snapshot, fleet, snapshot.taken_at)
 
     def _decide(self, fleet: Fleet, view: Any, signals: Signals) -> _Decided:
         self._fence = self.lease.tick()
@@ -383,9 +392,8 @@ class PowerService:
         return fleet
 
     def _post(self, decided: _Decided, executor: Executor) -> None:
-        samples = Samples(decided.samples)
-        samples.extend(executor.samples())
-        unique = {(each.metric, each.labels): each for each in samples}
+        unique = {(each.metric, each.labels): each for each in decided.samples}
+        self._caps.post(executor.news())
         self.hall.post(
             Block(
                 key=BLOCK,

@@ -21,6 +21,7 @@ class Devices:
         self.changed: set[Device] = set()
         self._ways: dict[str, tuple[Way, ...]] = {}
         self._held: dict[Device, Held] = {}
+        self._by_node: dict[str, list[Held]] = {}
         self.follow(actuators)
 
     def follow(self, actuators: Mapping[str, Sequence[Actuator]]) -> None:
@@ -29,6 +30,7 @@ class Devices:
         self._ways = {node: tuple(each.way for each in ways) for node, ways in self.actuators.items()}
         for device in [device for device in self._held if device.node not in self._ways]:
             del self._held[device]
+            self._by_node.pop(device.node, None)
             self.changed.add(device)
         for device, held in self._held.items():
             held.forget(set(held.caps) - set(self._ways[device.node]))
@@ -45,12 +47,17 @@ class Devices:
     def __getitem__(self, device: Device) -> Held:
         """What is known of a device, made when it is first heard of."""
         if device not in self._held:
-            self._held[device] = Held(device=device)
+            self._held[device] = held = Held(device=device)
+            self._by_node.setdefault(device.node, []).append(held)
         return self._held[device]
 
     def get(self, device: Device) -> Held | None:
         """What is known of a device; None where nobody has told of it."""
         return self._held.get(device)
+
+    def of(self, node: str) -> Sequence[Held]:
+        """A server's devices, itself among them."""
+        return self._by_node.get(node, ())
 
     def ways(self, held: Held) -> tuple[Way, ...]:
         """The ways that offer a device, the preferred one first."""

@@ -174,10 +174,13 @@ class Executor:
         unaudited = self._writer.unaudited
         return (*found, *self._rounds.silent.values(), *([unaudited] if unaudited else []))
 
-    def samples(self) -> Samples:
-        """Targets, confirmed caps, states, writes and what is broken."""
+    def news(self) -> dict[str, Samples]:
+        """Targets, confirmed caps, states, writes and what is broken, of servers that have changed since the last call.
+
+        A server that is gone has no samples.
+        """
         self._refresh()
-        return self._shown.samples(self._devices, self._writer.writes)
+        return self._shown.news(self._devices, self._writer.writes)
 
     def _refresh(self) -> None:
         """Bring columns and samples up to date with the devices that have changed."""

@@ -14,30 +14,39 @@ _STATES = {state: state.name.lower() for state in ControlState if state is not C
 
 
 class Shown:
-    """Samples of each device, made anew when it changes: a scrape of 80,000 GPUs that stand still costs next to nothing."""
+    """Samples by server, made anew when one of its devices changes: 80,000 GPUs that stand still cost nothing."""
 
     def __init__(self) -> None:
         self._known: dict[Device, Samples] = {}
+        self._changed: set[str] = set()
 
     def forget(self, devices: Iterable[Device]) -> None:
         """These have changed."""
         for device in devices:
             self._known.pop(device, None)
+            self._changed.add(device.node)
 
-    def samples(self, devices: Devices, writes: Mapping[tuple[str, Way, Outcome], int]) -> Samples:
-        """All of it."""
+    def news(self, devices: Devices, writes: Mapping[str, Mapping[tuple[Way, Outcome], int]]) -> dict[str, Samples]:
+        """The samples of each server that has changed since the last call; none of one that is gone."""
+        found = {node: self._server(node, devices, writes.get(node, {})) for node in self._changed}
+        self._changed.clear()
+        return found
+
+    def _server(self, node: str, devices: Devices, writes: Mapping[tuple[Way, Outcome], int]) -> Samples:
         out = Samples()
-        broken: set[tuple[str, str]] = set()
-        for held in devices:
+        broken: set[str] = set()
+        for held in devices.of(node):
             if (known := self._known.get(held.device)) is None:
                 known = self._known[held.device] = Samples()
                 _add(known, held, devices)
             out.extend(known)
             if held.findings:
-                broken |= {(held.device.node, str(finding.why)) for finding in held.broken}
-        for (node, way, outcome), count in writes.items():
+                broken |= {str(finding.why) for finding in held.broken}
+        if not out:
+            return out
+        for (way, outcome), count in writes.items():
             out.add(catalogue.CAP_WRITES_TOTAL, count, node, str(way), str(outcome))
-        for node, why in sorted(broken):
+        for why in sorted(broken):
             out.add(catalogue.CAP_BROKEN, 1, node, why)
         return out
 

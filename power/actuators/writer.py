@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from random import Random
@@ -52,7 +52,8 @@ class Writer:
     monotonic: Callable[[], float]
     clock: Callable[[], float]
     random: Random
-    writes: Counter[tuple[str, Way, Outcome]] = field(default_factory=Counter)
+    writes: defaultdict[str, Counter[tuple[Way, Outcome]]] = field(default_factory=lambda: defaultdict(Counter))
+    """How many by server."""
     unaudited: Finding | None = None
     """That the audit trail cannot be written, while it cannot."""
     under_way: set[Device] = field(default_factory=set)
@@ -242,7 +243,7 @@ class Writer:
 
     def _end(self, order: NodeOrder, caps: Caps, receipt: Receipt) -> bool:
         device, held = receipt.device, self.devices[receipt.device]
-        self.writes[device.node, receipt.way, receipt.outcome] += 1
+        self.writes[device.node][receipt.way, receipt.outcome] += 1
         self.devices.changed.add(device)
         if device not in caps and device.uuid not in order.release:
             return self._end_clock(held, receipt)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from power.model import ControlState, Device, DeviceCaps, Way
-from power.observe import Telemetry, found_by_node, unknown_caps
+from power.observe import Telemetry, found_by_node, meters_of, unknown_caps
 from tests.support.fleets import LOSS, Over, Server, fleet
 from wattstat.catalogue.metric import Samples
 from wattstat.catalogue.node import NODE_POWER_WATTS
@@ -31,7 +31,7 @@ def meters(age=0.0, **watts):
     for name, value in watts.items():
         out.add(NODE_POWER_WATTS, value, name, "system")
     block = Block(key=BlockKey("redfish", "x", "fast"), samples=tuple(out), taken_at=100 - age, interval_seconds=10)
-    return Snapshot(taken_at=100, blocks=(block,))
+    return meters_of(Snapshot(taken_at=100, blocks=(block,)))
 
 
 def seen(telemetry, at=NOW):

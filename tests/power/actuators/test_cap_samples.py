@@ -4,7 +4,22 @@ from power.model import Device, NodeOrder, Outcome
 
 
 def shown(executor):
-    return {(each.metric.name.removeprefix("wattstat_"), *each.labels): each.value for each in executor.samples()}
+    """What is told now of all of them."""
+    executor._devices.changed |= {held.device for held in executor._devices}
+    told = [each for samples in executor.news().values() for each in samples]
+    return {(each.metric.name.removeprefix("wattstat_"), *each.labels): each.value for each in told}
+
+
+async def test_only_servers_that_have_changed_are_told_again_and_those_that_go_once(executor, device, fence):
+    await executor.read_all()
+    assert [(node, len(samples) > 0) for node, samples in executor.news().items()] == [("n1", True)]
+    await executor.read_all()
+    assert executor.news() == {}
+    await executor.carry_out([NodeOrder(node="n1", gpu_watts={"GPU-0": 500.0})], fence)
+    assert list(executor.news()) == ["n1"]
+    await executor.follow({})
+    assert executor.news() == {"n1": []}
+    assert executor.news() == {}
 
 
 async def test_what_nobody_has_read_has_no_sample(executor):
