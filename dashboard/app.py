@@ -17,13 +17,14 @@ from fastapi.responses import RedirectResponse
 
 from dashboard.components import frame
 from dashboard.index import FIRST_OVERVIEW, INDEX, Page
-from dashboard.pages import energy, job, jobs, node, nodes, overview
+from dashboard.pages import energy, job, jobs, node, nodes, overview, policies
 from dashboard.pages import power as power_page
 from dashboard.services import Services
 from dashboard.timerange import parse
 from wattstat.api.energy import EnergyReports
 from wattstat.api.live import Live
 from wattstat.api.power_calls import PowerCalls
+from wattstat.api.power_routes import Rehearse
 from wattstat.store.protocol import Store
 
 log = structlog.get_logger(__name__)
@@ -45,6 +46,7 @@ def create(
     *,
     reports: EnergyReports | None = None,
     power: PowerCalls | None = None,
+    rehearse: Rehearse | None = None,
     clock: Callable[[], float] = time.time,
 ) -> Dash:
     """Mount the dashboard in the web process. Call it after every other route: it answers all paths that nobody else does.
@@ -66,7 +68,7 @@ def create(
     )
     # Dash answers every path that nobody else does with its page; a script that mistypes a call must still be told so.
     server.add_api_route("/api/{rest:path}", _no_such_call, include_in_schema=False)
-    services = Services(store, live, clock, reports, power)
+    services = Services(store, live, clock, reports, power, rehearse=rehearse)
 
     server.add_api_route("/jobs/{job_id:path}", _to_job, include_in_schema=False)
 
@@ -84,6 +86,7 @@ def create(
     job.register(app, services)
     energy.register(app, services)
     power_page.register(app, services)
+    policies.register(app, services)
     # Dash prepares itself at the first request of `/`; who came by a deep link before got a page without scripts and styles.
     app._setup_server()  # type: ignore[no-untyped-call]  # noqa: SLF001
     return app
@@ -164,6 +167,7 @@ def _page(parts: list[str], search: str, now: float) -> Component | None:
         ("jobs",): lambda: jobs.layout(search),
         ("energy",): energy.layout,
         ("power",): power_page.layout,
+        ("policies",): policies.layout,
     }
     if tuple(parts) in whole:
         return whole[tuple(parts)]()
@@ -173,7 +177,7 @@ def _page(parts: list[str], search: str, now: float) -> Component | None:
     return job.layout("/".join(parts[1:])) if parts[0] == "job" and len(parts) > 1 else None
 
 
-_PAGES_WITH_TICKS = ("overview", "node", "nodes", "jobs", "job", "energy", "power")
+_PAGES_WITH_TICKS = ("overview", "node", "nodes", "jobs", "job", "energy", "power", "policies")
 _CHARTS = ("power-chart", "node-power", "node-gpus", "jobs-scatter", "job-power", "job-hours", "job-heat")
 
 # What the browser works out by itself: a function of assets/, what it sets, what it depends on.
@@ -195,6 +199,8 @@ _CLIENTSIDE: list[tuple[str, Sequence[Output], Sequence[Input | State]]] = [
     ("filters", [Output("jobs-q", "value"), Output("jobs-state", "value")],
      [Input("url", "search"), Input("jobs-q", "value"), Input("jobs-state", "value")]),
     ("open", [], [Input("jobs-scatter", "clickData")]),
+    ("policySaid", [], [Input("policies-said", "data")]),
+    ("policyAddress", [Output("policies-opened", "data")], [Input("policies-beat", "data"), Input("url", "search")]),
     *[("fill", [], [Input(f"{page}-fill", "data")]) for page in (*_PAGES_WITH_TICKS, "job-events")],
     *[("draw", [Output(chart, "figure")], [Input(f"{chart}-data", "data")]) for chart in _CHARTS],
 ]  # fmt: skip

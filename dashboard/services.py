@@ -21,6 +21,7 @@ from dashboard.timerange import Span, parse
 from wattstat.api.energy import EnergyReports
 from wattstat.api.live import CoreUnavailable, Live, LiveSnapshot
 from wattstat.api.power_calls import PowerCalls
+from wattstat.api.power_routes import Rehearse
 from wattstat.inventory import Inventory
 from wattstat.store.protocol import Answer, QueryError, Series, Store
 
@@ -40,10 +41,14 @@ class Services:
         clock: Callable[[], float],
         reports: EnergyReports | None = None,
         power: PowerCalls | None = None,
+        *,
+        rehearse: Rehearse | None = None,
     ) -> None:
         self.clock = clock
         self.power = power
         """Calls to core's desk in the name of whoever looks at the page."""
+        self.rehearse = rehearse
+        """Lets policies run on the site's past. It asks nobody's role: whoever calls it must."""
         self._store = store
         self._live = live
         self._shared = Shared(clock)
@@ -65,6 +70,11 @@ class Services:
         """How budgets and caps stand, shared between viewers: everybody may look. Raises `CoreUnavailable`, `Problem`."""
         power = self.power
         return None if power is None else await self._shared.get("power", LIVE_SECONDS, lambda: power.get("status"))
+
+    async def power_list(self, path: str, seconds: float = LIVE_SECONDS) -> dict[str, Any] | None:
+        """What core's desk tells to everybody at a path below /power. Raises `CoreUnavailable`, `Problem`."""
+        power = self.power
+        return None if power is None else await self._shared.get(("power", path), seconds, lambda: power.get(path))
 
     async def alive(self) -> Alive:
         """The jobs that are alive now. Raises `CoreUnavailable`."""

@@ -43,6 +43,7 @@ def preview(found: Preview) -> dict[str, Any]:
 def policy(stored: Stored) -> dict[str, Any]:
     """A policy as lists show it."""
     shown = stored.shown
+    said = shown.policy.to_json()
     return {
         "name": stored.name,
         "state": stored.state.value,
@@ -50,6 +51,8 @@ def policy(stored: Stored) -> dict[str, Any]:
         "mode": shown.policy.mode.value,
         "kind": shown.policy.ask.kind,
         "scope": scopes.written(shown.policy.scope),
+        "ask": said["ask"],
+        "when": said.get("when", {}),
         "owner": shown.policy.owner,
         "reason": shown.policy.reason,
         "expires": rfc3339(shown.policy.expires_unix),

@@ -42,9 +42,9 @@ _PREVIEW = _object(
 )
 _WAITS = _object({"what": _TEXT, "by": _TEXT, "reason": _TEXT, "at": _TEXT})
 _POLICY = {
-    "name": _TEXT, "state": _TEXT, "version": _NUMBER, "mode": _TEXT, "kind": _TEXT, "scope": _TEXT, "owner": _TEXT,
-    "reason": _TEXT, "expires": _TEXT, "author": _TEXT, "approved_by": _TEXT, "source": _TEXT, "draft": _NUMBER,
-    "waits_for": _WAITS,
+    "name": _TEXT, "state": _TEXT, "version": _NUMBER, "mode": _TEXT, "kind": _TEXT, "scope": _TEXT,
+    "ask": {"type": "object"}, "when": {"type": "object"}, "owner": _TEXT, "reason": _TEXT, "expires": _TEXT,
+    "author": _TEXT, "approved_by": _TEXT, "source": _TEXT, "draft": _NUMBER, "waits_for": _WAITS,
 }  # fmt: skip
 _VERSION = {
     "version": _NUMBER, "author": _TEXT, "saved_at": _TEXT, "needs_second": _TEXT, "approved_by": _TEXT, "approved_at": _TEXT,

@@ -60,8 +60,9 @@ def application(
     app.include_router(live_routes.router(live))
     app.include_router(live_routes.forwarding(live))
     app.include_router(prometheus.router(store))
+    rehearse = Rehearsals(store, live, config)
     if power is not None:
-        app.include_router(power_routes.router(power, Rehearsals(store, live, config)))
+        app.include_router(power_routes.router(power, rehearse))
     if reports is not None:
         books = reports.reports if isinstance(reports, InferenceReports) else reports
         app.include_router(routes.router(reports, config.energy, learn_from=books, zone=site_zone(config)))
@@ -69,7 +70,7 @@ def application(
     docs_page.install(app)
     who = access.identity(config.access, config.data_dir, open_to_viewers=insecure and not config.access.somebody_can_log_in)
     access.add_routes(app, who)
-    dashboard.app.create(app, store, live, reports=reports, power=power)
+    dashboard.app.create(app, store, live, reports=reports, power=power, rehearse=rehearse)
     access.guard(app, who)
     return app
 

@@ -1,0 +1,191 @@
+"""Policies `/policies`: what is wanted of whom, who decides each cap, holds, the trail; and the emergency button.
+
+The page shows; `policyacts` asks. Everything that acts shows its difference first, in a dialogue, and asks once more.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from datetime import tzinfo
+from typing import Any
+
+from dash import Dash, Input, Output, dcc, html
+from dash.development.base_component import Component
+
+from dashboard import address, policyacts, words
+from dashboard.components import frame, parts, policyemergency, policylist, policytrail, policywinners
+from dashboard.components.policylist import Viewed
+from dashboard.components.policyparts import button
+from dashboard.markup import Children, Markup, filled, tag
+from dashboard.policyedits import safe
+from dashboard.problems import Level
+from dashboard.services import Services
+from wattstat.access import Role
+from wattstat.api.access import caller
+from wattstat.api.live import CoreUnavailable
+from wattstat.api.problems import Problem
+
+TRAIL_RECORDS = 30
+_VERIFY_SECONDS = 60.0  # the whole trail is read for it
+Documents = Mapping[str, Any]
+
+
+def layout() -> Component:
+    """The frame, filled by the callbacks; the dialogue stands empty until a button asks something."""
+
+    def body(panel_id: str) -> Component:
+        return html.Div(frame.skeleton(), id=f"{panel_id}-body")
+
+    return html.Div(
+        [
+            dcc.Interval(id="policies-tick", interval=10_000),
+            dcc.Store(id="policies-beat"),
+            dcc.Store(id="policies-fill"),
+            dcc.Store(id="policies-asked"),
+            dcc.Store(id="policies-said"),
+            dcc.Store(id="policies-opened"),
+            html.Div([html.H1("Policies")], id="policies-head", className="page-head"),
+            html.Div(id="policies-notice", className="notices"),
+            html.Div(id="policies-emergencies", className="notices"),
+            html.Div(id="policies-one", className="notices"),
+            frame.panel("Policies", body("policies-list"), panel_id="policies-panel", tools=html.Div(id="policies-tools")),
+            html.Div([
+                frame.panel("Who decides each cap",
+                            [html.Div(id="policies-filters", className="chips"), body("policies-winners")],
+                            panel_id="policies-winners-panel"),
+                html.Div([
+                    frame.panel("Holds", body("policies-holds"), panel_id="policies-holds-panel",
+                                tools=html.Div(id="policies-hold-tools")),
+                    frame.panel("Trail", body("policies-trail"), panel_id="policies-trail-panel",
+                                tools=html.Div(id="policies-trail-tools")),
+                ], className="column"),
+            ], className="policy-pair"),
+            html.Dialog(html.Div(id="policy-dialog-body"), id="policy-dialog", **frame.aria(labelledby="policy-dialog-title")),
+        ],
+        className="page policies-page",
+    )  # fmt: skip
+
+
+def register(app: Dash, services: Services) -> None:
+    """What is shown, and what is asked. Both in the name of whoever looks at the page."""
+
+    @app.callback(
+        Output("policies-fill", "data"), Input("policies-beat", "data"), Input("url", "search"), Input("policies-said", "data")
+    )
+    async def present(_beat: int | None, search: str | None, _said: Any) -> dict[str, str]:
+        try:
+            found = await documents(services, search or "")
+            zone = await services.zone()
+        except CoreUnavailable as error:
+            return filled({"policies-notice": parts.blind(error)})
+        except Problem as error:
+            return filled({"policies-notice": parts.notice(error.title, error.detail)})
+        if found is None:
+            return filled({"policies-notice": parts.notice("No power room.", "This web process has no way to core's desk.")})
+        return filled(bodies(found, Viewed(who=caller(), now=services.clock(), zone=zone, search=search or "")))
+
+    @app.callback(Output("policies-said", "data"), Input("policies-asked", "data"), prevent_initial_call=True)
+    async def act(asked: dict[str, Any] | None) -> dict[str, Any]:
+        given = {str(name): str(value) for name, value in (asked or {}).items() if value is not None}
+        try:
+            zone: tzinfo = await services.zone()
+        except CoreUnavailable:
+            zone = policyacts.UNKNOWN_ZONE  # core may come back for the act itself, and only times are written by it
+        said = await policyacts.answer(services, given, caller(), zone)
+        return said.to_json() | {"to": given.get("at", "")}
+
+
+async def documents(services: Services, search: str) -> Documents | None:
+    """Everything that the page shows. Raises `CoreUnavailable` and `Problem`."""
+    status, policies, holds, emergencies, trail, check = await asyncio.gather(
+        services.power_status(),
+        services.power_list("policies"),
+        services.power_list("hold"),
+        services.power_list("emergency"),
+        services.power_list(f"audit?kind=order&limit={TRAIL_RECORDS}"),
+        services.power_list("audit/verify", _VERIFY_SECONDS),
+    )
+    if status is None or policies is None or holds is None or emergencies is None or trail is None:
+        return None
+    chosen = address.given(search).get("policy", "")
+    one: Documents | None = None
+    missing = ""
+    if chosen:
+        try:
+            one = await services.power_list(f"policies/{safe(chosen)}")
+        except Problem as error:
+            missing = error.detail
+    return {
+        "status": status, "policies": policies["items"], "holds": holds["items"], "emergencies": emergencies["items"],
+        "trail": trail["items"], "check": check, "one": one, "missing": missing,
+    }  # fmt: skip
+
+
+def bodies(found: Documents, seen: Viewed) -> dict[str, Children]:
+    """What each panel holds."""
+    status, devices = found["status"], found["status"]["devices"]
+    return {
+        "policies-head": head(status, found["policies"], seen),
+        "policies-notice": notices(found),
+        "policies-emergencies": policyemergency.strips(found["emergencies"], status, seen),
+        "policies-one": _one(found, seen),
+        "policies-tools": button("New policy …", "new", seen.who, policyacts.ROLES["new"]),
+        "policies-list-body": policylist.listing(found["policies"], status, seen),
+        "policies-filters": policywinners.filters(devices, seen.search) if devices else None,
+        "policies-winners-body": policywinners.rows(devices, seen.search),
+        "policies-hold-tools": button("New hold …", "hold", seen.who, policyacts.ROLES["hold"]),
+        "policies-holds-body": policytrail.holds(found["holds"], seen),
+        "policies-trail-tools": policytrail.verified(found["check"]),
+        "policies-trail-body": policytrail.trail(found["trail"], found["check"], seen),
+    }
+
+
+def head(status: Documents, policies: Any, seen: Viewed) -> list[Markup | None]:
+    """How far power is steered, who looks, and the red button."""
+    who = seen.who
+    modes = {"observe": "observing: nothing is written", "advise": "advising: nothing is written", "enforce": "enforcing"}
+    waiting = sum(bool(each["waits_for"]) for each in policies)
+    facts = [
+        tag("span", modes.get(status["mode"], status["mode"])),
+        tag("span", "this core leads" if status["leader"]["leads"] else "this core does not lead"),
+        tag("span", f"{words.plural(waiting, 'policy', 'policies')} waiting for a second person") if waiting else None,
+        tag("span", [f"you are {who.name}, {who.role.name.lower()} ", _login(who.via)]),
+    ]
+    return [
+        tag("div", tag("h1", "Policies"), class_="name-line"),
+        tag("div", button("Emergency …", "emergency", who, Role.OPERATOR, class_="alarm"), class_="alarm-place"),
+        tag("div", facts, class_="facts"),
+    ]
+
+
+def _login(via: str) -> Markup:
+    """The way in for another token, and the way out of a session."""
+    if via == "session":
+        return tag("form", tag("button", "Log out", type="submit", class_="plain"), method="post", action="/logout",
+                   class_="inline")  # fmt: skip
+    return tag("a", "Log in", href="/login?next=/policies")
+
+
+def notices(found: Documents) -> Children:
+    """What keeps policies from doing anything."""
+    status = found["status"]
+    out = []
+    if found["missing"]:
+        out.append(parts.notice("No such policy.", found["missing"], Level.WARNING))
+    if status["mode"] != "enforce":
+        text = "Set power.mode to enforce and restart; until then policies only show what they would do."
+        out.append(parts.notice(f"power.mode is {status['mode']}.", text, Level.WARNING))
+    if not status["ready"]:
+        out.append(parts.notice("Looking around.", "Core has just started and has not decided yet.", Level.WARNING))
+    return out
+
+
+def _one(found: Documents, seen: Viewed) -> Markup | None:
+    policy = found["one"]
+    if policy is None:
+        return None
+    alive = next((each for each in found["status"]["policies"] if each["name"] == policy["name"]), None)
+    heading = tag("header", [tag("h2", policy["name"]), tag("div", policylist.tools(policy, seen), class_="tools")],
+                  class_="panel-head")  # fmt: skip
+    return tag("section", [heading, *policylist.one(policy, alive, seen)], class_="panel one", aria_label=policy["name"])
