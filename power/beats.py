@@ -41,6 +41,7 @@ class Beats:
     monotonic: Callable[[], float] = time.monotonic
     silent: dict[str, str] = field(default_factory=dict)
     """Agents that do not answer, and why."""
+    _agents: dict[str, Beating] = field(default_factory=dict)
     _tasks: dict[str, asyncio.Task[None]] = field(default_factory=dict)
 
     def follow(self, agents: Mapping[str, Beating]) -> None:
@@ -48,11 +49,13 @@ class Beats:
         for node in [node for node in self._tasks if node not in agents]:
             self._tasks.pop(node).cancel()
             self.silent.pop(node, None)
+        # Who is asked already is asked by its new address and token from its next beat on.
+        self._agents = dict(agents)
         count = max(1, len(agents))
-        for order, (node, agent) in enumerate(agents.items()):
+        for order, node in enumerate(agents):
             if node not in self._tasks:
                 # Spread over the second, so that a thousand answers do not come at once.
-                self._tasks[node] = asyncio.create_task(self._beat(agent, self.every_seconds * order / count))
+                self._begin(node, self.every_seconds * order / count)
 
     async def close(self) -> None:
         """Ask nobody any more."""
@@ -64,11 +67,24 @@ class Beats:
             with contextlib.suppress(asyncio.CancelledError):
                 await task
 
-    async def _beat(self, agent: Beating, first: float) -> None:
+    def _begin(self, node: str, first: float) -> None:
+        self._tasks[node] = task = asyncio.create_task(self._beat(node, first))
+        task.add_done_callback(lambda ended: self._ended(node, ended))
+
+    def _ended(self, node: str, task: asyncio.Task[None]) -> None:
+        """Nothing but us ends a beat. An answer that broke it is told, and the agent is asked again."""
+        if task.cancelled() or self._tasks.get(node) is not task:
+            return
+        error = task.exception()
+        log.error("an agent's answer could not be used", node=node, exc_info=error)
+        self.silent[node] = f"its answer could not be used: {error}"
+        self._begin(node, max(LONGEST_PAUSE_SECONDS, self.every_seconds))
+
+    async def _beat(self, node: str, first: float) -> None:
         await asyncio.sleep(first)
         due, failures = self.monotonic(), 0
         while True:
-            failures = 0 if await self._ask(agent) else failures + 1
+            failures = 0 if await self._ask(self._agents[node]) else failures + 1
             pause = min(self.every_seconds * 2 ** min(failures, 6), max(LONGEST_PAUSE_SECONDS, self.every_seconds))
             # On the beat, however long the answer took; beats that it missed are left out.
             late = self.monotonic() - due

@@ -79,3 +79,39 @@ async def test_an_agent_that_left_the_inventory_is_not_asked_any_more():
     await asking.close()
 
     assert not left.asked.is_set()
+
+
+async def test_an_agent_with_a_new_address_is_asked_there():
+    heard, old, new = [], Agent("a"), Agent("a")
+    asking = beats(heard)
+    asking.follow({"a": old})
+    await until(lambda: heard)
+
+    asking.follow({"a": new})
+    await until(new.asked.is_set)
+    old.asked.clear()
+    before = len(heard)
+    await until(lambda: len(heard) >= before + 3)
+    await asking.close()
+
+    assert not old.asked.is_set()
+
+
+async def test_an_answer_that_breaks_something_is_told_and_the_agent_is_asked_again(monkeypatch):
+    monkeypatch.setattr("power.beats.LONGEST_PAUSE_SECONDS", 0.02)
+    heard = []
+
+    def broken(node, caps, at):
+        heard.append(node)
+        if len(heard) == 1:
+            raise OverflowError("a number of four hundred digits")
+
+    asking = Beats(heard=broken, fence=lambda: None, safe_watts=lambda _: {}, every_seconds=0.02)
+    asking.follow({"a": Agent("a")})
+    await until(lambda: asking.silent)
+    assert asking.silent == {"a": "its answer could not be used: a number of four hundred digits"}
+
+    await until(lambda: len(heard) >= 3)
+    await asking.close()
+
+    assert asking.silent == {}
