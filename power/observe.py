@@ -39,6 +39,11 @@ class CapColumns:
     node_cap_max_watts: Floats
 
 
+AHEAD_SECONDS = 2.0
+"""A reading from so far in the time to come was taken before the wall clock was set back: nobody knows how old it is. Taken for
+new it would stand for as long as the clock was set back, whatever is drawn."""
+
+
 class Meter(NamedTuple):
     """What a server's own meter told, and how long ago."""
 
@@ -54,11 +59,11 @@ def meters_of(snapshot: Snapshot) -> Meters:
     found: dict[str, tuple[int, Meter]] = {}
     for sample, age in snapshot.find(NODE_POWER_WATTS):
         node, source = sample.labels
-        if source not in SOURCES:
+        if source not in SOURCES or age < -AHEAD_SECONDS:
             continue
         rank = SOURCES.index(source)
         if node not in found or rank < found[node][0]:
-            found[node] = rank, Meter(sample.value, age)
+            found[node] = rank, Meter(sample.value, max(age, 0.0))
     return {node: meter for node, (_, meter) in found.items()}
 
 

@@ -144,3 +144,13 @@ def test_gpus_stand_in_the_order_of_their_index_and_the_server_itself_is_none():
     ]
 
     assert [each.device.uuid for each in found_by_node({"a": caps})["a"]] == ["GPU-b", "GPU-c"]
+
+
+def test_a_reading_from_before_the_wall_clock_was_set_back_is_not_taken_for_new(hall):
+    telemetry = Telemetry(hall)
+    telemetry.take_meters(meters(c=500.0), NOW)
+    telemetry.take_meters(meters(age=-3600.0, c=500.0), NOW + 5)
+    assert seen(telemetry, NOW + 5).node_age[2] == 5
+
+    telemetry.take_meters(meters(c=800.0), NOW + 10)
+    assert seen(telemetry, NOW + 10).node_watts[2] == 800
