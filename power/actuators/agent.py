@@ -16,6 +16,8 @@ from power.model import ActuatorError, Device, DeviceCaps, Fence, NodeOrder, Out
 PATH = "/cap"
 # Agents read power once a second. What has not been read for three is not known.
 FRESH_SECONDS = 3.0
+# Greater numbers are none: an integer in JSON may have hundreds of digits, which no float holds.
+_MOST = 1e15
 _OUTCOMES = {each.value: each for each in Outcome}
 
 Ask = Callable[[str, str, Mapping[str, Any] | None], Awaitable[tuple[int, Any]]]
@@ -67,7 +69,8 @@ class Keepalive:
         if self._said != (fence.token, fence.holder, safe_watts):
             self._said = fence.token, fence.holder, dict(safe_watts)
             safe = {uuid: float(watts) for uuid, watts in safe_watts.items() if math.isfinite(watts)}
-            self._body = _body(fence) | {"dead_man_seconds": self.dead_man_seconds, "safe_watts": safe}
+            # None computed yet, after a start: those that the agent was told before stand until there are some.
+            self._body = _body(fence) | {"dead_man_seconds": self.dead_man_seconds} | ({"safe_watts": safe} if safe else {})
         try:
             self.newest = node_caps(self.node, await answered(self.node, self.ask, "POST", self._body))
         except StaleToken as error:
@@ -117,13 +120,15 @@ class AgentActuator:
                 self._receipt(uuid, watts, limits.get(uuid), Outcome.STALE, str(error)) for uuid, watts in wanted.items()
             )
         found = document.get("results")
-        results = {each.get("uuid"): each for each in found if isinstance(each, Mapping)} if isinstance(found, list) else {}
+        results = (
+            {_text(each.get("uuid")): each for each in found if isinstance(each, Mapping)} if isinstance(found, list) else {}
+        )
         return tuple(self._of(uuid, watts, results.get(uuid)) for uuid, watts in wanted.items())
 
     def _of(self, uuid: str, watts: float | None, result: Mapping[str, Any] | None) -> Receipt:
         if result is None:
             return self._receipt(uuid, watts, None, Outcome.UNREACHABLE, "the agent says nothing of this GPU")
-        outcome = _OUTCOMES.get(result.get("outcome", ""), Outcome.NOT_APPLIED)
+        outcome = _OUTCOMES.get(_text(result.get("outcome")), Outcome.NOT_APPLIED)
         told = _number(result.get("wanted_watts"))
         return self._receipt(
             uuid, told if watts is None else watts, _number(result.get("read_back_watts")), outcome, _text(result.get("detail"))
@@ -154,7 +159,9 @@ async def answered(node: str, ask: Ask, method: str, body: Mapping[str, Any] | N
 def node_caps(node: str, document: Mapping[str, Any]) -> NodeCaps:
     """The view in an answer. Entries that are no GPUs are left out, numbers that are none are not known."""
     entries = document.get("gpus")
-    gpus = [each for each in entries if isinstance(each, Mapping) and each.get("uuid")] if isinstance(entries, list) else []
+    gpus = (
+        [each for each in entries if isinstance(each, Mapping) and _text(each.get("uuid"))] if isinstance(entries, list) else []
+    )
     dead_man = document.get("dead_man")
     fence = document.get("fence")
     return NodeCaps(
@@ -206,7 +213,7 @@ def _plain(why: str) -> str:
 
 
 def _number(value: Any) -> float | None:
-    if not isinstance(value, int | float) or isinstance(value, bool) or not math.isfinite(value):
+    if not isinstance(value, int | float) or isinstance(value, bool) or not abs(value) < _MOST:
         return None
     return float(value)
 

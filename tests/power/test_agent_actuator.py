@@ -87,3 +87,29 @@ async def test_a_refusal_says_what_to_do():
     agent = Agent(403, "caps are set by root or the agent's user on this machine\n")
     with pytest.raises(ActuatorError, match="token_file"):
         await AgentActuator(node="n1", ask=agent.ask).read()
+
+
+async def test_safe_caps_that_nobody_has_computed_yet_leave_those_of_the_agent_alone():
+    agent = Agent()
+    await Keepalive(node="n1", ask=agent.ask).beat(FENCE, {})
+
+    [(_, _, body)] = agent.asked
+    assert "safe_watts" not in body
+
+
+@pytest.mark.parametrize("uuid", [5, ["GPU-0"], "", None])
+async def test_a_gpu_without_a_name_is_none_and_never_the_server_itself(uuid):
+    agent = Agent(document=VIEW | {"gpus": [GPU, GPU | {"uuid": uuid}]})
+
+    [caps] = await AgentActuator(node="n1", ask=agent.ask).read()
+
+    assert caps.device.uuid == "GPU-0"
+
+
+async def test_results_that_make_no_sense_are_no_success():
+    result = {"uuid": "GPU-0", "outcome": ["confirmed"], "read_back_watts": 10**400}
+    agent = Agent(document=VIEW | {"results": [{"uuid": ["GPU-0"]}, result]})
+
+    [receipt] = await AgentActuator(node="n1", ask=agent.ask).write(NodeOrder(node="n1", gpu_watts={"GPU-0": 400.0}), FENCE)
+
+    assert (receipt.outcome, receipt.read_back_watts) == (Outcome.NOT_APPLIED, None)
