@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 import numpy as np
 
 from power.actuators.held import Held
-from power.model import Device, DeviceCaps, Fleet
+from power.model import ControlState, Device, DeviceCaps, Fleet
 from power.observe import CapColumns, unknown_caps
 
 Effective = Callable[[Held], DeviceCaps | None]
@@ -17,8 +17,11 @@ Effective = Callable[[Held], DeviceCaps | None]
 class Board:
     """Columns of one fleet; all devices begin as unknown."""
 
-    def __init__(self, fleet: Fleet, effective: Effective) -> None:
-        """`effective` gives the answer that counts of those that the ways to a device gave."""
+    def __init__(self, fleet: Fleet, effective: Effective, *, without: Iterable[str] = ()) -> None:
+        """`effective` gives the answer that counts of those that the ways to a device gave.
+
+        No way leads to the servers of `without`: that is known of them, and nobody need wait until they are read.
+        """
         self.fleet = fleet
         self._effective = effective
         self._gpu_row = {device: row for row, device in enumerate(fleet.gpus)}
@@ -26,6 +29,8 @@ class Board:
         self._columns = unknown_caps(fleet)
         self._pending = np.full(len(fleet.gpus), np.nan)
         self._node_at = np.full(len(fleet.nodes), -math.inf)
+        for node in without:
+            self._columns.node_state[self._node_row[node]] = ControlState.UNCONTROLLED
 
     def write(self, helds: Iterable[Held]) -> None:
         """Take over what is known of these devices now."""

@@ -140,6 +140,8 @@ class Executor:
             device, way = each.device, each.way
             held = self._devices[device]
             told.add((device.node, way))
+            if held.lacks(each):
+                continue
             if held.findings.pop(Why.UNREAD, None) is not None:
                 self._devices.changed.add(device)
             if held.writing or asked_at < held.wrote_at:
@@ -163,14 +165,16 @@ class Executor:
     def columns(self, fleet: Fleet) -> CapColumns:
         """State of every device of a fleet, and the servers' caps as confirmed."""
         if self._board is None or self._board.fleet is not fleet:
-            self._board = Board(fleet, self._devices.effective)
+            without = [node for node in fleet.nodes if not self._devices.actuators.get(node)]
+            self._board = Board(fleet, self._devices.effective, without=without)
             self._devices.changed = {held.device for held in self._devices}
         self._refresh()
         return self._board.columns(self._monotonic())
 
     def findings(self) -> tuple[Finding, ...]:
         """What is wrong with caps now."""
-        found = [finding for held in self._devices for finding in held.findings.values()]
+        # Asked for from other threads, too: copies, because devices come and go meanwhile.
+        found = [finding for held in list(self._devices) for finding in tuple(held.findings.values())]
         unaudited = self._writer.unaudited
         return (*found, *self._rounds.silent.values(), *([unaudited] if unaudited else []))
 
@@ -244,7 +248,7 @@ class Executor:
     async def _attempt(self, order: NodeOrder, fence: Fence, tries: int) -> tuple[Receipts, NodeOrder | None]:
         """Do an order once; returns what is to be tried again."""
         if why := self._stale(fence):
-            return self._writer.same(order, Outcome.STALE, why), None
+            return self._writer.given_up(self._writer.same(order, Outcome.STALE, why)), None
         if any(device not in self._devices for device in devices_of(order)):
             errors = await self._read_ways(order.node)
             if unread := [device for device in devices_of(order) if device not in self._devices]:

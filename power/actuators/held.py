@@ -124,6 +124,12 @@ class Held:
         self._in_time()
         return False
 
+    def lacks(self, caps: DeviceCaps) -> bool:
+        """Whether a GPU that had a limit does not tell it now: it could not be read, and nobody has taken it away."""
+        way = caps.way
+        had = way in self.set_watts or way in self.recalled or (way in self.caps and shown(self.caps[way]) is not None)
+        return way is Way.NVML and had and shown(caps) is None
+
     def repeats(self, caps: DeviceCaps) -> bool:
         """Whether this reading says of the caps what the last one of this way said, and nothing was waiting for it."""
         old = self.caps.get(caps.way)

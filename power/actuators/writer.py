@@ -78,6 +78,16 @@ class Writer:
         receipts, again = await self._otherwise(order, fence, done)
         return (*resting, *receipts), only(order, again) if again else None
 
+    def given_up(self, receipts: Receipts) -> Receipts:
+        """There is no right to write any more: what was tried is not under way, and whoever decides may order it anew."""
+        for receipt in receipts:
+            if receipt.device in self.under_way:
+                held = self.devices[receipt.device]
+                held.end(receipt, at=self.clock(), now=held.wrote_at, rules=self.rules)
+                self.under_way.discard(receipt.device)
+                self.devices.changed.add(receipt.device)
+        return receipts
+
     def pause(self, tries: int) -> float:
         """Seconds before the next try, after so many."""
         return self.rules.pause_seconds * 2.0**tries * self.random.uniform(0.8, 1.2)

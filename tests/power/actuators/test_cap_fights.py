@@ -92,3 +92,13 @@ async def test_a_cap_found_at_the_start_is_told_and_not_fought(executor, device,
 async def test_caps_of_the_factory_are_nobodys(executor):
     await executor.read_all()
     assert executor.findings() == ()
+
+
+async def test_a_limit_that_could_not_be_read_for_a_moment_was_changed_by_nobody(executor, device, fence, clock):
+    await executor.carry_out([cut()], fence)
+    for _ in range(5):
+        await changed_by_others(executor, device, clock, watts=None)
+        await changed_by_others(executor, device, clock, watts=500.0)
+
+    assert executor.held(GPU).drifts == 0
+    assert executor.held(GPU).state is ControlState.CONTROLLED

@@ -321,3 +321,31 @@ async def test_every_way_is_closed_at_the_end(device, make):
     executor = make(device)
     await executor.close()
     assert device.closed
+
+
+async def test_a_try_that_waited_until_the_lease_was_over_is_not_under_way_for_ever(device, make, clock):
+    executor = make(device)
+    await executor.read_all()
+    device.outcomes = [Outcome.UNREACHABLE]
+    device.gate = asyncio.Event()
+    fence = Fence(token=7, holder="core-1", valid_until=clock.now + 5)
+    (done,) = executor.start([cut()], fence)
+    await device.began.wait()
+    clock.now += 6
+    device.gate.set()
+    (receipt,) = await done
+
+    assert receipt.outcome is Outcome.STALE
+    assert executor.held(GPU).state is ControlState.CONTROLLED
+    clock.now += 60
+    executor.verify_due()
+    assert executor.held(GPU).counted_state is ControlState.CONTROLLED
+    await executor.close()
+
+
+async def test_a_server_that_no_way_leads_to_is_not_waited_for(make, device):
+    executor = make(device)
+    hall = fleet([Server(name="n1", gpus=2), Server(name="bare", gpus=0)], [Over(name="all", nodes=["n1", "bare"])])
+
+    assert executor.columns(hall).node_state.tolist() == [ControlState.UNKNOWN, ControlState.UNCONTROLLED]
+    await executor.close()
