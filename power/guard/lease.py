@@ -36,6 +36,8 @@ _TABLE = sa.Table(
 )
 _ONE = _TABLE.c.id == 1
 _NOBODY = ""
+MOST_TOKEN = 2**62
+"""The database keeps whole numbers of 63 bits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,8 +104,14 @@ class Lease:
         return self.fence
 
     def outbid(self, token: int) -> None:
-        """A device has seen this token: a database restored from a backup counts on from an older one. Go above it."""
-        self._least = max(self._least, token + 1)
+        """A device has seen this token: a database restored from a backup counts on from an older one. Go above it.
+
+        One that no lease has ever come to is a device out of its mind: it alone is lost, and not the controller.
+        """
+        if token < MOST_TOKEN:
+            self._least = max(self._least, token + 1)
+        else:
+            _log.warning("a device has seen a token that was never given", holder=self.holder, token=token)
 
     def brake(self) -> Fence | None:
         """The right to lower caps in an emergency while the database is away, by the last token held; for no other writes.

@@ -352,3 +352,12 @@ def test_two_that_were_quicker_with_the_table_are_no_outage():
     assert lease.away == ""
     lease._unreachable(sa.exc.OperationalError("select", {}, Exception("gone")))
     assert lease.away == "gone"
+
+
+def test_a_device_that_claims_a_token_no_database_can_count_to_costs_nobody_the_lease():
+    lease, clock = Site().controller("one")
+    lease.tick()
+    lease.outbid(2**63)
+    lease.outbid(10**30)
+    clock.now = 1.0
+    assert lease.tick() == Fence(token=1, holder="one", valid_until=6.0)
