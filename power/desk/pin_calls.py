@@ -46,6 +46,8 @@ class PinCalls:
             preview = self.desk.steering.preview(self.desk.wish(holds=(*self.desk.holds(), tried)))
             lacking = ", ".join(f"{each.limit} lacks {each.deficit_watts:,.0f} W" for each in preview.lacks)
             waits = f"it raises devices, and {lacking}" if preview.raises and lacking else ""
+            if self.desk.steering.devices(scope) is None:
+                waits = "core has just begun and cannot tell yet whether it raises devices beyond their limits"
             answer = {"dry_run": dry_run, "preview": shapes.preview(preview), "needs_second": waits}
             if dry_run:
                 return answer

@@ -182,3 +182,12 @@ def test_a_scope_that_says_nothing_is_not_the_whole_site(given):
     with pytest.raises(Refusal) as refused:
         scopes.scope(given)
     assert refused.value.status == 422
+
+
+def test_a_hold_from_before_the_first_decision_waits_for_a_second_person(pins, desk, monkeypatch):
+    monkeypatch.setattr(desk.steering, "devices", lambda _: None)
+
+    made = pins.hold(body(watts=650), OLGA, dry_run=False)
+
+    assert not made["counts"]
+    assert "cannot tell yet" in made["needs_second"]
