@@ -189,9 +189,15 @@ def _sqlite(url: URL) -> sa.Engine:
 
 
 def _postgresql(url: URL) -> sa.Engine:
-    arguments: dict[str, Any] = {"connect_timeout": int(WAIT_SECONDS), "application_name": "wattstat"}
+    milliseconds = round(WAIT_SECONDS * 1000)
+    arguments: dict[str, Any] = {
+        "connect_timeout": int(WAIT_SECONDS),
+        "application_name": "wattstat",
+        # The loop that holds the caps reads here: a server that is gone without a word must not hold it for minutes.
+        "tcp_user_timeout": milliseconds,
+    }
     if "options" not in url.query:
-        arguments["options"] = f"-c lock_timeout={WAIT_SECONDS * 1000:.0f}"
+        arguments["options"] = f"-c lock_timeout={milliseconds} -c statement_timeout={2 * milliseconds}"
     try:
         return sa.create_engine(url, connect_args=arguments, pool_pre_ping=True)
     except (NoSuchModuleError, ImportError) as err:
