@@ -55,7 +55,7 @@ def decide(given: Given) -> tuple[Decided, Memory]:
     """Decide. Pure: the same inputs give the same orders, to the last bit."""
     fleet, view, intent = given.fleet, given.view, given.intent
     proposal, memory = propose(fleet, view, intent, given.tuning, given.memory)
-    admitted = admit(fleet, view, intent, proposal, given.rules, given.fence, view.monotonic)
+    admitted = admit(fleet, view, intent, proposal, given.rules, given.fence, view.monotonic + given.rules.late_seconds)
     due = orders(fleet, view, admitted, given.history, given.pace)
     return Decided(proposal=proposal, admitted=admitted, orders=due), memory
 
@@ -117,8 +117,8 @@ class Controller:
         self._history: History | None = None
         self._wall_offset: float | None = None
 
-    def decide(self, fleet: Fleet, raw: View, intent: Intent, fence: Fence | None) -> Decision:
-        """Decide at the moment of the view; its peaks are put in here. Without a fence nothing is ordered."""
+    def decide(self, fleet: Fleet, raw: View, intent: Intent, fence: Fence | None, *, late_seconds: float = 0.0) -> Decision:
+        """Decide so long after the moment of the view; its peaks are put in here. Without a fence nothing is ordered."""
         began = self._timer()
         history = self._history_of(fleet).settled(raw)
         # What was ordered and waits, or got lost, counts as well: nobody else may have noted it yet.
@@ -131,7 +131,7 @@ class Controller:
             memory=self._memory,
             history=history,
             tuning=self.tuning,
-            rules=replace(self.rules, wall_offset=self._wall_offset),
+            rules=replace(self.rules, wall_offset=self._wall_offset, late_seconds=late_seconds),
             pace=self._pace,
         )
         self._wall_offset = view.at - view.monotonic

@@ -12,7 +12,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -43,6 +43,7 @@ from power.preview import Moment, preview
 from power.safe import safe_caps
 from power.tree.budgets import BudgetStatus
 from power.tree.build import build
+from power.tree.ceilings import counts
 from power.wants import Standings, Wants
 from wattstat.catalogue import power as catalogue
 from wattstat.catalogue.metric import Samples
@@ -154,7 +155,7 @@ class PowerService:
         worker = ThreadPoolExecutor(1, thread_name_prefix="power")
         self._beats = Beats(
             heard=self._beat_heard,
-            fence=lambda: self._fence if self.mode is Mode.ENFORCE else None,
+            fence=self._living,
             safe_watts=lambda node: self._safe.get(node, {}),
             every_seconds=self.cycle_seconds,
         )
@@ -172,6 +173,13 @@ class PowerService:
                 await self._executor.close()
             await asyncio.get_running_loop().run_in_executor(worker, self._end)
             worker.shutdown(wait=True)
+
+    def _living(self) -> Fence | None:
+        """By what agents are told that we live: beats that go on while the loop stands still are no life."""
+        fence = self._fence
+        if self.mode is not Mode.ENFORCE or fence is None or not self.monotonic() < fence.valid_until:
+            return None
+        return fence
 
     async def _until(self, due: float, stop: asyncio.Event) -> None:
         """Sleep until the next cycle is due, somebody changed what is wanted, or it is over."""
@@ -215,8 +223,9 @@ class PowerService:
     def _decide(self, fleet: Fleet, view: Any, signals: Signals) -> _Decided:
         self._fence = self.lease.tick()
         if view.monotonic >= self._standings_due:
-            self._standings = self.wants.read()
+            # Before it is read: who changes something meanwhile makes it due again.
             self._standings_due = view.monotonic + STANDINGS_SECONDS
+            self._standings = self.wants.read()
         else:
             self._standings = self.wants.now_with_brakes()
         resolved = self.resolver.resolve(
@@ -235,9 +244,10 @@ class PowerService:
         fence = self._fence
         if fence is None and self._standings.emergencies:
             fence = self._fence = self.lease.brake()
-        if not self._is_warm and not self._standings.emergencies:
-            fence = None
-        decision = self.controller.decide(fleet, view, resolved.intent, fence)
+        if fence is not None and not self._is_warm:
+            # An emergency in one rack is no reason to cut the others for what has not been read yet.
+            fence = replace(fence, urgent_only=True) if self._standings.emergencies else None
+        decision = self.controller.decide(fleet, view, resolved.intent, fence, late_seconds=self.monotonic() - view.monotonic)
         self._warm_up(decision)
         self._keep(decision, resolved)
         self._renew_safe(decision)
@@ -299,7 +309,9 @@ class PowerService:
     def _renew_safe(self, decision: Decision) -> None:
         """What each agent goes down to when it hears nothing."""
         intent, view, fleet = decision.given.intent, decision.view, decision.fleet
-        key = (id(fleet), intent.limit_watts.tobytes(), intent.gpu_cap_watts.tobytes(), view.gpu_max_watts.tobytes())
+        counted = (counts(view.gpu_state), counts(view.node_state))
+        columns = (intent.limit_watts, intent.gpu_cap_watts, view.gpu_max_watts, *counted)
+        key = (fleet, *(column.tobytes() for column in columns))
         if key == self._safe_key or view.monotonic < self._safe_due:
             return
         self._safe_key, self._safe_due = key, view.monotonic + SAFE_SECONDS
@@ -359,20 +371,29 @@ class PowerService:
                 by_node[each.device.node].append(each)
         for node, mine in by_node.items():
             if node not in self._ways.agents or node in silent:
-                self._learn(node, tuple(mine), asked_at)
+                # After a write these are the ones that were written: the server's others are there as before.
+                known = {each.device: each for each in self._found.get(node, ())}
+                self._learn(node, tuple((known | {each.device: each for each in mine}).values()))
+                self._take(tuple(mine), asked_at)
 
     def _beat_heard(self, node: str, caps: tuple[DeviceCaps, ...], asked_at: float) -> None:
         if self._executor is not None:
             self._executor.take(caps, asked_at)
-        self._learn(node, caps, asked_at)
+        # An agent that has just begun sees no GPUs yet: it says nothing of those that it has shown before.
+        if caps or not self._found.get(node):
+            self._learn(node, caps)
+        self._take(caps, asked_at)
 
-    def _learn(self, node: str, caps: tuple[DeviceCaps, ...], asked_at: float) -> None:
+    def _learn(self, node: str, caps: tuple[DeviceCaps, ...]) -> None:
+        """Which GPUs a server has: all of them."""
         identity = tuple((each.device.uuid, each.index) for each in caps)
         if self._identities.get(node) != identity:
             self._identities[node] = identity
             self._found[node] = caps
             if self._build_due is None:
                 self._build_due = self.monotonic() + BUILD_SECONDS
+
+    def _take(self, caps: tuple[DeviceCaps, ...], asked_at: float) -> None:
         if self._telemetry is not None:
             self._telemetry.take(caps, asked_at)
 

@@ -39,6 +39,8 @@ class Rules:
     """Share of the devices that must have been read before any cap goes up."""
     view_seconds: float = 5.0
     """No cap goes up on an older view."""
+    late_seconds: float = 0.0
+    """How old the view is already: whoever decides may have been stopped, or kept waiting, since it was made."""
     cap_seconds: float = 180.0
     """Nor at a device whose cap was read back longer ago: three times the interval of verifying."""
     wall_offset: float | None = None

@@ -1,5 +1,6 @@
 """The loop at work: it reads before it writes, obeys budgets within moments, and can tell and repeat what it decided."""
 
+import threading
 import time
 
 import pytest
@@ -7,7 +8,7 @@ import pytest
 from power.audit.replay import replay
 from power.controller import decide
 from power.desk.steering import Wish
-from power.model import Mode
+from power.model import Mode, Way
 from power.policies.reader import from_json
 from power.policies.scope import Scope
 from power.policies.standing import Emergency, Standing
@@ -181,3 +182,59 @@ async def test_the_hall_gets_the_series_of_budgets_and_caps(tmp_path, mode):
         assert snapshot.value(power.BUDGET_SAFE, budget="one", kind="breaker") == 1
         assert snapshot.value(power.CONTROLLER_MODE, mode=mode.value) == 1
         assert snapshot.value(power.CAP_CONFIRMED_WATTS, node="a", gpu="0") == 700
+
+
+async def test_agents_are_not_told_that_core_lives_when_nobody_has_renewed_the_lease_since(tmp_path):
+    async with Running(tmp_path, inventory(names=("a",)), [FakeServer("a")]) as running:
+        await running.until(lambda status: status["ready"] and running.servers[0].fences[-1] is not None)
+        ahead = 0.0
+        running.service.monotonic = lambda: time.monotonic() + ahead
+        ticks = running.service.lease.tick
+        # The database hangs: the loop stands still, while the beats go on.
+        hangs = threading.Event()
+        running.service.lease.tick = lambda: hangs.wait(10) and ticks()
+        await running.until(lambda _: running.service._fence is not None)
+        ahead = 6.0
+        beats = running.servers[0].beats
+        try:
+            await running.until(lambda _: running.servers[0].beats > beats + 5)
+            assert running.servers[0].fences[-1] is None
+        finally:
+            hangs.set()
+
+
+async def test_before_enough_is_read_an_emergency_in_one_place_cuts_nothing_elsewhere(tmp_path):
+    names = ("a", "b")
+    running = Running(tmp_path, inventory(budget=5000, names=names), [FakeServer(name) for name in names])
+    running.meter = lambda: None  # nobody tells their power
+    running.pins.start_emergency(Scope(node=("a",)), by="facility", reason="smoke")
+    first, second = running.servers
+    async with running:
+        await running.until(lambda _: all(limit == 200 for limit in first.limits.values()))
+        beats = second.beats
+        await running.until(lambda _: second.beats > beats + 20)
+
+        assert "held_back" in running.service.status()
+        assert second.orders == []
+
+
+async def test_a_write_to_one_gpu_of_a_server_without_an_agent_leaves_the_others_in_the_hall(tmp_path):
+    server = FakeServer("a", way=Way.HGX)
+    async with Running(tmp_path, inventory(names=("a",)), [server]) as running:
+        await running.service.follow(running.inventory, Ways(actuators={"a": (server,)}))
+        await running.until(lambda status: len(status["devices"]) == 4)
+        before = running.service._telemetry
+        running.service._heard((await server.read())[:1], time.monotonic())
+
+        assert running.service._build_due is None
+        assert running.service._telemetry is before
+        assert len(running.service._found["a"]) == 4
+
+
+async def test_an_agent_that_begins_anew_and_sees_no_gpus_yet_does_not_take_them_out_of_the_hall(tmp_path):
+    async with Running(tmp_path, inventory(names=("a",)), [FakeServer("a")]) as running:
+        await running.until(lambda status: len(status["devices"]) == 4)
+        running.service._beat_heard("a", (), time.monotonic())
+
+        assert running.service._build_due is None
+        assert len(running.service._found["a"]) == 4

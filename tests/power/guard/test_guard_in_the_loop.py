@@ -53,3 +53,17 @@ def test_a_lowered_limit_is_obeyed_by_cuts_at_once_and_raises_wait_until_they_ar
         assert not any(order.raises for order in decision.orders)
         if second == 0:
             assert sum(len(order.gpu_watts) for order in decision.orders) >= 16
+
+
+def test_whoever_was_stopped_after_looking_raises_nothing_and_writes_nothing_without_its_lease():
+    controller = Controller(Tuning(raise_ratio=1.0), Rules(holder="x"))
+    for second in range(20):
+        view = fleets.view(FLEET, monotonic=1000.0 + second, gpu_limit_watts=300.0, gpu_watts=300.0)
+        fence = Fence(token=1, holder="x", valid_until=1060.0 + second)
+        decision = controller.decide(FLEET, view, fleets.intent(FLEET, floor_watts=200.0), fence, late_seconds=45.0)
+        assert decision.orders == ()
+        assert "45.0 s old" in decision.decided.admitted.frozen
+    lapsed = Fence(token=1, holder="x", valid_until=1020.0)
+    decision = controller.decide(FLEET, view, fleets.intent(FLEET, floor_watts=200.0), lapsed, late_seconds=45.0)
+    assert "lapsed" in decision.decided.admitted.held_back
+    assert controller.decide(FLEET, view, fleets.intent(FLEET, floor_watts=200.0), fence).orders
