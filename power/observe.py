@@ -12,7 +12,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from power.actuators.findings import Finding
 from power.model import Bools, ControlState, DeviceCaps, Fleet, Floats, Ints, View
+from power.still import LEAST_SHARE, METER_SECONDS, Named, Still, frozen_gpus, frozen_meters
 from wattstat.catalogue.node import NODE_POWER_WATTS
 from wattstat.hall import Snapshot
 
@@ -80,6 +82,9 @@ class Telemetry:
         self._mean_meter, self._mean_gpus, self._readings = np.zeros(nodes), np.zeros(nodes), np.zeros(nodes)
         self._meter = np.full(nodes, np.nan)
         self._meter_at = np.full(nodes, -math.inf)
+        self._still_gpus, self._still_meters = Still(count=gpus), Still(count=nodes)
+        self._gpus_then = np.full(nodes, np.nan)
+        self._named = Named()
         self._has_gpus = fleet.by_node(np.ones(gpus)) > 0
 
     def take(self, caps: Sequence[DeviceCaps], monotonic: float, *, age_seconds: float = 0.0) -> None:
@@ -92,7 +97,11 @@ class Telemetry:
             if row is None:
                 continue
             if each.power_watts is not None:
-                self.gpu_watts[row], self.gpu_at[row] = each.power_watts, monotonic - age_seconds
+                at = monotonic - age_seconds
+                if each.power_watts != self.gpu_watts[row]:
+                    self._still_gpus.moved_at[row] = at
+                self.gpu_watts[row] = self._still_gpus.value[row] = each.power_watts
+                self.gpu_at[row] = self._still_gpus.at[row] = at
             self.limit[row], self.own[row] = _number(each.limit_watts), _number(each.own_watts)
             self.least[row], self.most[row] = _number(each.min_watts), _number(each.max_watts)
             self.default[row] = _number(each.default_watts)
@@ -108,6 +117,9 @@ class Telemetry:
         at = monotonic - np.array([told.age_seconds for told in found.values()])
         is_new = at > self._meter_at[rows] + 0.5
         rows, watts, at = rows[is_new], watts[is_new], at[is_new]
+        moved = rows[self._meter[rows] != watts]
+        self._gpus_then[moved] = self._by_gpus()[moved]
+        self._still_meters.take(rows, watts, at)
         self._meter[rows], self._meter_at[rows] = watts, at
         self._learn_rest(rows, watts, monotonic)
 
@@ -126,6 +138,25 @@ class Telemetry:
         rest = np.clip(self._mean_meter - fleet.loss * self._mean_gpus, 0.0, fleet.rest_watts)
         return np.where(self._readings > 0, rest, fleet.rest_watts)
 
+    def _by_gpus(self) -> Floats:
+        return self.fleet.loss * self.fleet.by_node(self.gpu_watts)
+
+    @property
+    def frozen(self) -> tuple[Finding, ...]:
+        """Sensors that stood still at the last look though they cannot."""
+        return self._named.findings
+
+    def _look_for_frozen(self, at: float, monotonic: float) -> tuple[Bools, Bools]:
+        fleet, by_gpus = self.fleet, self._by_gpus()
+        fresh = monotonic - self._meter_at <= METER_SECONDS
+        unexplained = np.where(fresh, self._meter - by_gpus - fleet.rest_watts * (1 + LEAST_SHARE), np.nan)
+        gpus = frozen_gpus(
+            fleet, self._still_gpus.stands, self.gpu_watts, limit=self.limit, most=self.most, unexplained=unexplained
+        )
+        meters = frozen_meters(self._still_meters.stands, self._meter, by_gpus, self._gpus_then)
+        self._named.note(fleet, gpus, meters, at)
+        return gpus, meters
+
     @property
     def metered_ratio(self) -> float:
         """Share of the servers whose own meter has told anything: 1 in an empty hall."""
@@ -141,13 +172,14 @@ class Telemetry:
     def view(self, caps: CapColumns, *, at: float, monotonic: float) -> View:
         """All of it now. Peaks are the newest power here: the controller puts those of its window in their place."""
         fleet = self.fleet
-        gpu_age = monotonic - self.gpu_at
+        frozen, frozen_meter = self._look_for_frozen(at, monotonic)
+        gpu_age = monotonic - np.where(frozen, self._still_gpus.moved_at, self.gpu_at)
         gpu_watts = self.gpu_watts.copy()
         sums = fleet.by_node(gpu_watts)  # NaN where a GPU has never told
         oldest = np.zeros(len(fleet.nodes))
         np.maximum.at(oldest, fleet.gpu_node, gpu_age)
         by_gpus = fleet.loss * sums + self._rest()
-        meter_age = monotonic - self._meter_at
+        meter_age = monotonic - np.where(frozen_meter, self._still_meters.moved_at, self._meter_at)
         # By its GPUs a server is known each second, by its meter every ten.
         use_gpus = self._has_gpus & np.isfinite(by_gpus) & (oldest <= meter_age)
         node_watts = np.where(use_gpus, by_gpus, self._meter)
@@ -181,11 +213,17 @@ class Telemetry:
         """Take over what was known of the same devices when the fleet was made anew."""
         ours = np.array([row for device, row in self._gpu_row.items() if device in older._gpu_row], np.int64)
         theirs = np.array([older._gpu_row[self.fleet.gpus[row]] for row in ours], np.int64)
-        for name in ("gpu_watts", "limit", "own", "least", "most", "default", "gpu_at", "limit_at"):
-            getattr(self, name)[ours] = getattr(older, name)[theirs]
         nodes = np.array([row for name, row in self._node_row.items() if name in older._node_row], np.int64)
         before = np.array([older._node_row[self.fleet.nodes[row]] for row in nodes], np.int64)
-        for name in ("_mean_meter", "_mean_gpus", "_readings", "_meter", "_meter_at"):
+        for still, before_still, to, of in (
+            (self._still_gpus, older._still_gpus, ours, theirs),
+            (self._still_meters, older._still_meters, nodes, before),
+        ):
+            for name in ("value", "at", "moved_at"):
+                getattr(still, name)[to] = getattr(before_still, name)[of]
+        for name in ("gpu_watts", "limit", "own", "least", "most", "default", "gpu_at", "limit_at"):
+            getattr(self, name)[ours] = getattr(older, name)[theirs]
+        for name in ("_mean_meter", "_mean_gpus", "_readings", "_meter", "_meter_at", "_gpus_then"):
             getattr(self, name)[nodes] = getattr(older, name)[before]
 
 

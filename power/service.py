@@ -20,6 +20,7 @@ import structlog
 
 from power import publish
 from power.actuators.executor import Executor
+from power.actuators.findings import Finding
 from power.audit.inputs import Inputs
 from power.audit.replay import keep_decision
 from power.audit.trail import AuditError, Trail
@@ -447,9 +448,12 @@ class PowerService:
             "devices": publish.devices(decided.decision),
             "policies": publish.policies(decided.decision, decided.resolved),
             "emergencies": [publish.emergency(each) for each in decided.standings.emergencies],
-            "findings": [publish.finding(each) for each in executor.findings()],
+            "findings": [publish.finding(each) for each in (*executor.findings(), *self._frozen())],
             "troubles": [each for each in troubles if each],
         }
+
+    def _frozen(self) -> tuple[Finding, ...]:
+        return self._telemetry.frozen if self._telemetry is not None else ()
 
     def preview(self, wish: Wish) -> Preview:
         """What would be different if this stood instead of what stands."""

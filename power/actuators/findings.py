@@ -30,6 +30,8 @@ class Why(StrEnum):
     UNREACHABLE = "unreachable"
     UNREAD = "unread"
     """Its cap was not read for so long that nobody knows it any more."""
+    FROZEN = "frozen"
+    """Its power stands still though it cannot."""
     UNAUDITED = "unaudited"
     """The audit trail cannot be written: only urgent cuts are done."""
 
@@ -43,7 +45,7 @@ BY_OUTCOME = {
     Outcome.PENDING_RESTART: Why.PENDING_RESTART,
     Outcome.UNREACHABLE: Why.UNREACHABLE,
 }
-BROKEN = frozenset(Why) - {Why.ADOPTED, Why.DRIFT, Why.OUT_OF_RANGE, Why.UNAUDITED, Why.CLOCK}
+BROKEN = frozenset(Why) - {Why.ADOPTED, Why.DRIFT, Why.OUT_OF_RANGE, Why.UNAUDITED, Why.CLOCK, Why.FROZEN}
 """What makes a cap one that cannot be counted on."""
 
 
