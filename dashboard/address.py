@@ -48,6 +48,11 @@ def to_node(node: str, search: str) -> str:
     return f"/node/{quote(node, safe='')}{kept(search, *VIEWER, *TIME)}"
 
 
+def to_power(search: str, budget: str = "") -> str:
+    """The page of power; `budget` is the `kind:name` that it charts."""
+    return f"/power{changed(kept(search, *VIEWER, *TIME), budget=budget or None)}"
+
+
 def stamp(at: float) -> str:
     """A moment as addresses have it: milliseconds."""
     return str(int(at * 1000))

@@ -178,7 +178,18 @@ def _page(parts: list[str], search: str, now: float) -> Component | None:
 
 
 _PAGES_WITH_TICKS = ("overview", "node", "nodes", "jobs", "job", "energy", "power", "policies")
-_CHARTS = ("power-chart", "node-power", "node-gpus", "jobs-scatter", "job-power", "job-hours", "job-heat")
+_CHARTS = (
+    "power-chart",
+    "power-where",
+    "power-over-time",
+    "power-duration",
+    "node-power",
+    "node-gpus",
+    "jobs-scatter",
+    "job-power",
+    "job-hours",
+    "job-heat",
+)
 
 # What the browser works out by itself: a function of assets/, what it sets, what it depends on.
 _CLIENTSIDE: list[tuple[str, Sequence[Output], Sequence[Input | State]]] = [
@@ -201,7 +212,7 @@ _CLIENTSIDE: list[tuple[str, Sequence[Output], Sequence[Input | State]]] = [
     ("open", [], [Input("jobs-scatter", "clickData")]),
     ("policySaid", [], [Input("policies-said", "data")]),
     ("policyAddress", [Output("policies-opened", "data")], [Input("policies-beat", "data"), Input("url", "search")]),
-    *[("fill", [], [Input(f"{page}-fill", "data")]) for page in (*_PAGES_WITH_TICKS, "job-events")],
+    *[("fill", [], [Input(f"{page}-fill", "data")]) for page in (*_PAGES_WITH_TICKS, "job-events", "power-whatif")],
     *[("draw", [Output(chart, "figure")], [Input(f"{chart}-data", "data")]) for chart in _CHARTS],
 ]  # fmt: skip
 

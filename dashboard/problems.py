@@ -4,12 +4,25 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
-from enum import IntEnum
+from dataclasses import replace
 
-from dashboard import words
+from dashboard import powerproblems, words
+from dashboard.problem import Level, Problem
 from dashboard.state import GpuState, HallState, NodeState, is_failing, is_late
 from wattstat.api.live import CollectorState
+
+__all__ = [
+    "CLOSE_CELSIUS",
+    "NEAR_BUDGET",
+    "NEAR_CELSIUS",
+    "Level",
+    "Problem",
+    "by_node",
+    "gpu_level",
+    "in_order",
+    "is_harmful",
+    "problems",
+]
 
 # Degrees to the device's own limit. Limits come from the devices; how near is near is the one thing said here.
 NEAR_CELSIUS = 10.0
@@ -21,42 +34,9 @@ _RECOVERY = {1: "reset the GPU", 2: "reboot the server", 3: "drain peer-to-peer"
 _HEALTH = {1: "Warning", 2: "Critical"}
 
 
-class Level(IntEnum):
-    """How bad. The number sorts, the name is the word shown."""
-
-    OK = 0
-    WARNING = 1
-    CRITICAL = 2
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Problem:
-    """One line of the list. `kind` names the history query that knows since when; `since` is Unix seconds, None while unknown.
-
-    `at_least` says that it began before the history that was asked.
-    """
-
-    level: Level
-    kind: str
-    what: str
-    node: str = ""
-    gpu: str = ""
-    since: float | None = None
-    at_least: bool = False
-
-    @property
-    def where(self) -> str:
-        return f"{self.node} · GPU {self.gpu}" if self.gpu else self.node or "site"
-
-    @property
-    def part(self) -> str:
-        """Which part of its server."""
-        return f"GPU {self.gpu}" if self.gpu else "Server"
-
-
 def problems(hall: HallState) -> list[Problem]:
     """All of them, worst first, then the oldest."""
-    found = [*_of_budget(hall), *_of_collectors(hall)]
+    found = [*_of_power(hall), *_of_collectors(hall)]
     silent = {problem.node for problem in found if problem.kind == "collector"}
     for server in hall.nodes:
         found += _of_node(server, is_blind=server.name in silent and not server.gpus)
@@ -66,6 +46,15 @@ def problems(hall: HallState) -> list[Problem]:
 def in_order(found: Iterable[Problem]) -> list[Problem]:
     """Worst first; of equals the one that lasts longest."""
     return sorted(found, key=lambda p: (-p.level, p.since if p.since is not None else float("inf"), p.node, p.gpu))
+
+
+def _of_power(hall: HallState) -> Iterator[Problem]:
+    """By whoever steers power, who counts what cannot be measured too; by the inventory's budgets where nobody does yet."""
+    steered = hall.power is not None and bool(hall.power["budgets"])
+    if hall.power is not None:
+        yield from powerproblems.problems(hall.power)
+    if not steered:
+        yield from _of_budget(hall)
 
 
 def _of_budget(hall: HallState) -> Iterator[Problem]:

@@ -29,6 +29,8 @@ SINCE = {
     "recovery": "wattstat_gpu_recovery_action > 0",
     "margin": "wattstat_gpu_temperature_margin_celsius <= 5",
     "throttle": 'max by (node, gpu) (wattstat_gpu_throttle_active{reason=~"hw.*|.*thermal.*|.*brake.*"}) == 1',
+    "over": "wattstat_budget_power_watts > on (budget, kind) wattstat_budget_limit_watts",
+    "unsafe": "wattstat_budget_safe == 0",
 }
 
 
@@ -176,3 +178,32 @@ def gpus_lost(nodes: Sequence[str]) -> str:
 def nodes_cap(nodes: Sequence[str]) -> str:
     """Each server's cap while it is in force."""
     return f"{_among(nodes, 'wattstat_node_power_cap_watts')} and on (node) wattstat_node_power_cap_active == 1"
+
+
+def budget_power(kind: str, name: str, window: int) -> str:
+    """What a limit carries."""
+    return _mean(_selector("wattstat_budget_power_watts", kind=kind, budget=name), window)
+
+
+def budget_peak(kind: str, name: str, window: int) -> str:
+    """The highest of it."""
+    return _highest(_selector("wattstat_budget_peak_watts", kind=kind, budget=name), window)
+
+
+def budget_worst(kind: str, name: str, window: int) -> str:
+    """The most that could have been drawn under the caps of the time."""
+    return _highest(_selector("wattstat_budget_envelope_watts", kind=kind, budget=name), window)
+
+
+def budget_limit(kind: str, name: str) -> str:
+    """What was allowed, by whoever set it."""
+    return _selector("wattstat_budget_limit_watts", kind=kind, budget=name)
+
+
+def budget_trip_safe(kind: str, name: str) -> str:
+    """What the breaker carries safely."""
+    return _selector("wattstat_budget_trip_safe_watts", kind=kind, budget=name)
+
+
+def _highest(selector: str, window: int) -> str:
+    return selector if window <= RAW_SECONDS else f"max_over_time({selector}[{max(window, LEAST_SECONDS)}s])"

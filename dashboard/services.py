@@ -6,7 +6,8 @@ Answers are shared between viewers for a moment, so that ten wall screens cost a
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -22,11 +23,13 @@ from wattstat.api.energy import EnergyReports
 from wattstat.api.live import CoreUnavailable, Live, LiveSnapshot
 from wattstat.api.power_calls import PowerCalls
 from wattstat.api.power_routes import Rehearse
+from wattstat.api.problems import Problem as Refusal
 from wattstat.inventory import Inventory
 from wattstat.store.protocol import Answer, QueryError, Series, Store
 
 LIVE_SECONDS = 1.0
 INVENTORY_SECONDS = 30.0
+PREVIEW_SECONDS = 5.0
 SINCE_SPAN_SECONDS = 6 * 3600
 _SINCE_STEP = 60
 
@@ -67,7 +70,7 @@ class Services:
         return await self._shared.get(("node", name), LIVE_SECONDS, lambda: self._live.hall(node=name))
 
     async def power_status(self) -> dict[str, Any] | None:
-        """How budgets and caps stand, shared between viewers: everybody may look. Raises `CoreUnavailable`, `Problem`."""
+        """How budgets and caps stand, shared between viewers: everybody may look. Raises `CoreUnavailable`, `Refusal`."""
         power = self.power
         return None if power is None else await self._shared.get("power", LIVE_SECONDS, lambda: power.get("status"))
 
@@ -75,6 +78,17 @@ class Services:
         """What core's desk tells to everybody at a path below /power. Raises `CoreUnavailable`, `Problem`."""
         power = self.power
         return None if power is None else await self._shared.get(("power", path), seconds, lambda: power.get(path))
+
+    async def preview(self, draft: Mapping[str, Any]) -> dict[str, Any]:
+        """What would be different if this policy were in force; nothing is saved. Raises `CoreUnavailable`, `Refusal`."""
+        power = self.power
+        if power is None:
+            raise Refusal(501, "No power room", "this web process has no way to core's desk")
+        body = {"policies": [draft]}
+        key = ("preview", json.dumps(body))
+        answer = await self._shared.get(key, PREVIEW_SECONDS, lambda: power.ask("POST", "preview", body=body))
+        found: dict[str, Any] = answer["preview"]
+        return found
 
     async def alive(self) -> Alive:
         """The jobs that are alive now. Raises `CoreUnavailable`."""
@@ -134,18 +148,30 @@ class Services:
         snapshot, collectors, inventory = await asyncio.gather(
             self._live.hall(OVERVIEW), self._live.collectors(), self.inventory()
         )
-        return hall_state(snapshot, inventory, collectors)
+        return hall_state(snapshot, inventory, collectors, await self._power_if_told())
+
+    async def _power_if_told(self) -> dict[str, Any] | None:
+        try:
+            return await self.power_status()
+        except (CoreUnavailable, Refusal):
+            return None  # the hall is worth more than what is said of its caps
 
 
 def _dated(problem: Problem, runs: Iterable[Series], span: Span) -> Problem:
     if problem.since is not None:
         return problem
     for series in runs:
-        same_gpu = not problem.gpu or series.labels.get("gpu") == problem.gpu
-        if series.labels.get("node") == problem.node and same_gpu:
+        if _is_of(series, problem):
             began = run_began(series, span)
             return problem if began is None else replace(problem, since=began, at_least=began <= span.start)
     return problem
+
+
+def _is_of(series: Series, problem: Problem) -> bool:
+    labels = series.labels
+    if problem.budget:
+        return f"{labels.get('kind')}:{labels.get('budget')}" == problem.budget
+    return labels.get("node") == problem.node and (not problem.gpu or labels.get("gpu") == problem.gpu)
 
 
 def run_began(series: Series, span: Span) -> float | None:

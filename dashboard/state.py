@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from wattstat.api.live import CollectorState, LiveSample, LiveSnapshot
 from wattstat.catalogue import Metric, gpu, job, node
@@ -115,6 +116,8 @@ class HallState:
     nodes: tuple[NodeState, ...]
     collectors: tuple[CollectorState, ...]
     running_jobs: int | None = None
+    power: Mapping[str, Any] | None = None
+    """The answer of /api/power/status; None where nobody steers power, or core does not say."""
 
     @property
     def gpus(self) -> tuple[GpuState, ...]:
@@ -174,7 +177,12 @@ class Index:
         return min(ages, default=None)
 
 
-def hall_state(snapshot: LiveSnapshot, inventory: Inventory, collectors: Iterable[CollectorState]) -> HallState:
+def hall_state(
+    snapshot: LiveSnapshot,
+    inventory: Inventory,
+    collectors: Iterable[CollectorState],
+    power: Mapping[str, Any] | None = None,
+) -> HallState:
     """The state of the whole hall: every server of the inventory, whether it answers or not."""
     index = Index(snapshot)
     servers = tuple(node_state(index, entry) for entry in inventory.nodes)
@@ -185,6 +193,7 @@ def hall_state(snapshot: LiveSnapshot, inventory: Inventory, collectors: Iterabl
         nodes=servers,
         collectors=tuple(collectors),
         running_jobs=int(sum(sample.value for sample in running)) if running else None,
+        power=power,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import UTC, datetime, tzinfo
 
 THIN = "\u202f"
@@ -17,6 +18,17 @@ def scaled(value: float | None, unit: str) -> str:
     """A value with k or M before its unit, three digits that matter."""
     number, full_unit = split(value, unit)
     return f"{number}{THIN}{full_unit}" if full_unit else number
+
+
+def span(values: Iterable[float | None]) -> str:
+    """`400 W`, `250 to 400 W`: what is known of several."""
+    known = [value for value in values if value is not None]
+    if not known:
+        return NOTHING
+    low, high = min(known), max(known)
+    if high - low < 1:
+        return watts(low)
+    return f"{low:.0f} to {watts(high)}" if high < 999.5 else f"{watts(low)} to {watts(high)}"
 
 
 def split(value: float | None, unit: str) -> tuple[str, str]:

@@ -7,8 +7,10 @@ from typing import Any
 
 from dashboard import words
 from dashboard.components import parts
+from dashboard.components.powerdevices import STATES
 from dashboard.markup import Markup
-from dashboard.problems import Level
+from dashboard.powerproblems import is_unsafe, set_by
+from dashboard.problem import Level
 
 Status = Mapping[str, Any]
 Budget = Mapping[str, Any]
@@ -20,24 +22,35 @@ _MODES = {
 }
 
 
-def figures(status: Status) -> list[Markup]:
-    """Six of them, the most pressing first."""
+def figures(status: Status, since: Mapping[str, str] | None = None) -> list[Markup]:
+    """Six of them, the most pressing first. `since`: words by `kind:name`."""
     budgets: Sequence[Budget] = status["budgets"]
-    return [_safe(status, budgets), _over(budgets), _site(budgets), _headroom(budgets), _devices(status), _mode(status)]
+    if not budgets:
+        return _unknown(status)
+    return [_safe(budgets), _over(budgets, since or {}), _site(budgets), _headroom(budgets), _devices(status), _mode(status)]
 
 
-def _safe(status: Status, budgets: Sequence[Budget]) -> Markup:
+def _unknown(status: Status) -> list[Markup]:
+    """Before the first decision nothing is said to be safe."""
+    labels = ("Breakers", "Over budget", "Power", "Least headroom", "Caps in place")
+    blank = [parts.key_figure(label, (words.NOTHING, ""), "nothing decided yet") for label in labels]
+    return [*blank, _mode(status)]
+
+
+def _safe(budgets: Sequence[Budget]) -> Markup:
     """The promise that no breaker trips, whatever is drawn."""
     guarded = [each for each in budgets if each["trip_safe_watts"] is not None]
     if not guarded:
         return parts.key_figure("Breakers", (words.NOTHING, ""), "the inventory names no breaker", level=Level.WARNING)
     worst = max(guarded, key=_fullness)
     share = _fullness(worst)
-    note = f"fullest in the worst case: {worst['name']} at {words.percent(share)}"
-    if status.get("safe"):
-        return parts.key_figure("Breakers", ("safe", ""), note)
-    count = len(status.get("unsafe", ()))
-    return parts.key_figure("Breakers", (str(count), "unsafe"), note, level=Level.CRITICAL)
+    unsafe = sum(is_unsafe(each) for each in guarded)
+    level = Level.CRITICAL if unsafe else Level.OK
+    if worst["envelope_watts"] is None:
+        return parts.key_figure("Breakers", (str(unsafe), "unsafe"), f"{worst['name']}: nothing bounds it", level=level)
+    note = f"at worst {words.percent(share)} of {worst['name']}"
+    number = (str(unsafe), f"of {len(guarded)} unsafe") if unsafe else ("safe", f"all {len(guarded)}")
+    return parts.key_figure("Breakers", number, note, level=level, extra=parts.bar(share, level=level))
 
 
 def _fullness(budget: Budget) -> float:
@@ -46,12 +59,13 @@ def _fullness(budget: Budget) -> float:
     return float("inf") if envelope is None else float(envelope / budget["trip_safe_watts"])
 
 
-def _over(budgets: Sequence[Budget]) -> Markup:
+def _over(budgets: Sequence[Budget], since: Mapping[str, str]) -> Markup:
     over = [each for each in budgets if each["state"] == "over"]
     near = [each for each in budgets if each["state"] == "near"]
     if over:
         worst = min(over, key=lambda each: each["headroom_watts"])
-        note = f"{worst['name']} by {words.watts(-worst['headroom_watts'])}"
+        when = since.get(f"{worst['kind']}:{worst['name']}", "")
+        note = f"{worst['name']} by {words.watts(-worst['headroom_watts'])}" + (f", {when}" if when else "")
         return parts.key_figure("Over budget", (str(len(over)), ""), note, level=Level.CRITICAL)
     limited = sum(each["limit_watts"] is not None for each in budgets)
     note = f"{words.plural(len(near), 'limit')} near, of {limited}" if near else f"of {words.plural(limited, 'limit')}"
@@ -63,7 +77,7 @@ def _site(budgets: Sequence[Budget]) -> Markup:
     if site is None:
         return parts.key_figure("Power", (words.NOTHING, ""), "nothing is known yet", level=Level.WARNING)
     limit = site["limit_watts"]
-    note = f"of {words.watts(limit)} ({site['binding']})" if limit is not None else "no limit for the site as a whole"
+    note = f"of {words.watts(limit)} by {set_by(site)}" if limit is not None else "the site has no limit"
     ratio = None if limit is None else site["power_watts"] / limit
     return parts.key_figure(
         "Power", words.split(site["power_watts"], "W"), note, extra=None if ratio is None else parts.bar(ratio)
@@ -76,18 +90,25 @@ def _headroom(budgets: Sequence[Budget]) -> Markup:
     if not limited:
         return parts.key_figure("Least headroom", (words.NOTHING, ""), "nobody set a limit")
     tightest = min(limited, key=lambda each: each["headroom_watts"] / each["limit_watts"])
+    left = tightest["headroom_watts"] / tightest["limit_watts"]
     level = Level.CRITICAL if tightest["state"] == "over" else Level.WARNING if tightest["state"] == "near" else Level.OK
-    note = f"{tightest['kind']} {tightest['name']}"
+    note = f"{words.percent(max(0.0, left))} of {tightest['kind']} {tightest['name']}"
     return parts.key_figure("Least headroom", words.split(tightest["headroom_watts"], "W"), note, level=level)
 
 
 def _devices(status: Status) -> Markup:
     states: Mapping[str, int] = status.get("states", {})
     total = sum(states.values())
+    if not total:
+        return parts.key_figure("Caps in place", (words.NOTHING, ""), "no device that takes caps is known")
     wrong = {word: count for word, count in states.items() if word not in {"controlled", "pending"}}
-    note = ", ".join(f"{count} {word}" for word, count in wrong.items()) or "every cap is confirmed by read-back"
+    pending = states.get("pending", 0)
+    told = [f"{count} {STATES.get(word, word)}" for word, count in wrong.items()] + [f"{pending} being written"] * bool(pending)
     level = Level.WARNING if wrong else Level.OK
-    return parts.key_figure("Devices held", (f"{states.get('controlled', 0)}", f"of {total}"), note, level=level)
+    good = states.get("controlled", 0)
+    note = ", ".join(told) or "all by read-back"
+    return parts.key_figure("Caps in place", (f"{good:,}", f"of {total:,}"), note, level=level,
+                            extra=parts.bar(good / total, level=level))  # fmt: skip
 
 
 def _mode(status: Status) -> Markup:

@@ -13,7 +13,7 @@ from dash import Dash, Input, Output, State, dcc, html, no_update
 from dash.development.base_component import Component
 
 from dashboard import queries, words
-from dashboard.components import charts, frame, gputable, parts, server
+from dashboard.components import charts, frame, gputable, parts, powerdevices, server
 from dashboard.components.charts import Chart
 from dashboard.markup import Children, Markup, filled, tag
 from dashboard.pages.overview import problem_list
@@ -64,6 +64,7 @@ def layout(name: str) -> Component:
             html.Div([frame.skeleton() for _ in range(5)], id="node-figures", className="figures five"),
             html.Div(id="node-wrong", className="node-wrong"),
             panel("GPUs", "gpus-panel"),
+            panel("Caps", "caps-panel"),
             html.Div(
                 [
                     frame.panel("Power over time", frame.graph("node-power", f"Power of {name} over the chosen time"),
@@ -115,7 +116,9 @@ def register(app: Dash, services: Services) -> None:
             for panel, (tier, metrics) in _AGED.items()
             if panel != "gpus-panel" or seen.state.installed_gpus
         }
-        return filled(top | bodies(seen, now) | ages)
+        moment = powerdevices.Moment(now=now, zone=await services.zone(), search=search or "")
+        caps: dict[str, Children] = {"caps-panel-body": powerdevices.of_node(hall.power, name, moment)}
+        return filled(top | bodies(seen, now) | caps | ages)
 
     @app.callback(
         Output("node-power-data", "data"), Input("node-beat", "data"), Input("url", "search"), State("node-name", "data")

@@ -12,7 +12,7 @@ import dash_mantine_components as dmc
 from dash import Dash, Input, Output, dcc, html, no_update
 from dash.development.base_component import Component
 
-from dashboard import queries, words
+from dashboard import address, queries, words
 from dashboard.components import charts, frame, parts, rackmap
 from dashboard.components.charts import Chart
 from dashboard.markup import Markup, filled, tag
@@ -252,9 +252,18 @@ def _problem(problem: Problem, now: float, zone: tzinfo, search: str | None) -> 
         tag("span", since(problem, now, zone), class_="since"),
         tag("span", problem.what, class_="what"),
     ]
-    is_link = search is not None and problem.node
-    row = tag("a", body, data_link=True, href=f"/node/{quote(problem.node)}{search}") if is_link else tag("div", body)
+    href = _way(problem, search)
+    row = tag("a", body, data_link=True, href=href) if href else tag("div", body)
     return tag("li", row, class_=problem.level.name.lower())
+
+
+def _way(problem: Problem, search: str | None) -> str:
+    """Where a line leads: to its server, or to the page of power. Nowhere on a server's own page."""
+    if search is None:
+        return ""
+    if problem.node:
+        return f"/node/{quote(problem.node)}{search}"
+    return address.to_power(search, problem.budget) if problem.budget or problem.place else ""
 
 
 def since(problem: Problem, now: float, zone: tzinfo) -> str:

@@ -14,6 +14,7 @@ import uvicorn
 from fastapi import FastAPI
 from fixture_hall import FakeLive, FakeStore
 from fixture_ledger import FakeReports
+from fixture_budgets import FakePower
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from dashboard.app import create
@@ -32,15 +33,16 @@ class Site:
     live: FakeLive
     store: FakeStore
     reports: FakeReports
+    power: FakePower
     url: str = ""
 
 
 @pytest.fixture
 def site() -> Iterator[Site]:
     """The dashboard on the fixture's hall, at the present time, in a thread of its own."""
-    served = Site(live=FakeLive(clock=time.time), store=FakeStore(), reports=FakeReports(at=time.time()))
+    served = Site(live=FakeLive(clock=time.time), store=FakeStore(), reports=FakeReports(at=time.time()), power=FakePower())
     web = FastAPI()
-    create(web, served.store, served.live, reports=served.reports)
+    create(web, served.store, served.live, reports=served.reports, power=served.power)  # type: ignore[arg-type]
     with socket.socket() as bound:
         bound.bind(("127.0.0.1", 0))
         served.url = f"http://127.0.0.1:{bound.getsockname()[1]}"

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from fixture_hall import FakeLive, inventory, job_samples
+from fixture_budgets import budget_samples
 
 from dashboard import queries
 from tests.promql.real_prometheus import Prometheus, started
@@ -40,6 +41,11 @@ EXPRESSIONS = {
     "no XIDs": queries.gpus_xids(("gpu-09",), 60),
     "lost": queries.gpus_lost(("gpu-01", "gpu-02")),
     "caps": queries.nodes_cap(("gpu-03", "gpu-04")),
+    "budget": queries.budget_power("rack", "R01", 60),
+    "budget's peak": queries.budget_peak("rack", "R01", 60),
+    "budget's worst case": queries.budget_worst("breaker", "R01-A", 15),
+    "budget's limit": queries.budget_limit("rack", "R01"),
+    "budget's breaker": queries.budget_trip_safe("breaker", "R01-A"),
     **{f"since {kind}": expression for kind, expression in queries.SINCE.items()},
 }
 # What holds nowhere in the fixture; everything else must bring something.
@@ -50,7 +56,7 @@ def scrape(live: FakeLive, at: float) -> list[str]:
     """Samples of the fixture's hall at a moment, plus counters of energy: one server with its own, the others integrated."""
     live.clock = lambda: at
     entries = [entry for entry in live.hall_inventory.nodes if entry.name not in live.unread]
-    samples = [*(sample for entry in entries for sample in live.samples(entry)), *job_samples(at)]
+    samples = [*(sample for entry in entries for sample in live.samples(entry)), *job_samples(at), *budget_samples()]
     lines = [sample.metric.series_prefix(sample.labels) + repr(sample.value) for sample in samples]
     for entry in entries:
         sources = ("counter", "integrated") if entry.name == "gpu-01" else ("integrated",)
@@ -127,3 +133,7 @@ def test_a_servers_name_is_no_pattern_and_leaves_no_quotes():
 
 def test_a_servers_name_cannot_leave_its_quotes():
     assert r'node="a\"} or vector(1) #"' in queries.node_power('a"} or vector(1) #', 15)
+
+
+def test_a_budgets_name_cannot_leave_its_quotes():
+    assert r'budget="a\"} or vector(1) #"' in queries.budget_limit("rack", 'a"} or vector(1) #')
