@@ -19,8 +19,8 @@ def budget(kind: str, name: str, **changes: Any) -> dict[str, Any]:
     return {
         "kind": kind, "name": name, "rating_watts": None, "limit_watts": 26_000.0, "trip_safe_watts": None,
         "power_watts": 12_000.0, "peak_watts": 13_000.0, "envelope_watts": 18_000.0, "headroom_watts": 14_000.0,
-        "state": "good", "binding": "inventory", "devices_held": 0, "deficit_watts": 0.0, "coverage_ratio": 0.4, "fixed_watts": 800.0,
-        "assumed_watts": 0.0, "measured_ratio": 1.0,
+        "state": "good", "binding": "inventory", "devices_held": 0, "deficit_watts": 0.0, "coverage_ratio": 0.4,
+        "fixed_watts": 800.0, "assumed_watts": 0.0, "measured_ratio": 1.0,
     } | changes  # fmt: skip
 
 
@@ -55,7 +55,8 @@ def status(**changes: Any) -> dict[str, Any]:
     """Everything is well, and somebody steers."""
     return {
         "mode": "enforce", "leader": {"holder": "core-1", "token": 7, "leads": True}, "ready": True,
-        "taken_at": rfc3339(NOW - 2), "readiness": {"read": 6, "of": 6, "ratio": 1.0, "missing": []}, "safe": True, "unsafe": [], "cycle_seconds": 0.01,
+        "taken_at": rfc3339(NOW - 2), "readiness": {"read": 6, "of": 6, "ratio": 1.0, "missing": []},
+        "safe": True, "unsafe": [], "cycle_seconds": 0.01,
         "held_back": "", "frozen": "", "states": {"controlled": 6},
         "budgets": [
             budget("site", "hall", limit_watts=60_000.0, power_watts=24_000.0, headroom_watts=36_000.0, fixed_watts=1_600.0),
