@@ -26,6 +26,7 @@ WHY = {
     "clock": "clock could not be locked",
     "pending_restart": "cap waits for a restart",
     "unreachable": "cannot be reached for capping",
+    "unread": "cap cannot be read",
     "unaudited": "audit trail cannot be written",
 }
 _GRAVE = frozenset({"unaudited"})

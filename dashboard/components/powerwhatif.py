@@ -9,6 +9,7 @@ from typing import Any
 from dashboard import address, whatif, words
 from dashboard.components import energyreport, parts, powerbudgets
 from dashboard.markup import Markup, tag
+from dashboard.powerproblems import set_by
 from dashboard.problem import Level
 
 Document = Mapping[str, Any]
@@ -90,9 +91,9 @@ def verdict(found: Document, budget: Document, question: whatif.Asked) -> Markup
         return _verdict(
             Level.CRITICAL, "Cannot be held for certain:", f"{text}. Such a policy is refused.{_least(lacks, budget, watts)}"
         )
-    if limit is not None and watts >= limit:
+    if limit is not None and watts >= limit and not found["total_changes"]:
         text = (
-            f"{words.watts(limit)} by {budget['binding']} is lower, and the lowest counts"
+            f"{words.watts(limit)} by {set_by(budget)} is lower, and the lowest counts"
             if watts > limit
             else "it is the limit now"
         )

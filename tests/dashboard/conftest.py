@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 import pytest
 import uvicorn
 from fastapi import FastAPI
+from fixture_budgets import FakePower
 from fixture_hall import FakeLive, FakeStore
 from fixture_ledger import FakeReports
-from fixture_budgets import FakePower
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from dashboard.app import create
@@ -42,7 +42,7 @@ def site() -> Iterator[Site]:
     """The dashboard on the fixture's hall, at the present time, in a thread of its own."""
     served = Site(live=FakeLive(clock=time.time), store=FakeStore(), reports=FakeReports(at=time.time()), power=FakePower())
     web = FastAPI()
-    create(web, served.store, served.live, reports=served.reports, power=served.power)  # type: ignore[arg-type]
+    create(web, served.store, served.live, reports=served.reports, power=served.power)
     with socket.socket() as bound:
         bound.bind(("127.0.0.1", 0))
         served.url = f"http://127.0.0.1:{bound.getsockname()[1]}"

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from fixture_hall import FakeLive, inventory, job_samples
 from fixture_budgets import budget_samples
+from fixture_hall import FakeLive, inventory, job_samples
 
 from dashboard import queries
 from tests.promql.real_prometheus import Prometheus, started

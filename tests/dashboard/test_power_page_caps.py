@@ -4,8 +4,8 @@ import re
 from datetime import UTC
 
 import pytest
-from fixture_hall import NOW, FakeLive, FakeStore
 from fixture_budgets import EMERGENCY, NOTHING_YET, FakePower, breaker, budget, device, finding, status
+from fixture_hall import NOW, FakeLive, FakeStore
 
 from dashboard import powerproblems
 from dashboard.components import powerdevices
@@ -31,7 +31,11 @@ def seen(**changes: object) -> page.Seen:
 
 
 def test_servers_whose_caps_are_as_wanted_are_left_out_of_what_differs():
-    devices = [device("gpu-01", "0"), device("gpu-02", "0", confirmed_watts=700.0), device("gpu-03", "0", confirmed_watts=497.0)]
+    devices = [
+        device("gpu-01", "0"),
+        device("gpu-02", "0", confirmed_watts=700.0),
+        device("gpu-03", "0", confirmed_watts=497.0),
+    ]
 
     written = powerdevices.table(devices, only="wrong", search="")
 

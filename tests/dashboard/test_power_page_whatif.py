@@ -1,8 +1,8 @@
 """What another limit would do: what an address asks, what the draft says, and how the answer is told."""
 
 import pytest
-from fixture_hall import NOW, FakeLive, FakeStore
 from fixture_budgets import FakePower, breaker, budget, change, device, preview, status
+from fixture_hall import NOW, FakeLive, FakeStore
 
 from dashboard import whatif
 from dashboard.components import powerwhatif
