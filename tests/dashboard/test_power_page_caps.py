@@ -114,7 +114,8 @@ def test_the_list_of_problems_names_limits_emergencies_and_caps_the_worst_first(
     found = list(powerproblems.problems(told))
 
     assert [(each.where, each.level) for each in found] == [
-        ("rack R01", Level.CRITICAL), ("rack R01", Level.CRITICAL), ("breaker R01-A", Level.CRITICAL), ("gpu-01", Level.WARNING),
+        ("rack R01", Level.CRITICAL), ("rack R01", Level.CRITICAL), ("breaker R01-A", Level.CRITICAL),
+        ("gpu-01", Level.WARNING),
     ]  # fmt: skip
     assert found[0].what == "Emergency: at its lowest limits: smoke (anna)"
     assert found[0].since == pytest.approx(NOW - 90)
@@ -186,7 +187,8 @@ def test_notices_name_emergencies_troubles_and_what_an_address_mistakes():
     assert "smoke (anna)" in written
     assert "disk full" in written
     assert "There is no limit “rack:R99”; site hall is shown instead." in written
-    assert page.notices(seen(), "rack:R01") == []
+    known = page.Seen(status=status(), now=NOW, zone=UTC, search="?budget=rack:R01", since={})
+    assert page.notices(known, "rack:R01") == []
 
 
 def test_before_the_first_decision_the_page_says_so_in_every_panel():
