@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Awaitable, Callable, Mapping
+from concurrent.futures import Executor, ThreadPoolExecutor
 from typing import Any, TypeVar
 
 from aiohttp import web
@@ -128,7 +129,13 @@ def routes(desk: Desk, key: bytes) -> list[web.RouteDef]:
         ("GET", "/power/audit", look, lambda it: _audit(desk, it)),
         ("GET", "/power/audit/verify", look, lambda _: desk.verify()),
     )
-    return [web.route(method, path, _answering(answer, needs, key)) for method, path, needs, answer in table]
+    # Threads of its own: those of everything else may all be waiting, for a database or for an act that is under way.
+    urgent = ThreadPoolExecutor(2, thread_name_prefix="emergency")
+    pools = {("POST", "/power/emergency"): urgent}
+    return [
+        web.route(method, path, _answering(answer, needs, key, pools.get((method, path))))
+        for method, path, needs, answer in table
+    ]
 
 
 def _save(policies: PolicyCalls, asked: Asked) -> Mapping[str, Any]:
@@ -145,12 +152,16 @@ def _audit(desk: Desk, asked: Asked) -> Mapping[str, Any]:
     )
 
 
-def _answering(answer: Answering, needs: Role, key: bytes) -> Callable[[web.Request], Awaitable[web.Response]]:
+def _answering(
+    answer: Answering, needs: Role, key: bytes, pool: Executor | None
+) -> Callable[[web.Request], Awaitable[web.Response]]:
+    """A route's handler. Without a pool of its own it answers in the threads that all share."""
+
     async def handler(request: web.Request) -> web.Response:
         try:
             asked = Asked(request, _caller(request, needs, key), await _body(request))
             # Disk and database block; the loop that holds the caps must not wait for them.
-            return _json(await asyncio.to_thread(answer, asked))
+            return _json(await asyncio.get_running_loop().run_in_executor(pool, answer, asked))
         except Refusal as refusal:
             return _json(refusal.document(), refusal.status)
         except (InvalidDocument, Refused, StoreError, AuditError) as err:

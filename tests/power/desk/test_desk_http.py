@@ -1,7 +1,10 @@
 """Core's door to the desk: whoever comes without the key may only look."""
 
+import asyncio
 import json
 import re
+import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import aiohttp
 import pytest
@@ -166,3 +169,16 @@ async def test_answers_are_json_that_any_reader_takes(core, desk):
         found = json.loads(await answer.text(), parse_constant=pytest.fail)
 
     assert found["items"][0]["expires"] is None
+
+
+async def test_an_emergency_waits_for_no_thread_that_waits_itself(core, desk):
+    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(1))
+    goes_on = threading.Event()
+    stuck = asyncio.ensure_future(asyncio.to_thread(goes_on.wait, 20))
+    try:
+        async with asyncio.timeout(15):
+            status, _ = await ask(core, "POST", "/power/emergency", EMERGENCY, OLGA)
+        assert (status, stuck.done()) == (200, False)
+    finally:
+        goes_on.set()
+        await stuck
