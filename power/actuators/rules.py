@@ -23,6 +23,8 @@ class Rules:
     write_seconds: float = 30.0
     """A write and its read-back take no longer; a BMC that says nothing for so long is away."""
     read_seconds: float = 30.0
+    urgent_record_seconds: float = 1.0
+    """How long an urgent cut waits until its record is on the disk; others wait for as long as that takes."""
     verify_seconds: float = 60.0
     most_fights: int = 3
     sweep_seconds: float = 10.0

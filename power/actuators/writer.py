@@ -71,7 +71,8 @@ class Writer:
         parts = self._parts(only(order, set(devices_of(order)) - set(waiting)))
         if not parts:
             return resting, None
-        if not await self._recorded(self._intents(parts, fence), self._notes(parts)) and (order.raises or not order.urgent):
+        recorded = await self._recorded(self._intents(parts, fence), self._notes(parts), order)
+        if not recorded and not _may_go_unrecorded(order):
             why = "the audit trail cannot be written; only urgent cuts are done"
             return self.same(order, Outcome.REFUSED, why), None
         done = await self._write(parts, fence)
@@ -224,7 +225,7 @@ class Writer:
             if (way := self._next_way(caps, receipt)) is not None:
                 others.setdefault(way, []).append(receipt.device)
         parts = [Part(self.devices.actuator(order.node, way), only(order, mine)) for way, mine in others.items()]
-        if not parts or (not await self._recorded(self._intents(parts, fence), self._notes(parts)) and not order.urgent):
+        if not parts or (not await self._recorded(self._intents(parts, fence), self._notes(parts), order) and not order.urgent):
             return done, again
         more = await self._write(parts, fence)
         helped = {each.device for each in more if each.outcome is Outcome.CONFIRMED}
@@ -248,7 +249,9 @@ class Writer:
         caps = caps_of(order)
         again = {receipt.device for receipt in receipts if self._end(order, caps, receipt)}
         notes = [self._note(order, caps, receipt) for receipt in receipts if receipt.outcome is Outcome.CONFIRMED]
-        await self._recorded([("outcome", told(receipt, fence)) for receipt in receipts], [note for note in notes if note])
+        await self._recorded(
+            [("outcome", told(receipt, fence)) for receipt in receipts], [note for note in notes if note], order
+        )
         return again
 
     def _end(self, order: NodeOrder, caps: Caps, receipt: Receipt) -> bool:
@@ -288,12 +291,21 @@ class Writer:
         held = self.devices[device]
         return Note(device=device, way=way, before_watts=held.operators(way), set_watts=held.set_watts.get(way))
 
-    async def _recorded(self, entries: Sequence[Entry], notes: Sequence[Note]) -> bool:
+    async def _recorded(self, entries: Sequence[Entry], notes: Sequence[Note], order: NodeOrder) -> bool:
+        """Whether it is on the disk. One that hangs holds up everything but urgent cuts; theirs are written when it goes on."""
+        seconds = self.rules.urgent_record_seconds if _may_go_unrecorded(order) else None
         try:
-            await self.scribe.append(entries, notes)
-        except AuditError as error:
+            async with asyncio.timeout(seconds):
+                await self.scribe.append(entries, notes)
+        except (AuditError, TimeoutError) as err:
+            error = str(err) or f"the audit trail took more than {seconds:g} s to be written"
             since = self.unaudited.since if self.unaudited else self.clock()
-            self.unaudited = Finding(device=Device(""), why=Why.UNAUDITED, since=since, detail=str(error))
+            self.unaudited = Finding(device=Device(""), why=Why.UNAUDITED, since=since, detail=error)
             return False
         self.unaudited = None
         return True
+
+
+def _may_go_unrecorded(order: NodeOrder) -> bool:
+    """Whether it is done although the audit trail cannot be written: an urgent cut is."""
+    return order.urgent and not order.raises

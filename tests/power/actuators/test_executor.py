@@ -1,6 +1,7 @@
 """Orders are recorded, written, read back and tried again; what a device does decides what is counted on."""
 
 import asyncio
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -349,3 +350,35 @@ async def test_a_server_that_no_way_leads_to_is_not_waited_for(make, device):
 
     assert executor.columns(hall).node_state.tolist() == [ControlState.UNKNOWN, ControlState.UNCONTROLLED]
     await executor.close()
+
+
+class Hanging:
+    """A trail on a disk that does not answer until it is told to."""
+
+    def __init__(self):
+        self.goes_on, self.kinds = threading.Event(), []
+
+    def append_many(self, entries):
+        self.goes_on.wait(20)
+        self.kinds += [kind for kind, _ in entries]
+
+
+async def test_an_urgent_cut_does_not_wait_for_a_disk_that_hangs_and_others_do(make, device, fence):
+    trail = Hanging()
+    executor = make(device, trail=trail, urgent_record_seconds=0.01)
+    await executor.read_all()
+    try:
+        async with asyncio.timeout(15):
+            [receipt] = await executor.carry_out([cut(urgent=True)], fence)
+        assert (receipt.outcome, device.limits["GPU-0"]) == (Outcome.CONFIRMED, 500)
+        assert whys(executor) == [Why.UNAUDITED]
+        (waiting,) = executor.start([cut(watts=300.0, uuid="GPU-1")], fence)
+        await asyncio.sleep(0)
+        assert not waiting.done()
+        assert len(device.orders) == 1
+    finally:
+        trail.goes_on.set()
+    await waiting
+    await executor.close()
+    assert trail.kinds.count("write") == 2
+    assert whys(executor) == []
