@@ -214,6 +214,9 @@ class PowerService:
         if orders and fence is not None:
             executor.start(orders, fence)
         self._post(decided, executor)
+        if _is_urgent(decided.decision):
+            # Each write has a record of its own before it; an emergency does not wait for megabytes of inputs.
+            await loop.run_in_executor(worker, self._keep, decided.decision, decided.resolved)
 
     # In the worker.
 
@@ -250,7 +253,8 @@ class PowerService:
             fence = replace(fence, urgent_only=True) if self._standings.emergencies else None
         decision = self.controller.decide(fleet, view, resolved.intent, fence, late_seconds=self.monotonic() - view.monotonic)
         self._warm_up(decision)
-        self._keep(decision, resolved)
+        if not _is_urgent(decision):
+            self._keep(decision, resolved)
         self._renew_safe(decision)
         budgets = decision.budgets()
         return _Decided(
@@ -493,3 +497,7 @@ class PowerService:
         if self._loop is not None:
             with contextlib.suppress(RuntimeError):  # the loop has ended
                 self._loop.call_soon_threadsafe(self._wake.set)
+
+
+def _is_urgent(decision: Decision) -> bool:
+    return any(order.urgent for order in decision.orders)
