@@ -12,7 +12,7 @@ from power.control.bands import Bands, bands
 from power.control.demand import Held, at_cap, wanted
 from power.control.demand import shown as shown_want
 from power.control.exact import sums
-from power.control.loads import Bounds, Loads, loads, points, rest_now
+from power.control.loads import Bounds, Loads, loads, points, rest_now, rest_shown
 from power.control.memory import Asked, Memory, State
 from power.control.ramps import Risers, raises
 from power.control.rows import Filled, rows
@@ -32,8 +32,9 @@ def propose(fleet: Fleet, view: View, intent: Intent, tuning: Tuning, memory: Me
     now = view.monotonic
     state = memory.of(fleet, now)
     wants = _wants(view, state, tuning)
-    rest = state.rest.take(now, rest_now(fleet, view), tuning.want_seconds)
-    made = loads(fleet, view, intent, gpu_want=wants.gpus, node_want=wants.nodes, rest_watts=rest.highest, tuning=tuning)
+    rest = state.rest.take(now, rest_shown(fleet, view, tuning), tuning.want_seconds)
+    rest_watts = np.where(np.isnan(rest.highest), fleet.rest_watts, rest.highest)
+    made = loads(fleet, view, intent, gpu_want=wants.gpus, node_want=wants.nodes, rest_watts=rest_watts, tuning=tuning)
     counting = np.where(made.free_above, np.fmin(view.gpu_limit_watts, made.gpu_bounds.top), view.gpu_limit_watts)
     in_force = np.concatenate([counting, view.node_cap_watts])
     standing, under_way = _standing(state.asked, in_force, now, tuning)
@@ -44,7 +45,7 @@ def propose(fleet: Fleet, view: View, intent: Intent, tuning: Tuning, memory: Me
         intent,
         state,
         made,
-        rest=rest.highest,
+        rest=rest_watts,
         shown=wants.gpu_shown,
         standing=standing,
         landed=landed,

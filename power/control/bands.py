@@ -14,7 +14,7 @@ import numpy as np
 
 from power.control.demand import Held
 from power.control.layout import Layout
-from power.control.loads import rest_now
+from power.control.loads import rest_now, told
 from power.control.tuning import Tuning
 from power.model import Bools, Fleet, Floats, Ints, View
 from power.tree.ceilings import counted, worst_draw
@@ -86,11 +86,14 @@ def bands(
     shown = np.divide(peak, planned, out=np.ones(len(peak)), where=planned > 0)
     if now - kept[0].at < tuning.window_seconds / 2:
         shown = np.maximum(shown, 1.0)
+    # What a server counts at that has not told its power yet teaches nothing.
+    silent = layout.carried((~told(layout.fleet, view)).astype(np.float64), entries) > 0
+    shown = np.where(silent, np.nan, shown)
     held = ratio.take(now, shown, tuning.want_seconds)
     # What is hidden comes on top of what shows: others may have risen meanwhile.
     with_hidden = peak + layout.carried(hidden_node_watts, entries)
     back = np.divide(with_hidden, planned, out=np.ones(len(peak)), where=planned > 0)
-    factor = np.clip(np.maximum(held.highest, back), LEAST_RATIO, MOST_RATIO)
+    factor = np.clip(np.fmax(held.highest, np.fmax(back, np.where(silent, 1.0, np.nan))), LEAST_RATIO, MOST_RATIO)
     predicted = fixed + np.maximum(peak, factor * planned)
     is_over = predicted > tuning.cut * budget_watts
     may_rise = np.where(rising, predicted < NEARLY * tuning.hold * budget_watts, predicted < tuning.release * budget_watts)

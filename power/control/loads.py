@@ -256,6 +256,29 @@ def _bases(fleet: Fleet, view: View, cappable: Bools, by_gpu: Bools, by_bmc: Boo
     return charged(worst_base), np.where(by_gpu, fleet.loss * shown, np.where(by_bmc, 0.0, peak))
 
 
+def told(fleet: Fleet, view: View) -> Bools:
+    """Servers whose power is known by a reading, with that of all their GPUs. What stands for the others is no experience."""
+    silent = fleet.by_node((~np.isfinite(view.gpu_age)).astype(np.float64)) > 0
+    known: Bools = np.isfinite(view.node_age) & ~silent
+    return known
+
+
+def rest_shown(fleet: Fleet, view: View, tuning: Tuning) -> Floats:
+    """What servers are seen to draw beside their GPUs now; NaN where server and GPUs were not both read just now.
+
+    Peaks would not do for what is remembered: those of server and GPUs are of different moments, before and after a cut.
+    """
+    late = np.fmax(view.node_age, _oldest(fleet, view)) > tuning.fresh_seconds
+    seen = view.node_watts - fleet.loss * fleet.by_node(view.gpu_watts)
+    return np.where(late, np.nan, np.clip(seen, 0.0, fleet.rest_watts))
+
+
+def _oldest(fleet: Fleet, view: View) -> Floats:
+    oldest = np.zeros(len(fleet.nodes))
+    np.maximum.at(oldest, fleet.gpu_node, view.gpu_age)
+    return oldest
+
+
 def rest_now(fleet: Fleet, view: View) -> Floats:
     """What servers draw beside their GPUs, as the peaks of the window tell; where they do not, at most."""
     gpus = fleet.by_node(view.gpu_peak_watts)

@@ -99,6 +99,8 @@ def _moved(state: State, made: Layout, now: float) -> State:
         tuple((limit.kind, limit.name) for limit in before.tree.limits),
         tuple((limit.kind, limit.name) for limit in after.tree.limits),
     )
+    # What a server drew beside no GPUs, before its agent told of them, is not what it draws beside them.
+    alike = _rows(_gpus_of(before), _gpus_of(after))
     empty = _empty(made, now)
     return replace(
         empty,
@@ -106,12 +108,17 @@ def _moved(state: State, made: Layout, now: float) -> State:
         asked=_asked_at(state.asked, np.concatenate([gpus, np.where(nodes >= 0, nodes + len(before.gpus), -1)])),
         gpu_want=_held_at(state.gpu_want, gpus),
         node_want=_held_at(state.node_want, nodes),
-        rest=_held_at(state.rest, nodes),
+        rest=_held_at(state.rest, alike),
         window=tuple(Sample(at=one.at, node_watts=_at(one.node_watts, nodes, np.nan)) for one in state.window),
         ratio=_held_at(state.ratio, limits),
         rising=_at(state.rising.astype(np.float64), limits, 0.0) > 0,
         raises=tuple((at, _at(watts, limits, 0.0)) for at, watts in state.raises),
     )
+
+
+def _gpus_of(fleet: Fleet) -> tuple[object, ...]:
+    counts = np.bincount(fleet.gpu_node, minlength=len(fleet.nodes))
+    return tuple(zip(fleet.nodes, counts.tolist(), strict=True))
 
 
 def _rows(before: tuple[object, ...], after: tuple[object, ...]) -> Ints:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from power.audit.packing import pack, unpack
@@ -50,3 +52,32 @@ def test_a_memory_that_was_put_away_decides_the_same():
     one, _ = propose(made, now, intent(made, limits={"row": 14_400.0}), Tuning(), memory)
     other, _ = propose(made, now, intent(made, limits={"row": 14_400.0}), Tuning(), again)
     np.testing.assert_array_equal(one.gpu_watts, other.gpu_watts)
+
+
+def test_what_a_server_draws_before_its_gpus_are_known_is_not_taken_for_its_rest():
+    blind = fleet([Server(name="a", gpus=0), Server(name="b", gpus=0)], [Over(name="row", kind="row", nodes=["a", "b"])])
+    _, memory = propose(
+        blind,
+        view(blind, node_watts=np.full(2, 7000.0), monotonic=1000.0),
+        intent(blind, limits={"row": 20_000.0}),
+        Tuning(),
+        Memory(),
+    )
+    made = fleet([Server(name="a"), Server(name="b")], [Over(name="row", kind="row", nodes=["a", "b"])])
+    assert np.isnan(memory.of(made, 1001.0).rest.highest).all()
+
+
+def test_a_peak_from_before_a_cut_is_not_taken_for_rest_after_it():
+    made = fleet([Server(name="a")], [Over(name="row", kind="row", nodes=["a"])])
+    now = view(made, gpu_watts=300.0, gpu_limit_watts=300.0, node_watts=300.0 * 8 * made.loss + 600.0, monotonic=1000.0)
+    now = replace(now, node_peak_watts=now.node_peak_watts + 3000.0)
+    _, memory = propose(made, now, intent(made, limits={"row": 20_000.0}), Tuning(), Memory())
+    np.testing.assert_allclose(memory.state.rest.highest, [600.0])
+
+
+def test_servers_that_have_told_nothing_teach_nothing():
+    made = fleet([Server(name="a")], [Over(name="row", kind="row", nodes=["a"])])
+    silent = replace(view(made, monotonic=1000.0), gpu_age=np.full(8, np.inf), node_age=np.full(1, np.inf))
+    _, memory = propose(made, silent, intent(made, limits={"row": 20_000.0}, guaranteed=False), Tuning(), Memory())
+    assert np.isnan(memory.state.rest.highest).all()
+    assert np.isnan(memory.state.ratio.highest).all()
