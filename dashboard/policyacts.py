@@ -142,7 +142,7 @@ async def _hold(desk: Desk, asked: Asked) -> Said:
     look = asked["step"] == "look"
     found = await desk.ask("POST", "hold", look=look, body=body)
     if look:
-        return _new(policyforms.hold_checked(asked, found))
+        return _new(policyforms.hold_checked({"of": "gpu", "reason": "", **asked}, found))
     waits = found["needs_second"]
     told = f"It waits for a second person: {waits}." if waits else "Done: it is held."
     return _new(policyparts.closing("New hold", tag("p", told, class_="done wrap")))

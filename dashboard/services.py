@@ -72,7 +72,7 @@ class Services:
     async def power_status(self) -> dict[str, Any] | None:
         """How budgets and caps stand, shared between viewers: everybody may look. Raises `CoreUnavailable`, `Refusal`."""
         power = self.power
-        return None if power is None else await self._shared.get("power", LIVE_SECONDS, lambda: power.get("status"))
+        return None if power is None else await self._shared.get(("power", "status"), LIVE_SECONDS, lambda: power.get("status"))
 
     async def power_list(self, path: str, seconds: float = LIVE_SECONDS) -> dict[str, Any] | None:
         """What core's desk tells to everybody at a path below /power. Raises `CoreUnavailable`, `Problem`."""
@@ -89,6 +89,10 @@ class Services:
         answer = await self._shared.get(key, PREVIEW_SECONDS, lambda: power.ask("POST", "preview", body=body))
         found: dict[str, Any] = answer["preview"]
         return found
+
+    def power_changed(self) -> None:
+        """Somebody has acted: what core told before is not shown any more."""
+        self._shared.forget(lambda key: isinstance(key, tuple) and key[0] in {"power", "preview"})
 
     async def alive(self) -> Alive:
         """The jobs that are alive now. Raises `CoreUnavailable`."""

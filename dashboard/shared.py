@@ -35,6 +35,10 @@ class Shared:
             raise
         return answer
 
+    def forget(self, is_old: Callable[[Hashable], bool]) -> None:
+        """Answers that somebody has just made wrong."""
+        self._kept = {key: kept for key, kept in self._kept.items() if not is_old(key)}
+
     def _make_room(self, now: float) -> None:
         if len(self._kept) >= _MOST_KEPT:
             self._kept = {key: kept for key, kept in self._kept.items() if kept[0] >= now or not kept[1].done()}

@@ -120,7 +120,7 @@ def _changes(preview: Document) -> Markup:
             tag("td", _cap(old), class_="number"),
             tag("td", "→" if new is None or old is None else "↓" if new < old else "↑", class_="turn"),
             tag("td", _cap(new), class_="number"),
-            tag("td", why, class_="quiet"),
+            tag("td", _decider(why), class_="quiet"),
         ])
         for (node, is_gpu, old, new, why), count in list(groups.items())[:MOST_ROWS]
     ]  # fmt: skip
@@ -130,6 +130,11 @@ def _changes(preview: Document) -> Markup:
         table(head, rows, class_="table difference", aria_label="Caps before and after"),
         tag("p", f"and {words.plural(left, 'cap')} more", class_="quiet") if left > 0 else None,
     ])  # fmt: skip
+
+
+def _decider(name: str) -> str:
+    """What is only tried has the number 0."""
+    return next((f"this {kind}" for kind in ("emergency", "hold") if name.startswith(f"{kind} 0 ")), name)
 
 
 def _cap(value: float | None) -> str:

@@ -85,7 +85,7 @@ def _limits(limits: Sequence[Document]) -> Markup | None:
         ])
         for each in crossed[:MOST_ROWS]
     ]  # fmt: skip
-    return table(("Limit", "Over it before", "after", "Peak after"), rows, class_="table")
+    return table(("Limit", "Over it before", "after", "Peak after"), rows, class_="table rehearsed")
 
 
 def _work(work: Sequence[Document]) -> Markup | None:
@@ -100,4 +100,4 @@ def _work(work: Sequence[Document]) -> Markup | None:
         ])
         for each in work[:MOST_ROWS]
     ]  # fmt: skip
-    return table(("Kind of work", "GPU hours", "Lost", "Between"), rows, class_="table")
+    return table(("Kind of work", "GPU hours", "Lost", "Between"), rows, class_="table rehearsed")

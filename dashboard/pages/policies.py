@@ -93,6 +93,7 @@ def register(app: Dash, services: Services) -> None:
         except CoreUnavailable:
             zone = policyacts.UNKNOWN_ZONE  # core may come back for the act itself, and only times are written by it
         said = await policyacts.answer(services, given, caller(), zone)
+        services.power_changed()
         return said.to_json() | {"to": given.get("at", "")}
 
 
