@@ -173,9 +173,17 @@ def _likeness(each: Device) -> tuple[Any, ...]:
     return (bool(each["gpu"]), *rounded, each["state"], each["binding_policy"])
 
 
+def _gpus(numbers: Sequence[str]) -> str:
+    """`GPU 3`, `GPUs 0 to 7`, `GPUs 0, 2, 5`."""
+    if len(numbers) == 1:
+        return f"GPU {numbers[0]}"
+    in_a_row = all(each.isdecimal() for each in numbers) and int(numbers[-1]) - int(numbers[0]) == len(numbers) - 1
+    return f"GPUs {numbers[0]} to {numbers[-1]}" if in_a_row and len(numbers) > 2 else f"GPUs {', '.join(numbers)}"
+
+
 def _alike(group: Sequence[Device], mode: str) -> Markup:
     first = group[0]
-    name = f"GPU {', '.join(each['gpu'] for each in group)}" if first["gpu"] else "server"
+    name = _gpus([each["gpu"] for each in group]) if first["gpu"] else "server"
     lowest, highest = first["min_watts"], first["max_watts"]
     takes = words.NOTHING if lowest is None or highest is None else words.span((lowest, highest))
     return tag("tr", [

@@ -92,7 +92,8 @@ def _headroom(budgets: Sequence[Budget]) -> Markup:
     tightest = min(limited, key=lambda each: each["headroom_watts"] / each["limit_watts"])
     left = tightest["headroom_watts"] / tightest["limit_watts"]
     level = Level.CRITICAL if tightest["state"] == "over" else Level.WARNING if tightest["state"] == "near" else Level.OK
-    note = f"{words.percent(max(0.0, left))} of {tightest['kind']} {tightest['name']}"
+    where = f"{tightest['kind']} {tightest['name']}"
+    note = f"{where} is over its limit" if left < 0 else f"{words.percent(left)} of {where}"
     return parts.key_figure("Least headroom", words.split(tightest["headroom_watts"], "W"), note, level=level)
 
 

@@ -34,6 +34,7 @@ from wattstat.store.protocol import QueryError, Series
 
 _WHOLE = 0.95
 """Less of the time than this is recorded: that is told."""
+_MANY_BUDGETS, _MANY_SERVERS = 60, 100
 _BLANK = ("power-figures", "power-budgets-body", "power-findings-body", "power-caps-body")
 
 
@@ -221,7 +222,8 @@ def bodies(seen: Seen) -> dict[str, Children]:
     """What each panel holds."""
     status, search, chosen = seen.status, seen.search, seen.chosen
     given = address.given(search)
-    order, only = given.get("order", "tree"), given.get("caps", "all")
+    orders, servers = choices(status)
+    order, only = given.get("order", orders[0][0]), given.get("caps", servers[0][0])
     key = "" if chosen is None else powerbudgets.key(chosen)
     name = "" if chosen is None else f"{chosen['kind']} {chosen['name']}"
     shown = powerbudgets.Shown(order=order, chosen=key, search=search, since=seen.since)
@@ -229,20 +231,27 @@ def bodies(seen: Seen) -> dict[str, Children]:
     return {
         "power-notice": notices(seen, given.get("budget", "")),
         "power-figures": powerfigures.figures(status, seen.since),
-        "power-budgets-tools": energyreport.switch(
-            "order", (("tree", "As wired"), ("urgent", "Most pressing first")), order, search, "Order", path="/power"
-        ),
+        "power-budgets-tools": energyreport.switch("order", orders, order, search, "Order", path="/power"),
         "power-budgets-panel-age": age(seen),
         "power-budgets-body": powerbudgets.table(status["budgets"], shown),
         "power-budgets-legend": powerbudgets.legend(),
         "power-over-time-name": name,
         "power-duration-name": name,
         "power-findings-body": powerdevices.findings(status["findings"], status["devices"], moment),
-        "power-caps-tools": energyreport.switch(
-            "caps", (("all", "All servers"), ("wrong", "Only what differs")), only, search, "Servers", path="/power"
-        ),
+        "power-caps-tools": energyreport.switch("caps", servers, only, search, "Servers", path="/power"),
         "power-caps-body": powerdevices.table(status["devices"], only=only, search=search, mode=status["mode"]),
     }
+
+
+def choices(status: dict[str, Any]) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
+    """Orders of budgets and selections of servers, the default first: where there are many, what presses and what differs."""
+    orders = [("tree", "As wired"), ("urgent", "Most pressing first")]
+    servers = [("all", "All servers"), ("wrong", "Only what differs")]
+    if len(status["budgets"]) > _MANY_BUDGETS:
+        orders.reverse()
+    if len({each["node"] for each in status["devices"]}) > _MANY_SERVERS:
+        servers.reverse()
+    return orders, servers
 
 
 def age(seen: Seen) -> Markup | None:

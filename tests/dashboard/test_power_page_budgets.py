@@ -41,6 +41,7 @@ def test_what_is_over_names_itself_by_how_much_and_since_when():
 
     assert figures[1].startswith('<div class="figure critical">')
     assert "R01 by 1.00\u202fkW, since 14:02" in figures[1]
+    assert "rack R01 is over its limit" in figures[3]
 
 
 def test_a_breaker_is_unsafe_by_its_worst_case_even_where_power_is_over_its_limit_too():

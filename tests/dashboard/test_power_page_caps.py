@@ -1,6 +1,7 @@
 """Caps and what is wrong with them, on the page of power, on a server's own page and in the list of problems."""
 
 import re
+from dataclasses import replace
 from datetime import UTC
 
 import pytest
@@ -65,7 +66,7 @@ def test_equal_gpus_of_a_server_are_one_line_of_its_page():
 
     written = powerdevices.of_node(status(devices=mine), "gpu-01", MOMENT)[0]
 
-    assert re.findall(r'<th scope="row">([^<]*)</th>', written) == ["GPU 0, 1", "GPU 2", "server"]
+    assert re.findall(r'<th scope="row">([^<]*)</th>', written) == ["GPUs 0, 1", "GPU 2", "server"]
     assert "rack R01" in written
 
 
@@ -209,3 +210,14 @@ def test_caps_that_are_still_read_are_counted():
 
 def test_a_site_without_a_power_room_is_told_so():
     assert "No power room." in page.nobody()["power-notice"]
+
+
+def test_a_large_site_shows_what_presses_and_what_differs_unless_asked_otherwise():
+    many = status(budgets=[budget("rack", f"R{number:03}") for number in range(80)],
+                  devices=[device(f"gpu-{number:03}", "0") for number in range(200)])  # fmt: skip
+
+    assert [each[0][0] for each in page.choices(many)] == ["urgent", "wrong"]
+    assert [each[0][0] for each in page.choices(status())] == ["tree", "all"]
+    large = page.Seen(status=many, now=NOW, zone=UTC, search="", since={})
+    assert "Every cap is as it was wanted" in page.bodies(large)["power-caps-body"]
+    assert ">gpu-199<" in page.bodies(replace(large, search="?caps=all"))["power-caps-body"]
