@@ -57,7 +57,7 @@ BLOCK = BlockKey("power", "core", "power")
 STANDINGS_SECONDS = 5.0
 SAFE_SECONDS = 10.0
 # Caps are read before the first write; who does not answer within this time is charged in full, and the rest begins.
-COLD_SECONDS = 60.0
+COLD_SECONDS = 20.0
 # A fleet is made anew at most this often while agents come up one by one.
 BUILD_SECONDS = 2.0
 

@@ -8,10 +8,13 @@ from typing import Any
 
 import numpy as np
 import sqlalchemy as sa
+import structlog
 
 from power.policies import database as tables
 from power.policies.database import transaction
 from power.policies.resolved import Measured, Memory, Trigger
+
+log = structlog.get_logger(__name__)
 
 KEEP_SECONDS = 60.0
 _KEY = "policies"
@@ -45,7 +48,14 @@ class Remembering:
         table = tables.power_remembered
         with transaction(self._engine) as connection:
             body = connection.execute(sa.select(table.c.body).where(table.c.key == _KEY)).scalar()
-        return Memory() if body is None else _memory(json.loads(body))
+        if body is None:
+            return Memory()
+        try:
+            return _memory(json.loads(body))
+        except (ValueError, KeyError, TypeError) as error:
+            # Beginning anew costs a trigger's age; not beginning at all costs the loop.
+            log.warning("what policies remembered cannot be read, they begin anew", why=repr(error))
+            return Memory()
 
 
 def _on(memory: Memory) -> object:
