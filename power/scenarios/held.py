@@ -108,6 +108,10 @@ class HeldCaps:
             back = peace & (self.state == ControlState.FOREIGN)
             self.state[back] = ControlState.CONTROLLED
 
+    def lead(self, *, leads: bool) -> None:
+        """From now on we set the caps, or no longer. A new leader knows from the journal what the one before had set."""
+        self.set_watts = np.where(leads, self.limit, np.nan)
+
     def due(self, now: float) -> Ints:
         """Writes to try again."""
         rows: Ints = np.flatnonzero((self.retry_at <= now) & np.isfinite(self.wanted))

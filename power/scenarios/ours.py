@@ -88,7 +88,10 @@ class Ours:
             self.held.answered(answers, now)
         self.held.read(seen.limit_watts, now - seen.limit_age, now)
         self._follow_feeds(seen)
+        led = self.fence is not None
         self.fence = self._lease.fence if now < self._cut_off_until else self._lease.tick()
+        if led != (self.fence is not None):
+            self.held.lead(leads=not led)
         view = self._view(seen)
         self._emergencies = emergencies(self._plant.scenario, seen.wall)
         resolved = self._resolver.resolve(

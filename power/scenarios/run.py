@@ -8,9 +8,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import numpy as np
+
 from power.scenarios.baselines import Controller, EqualStatic, NoControl, ThreeBand
 from power.scenarios.baselines_periodic import Eargm, Polca, Rumd, SlurmLike
-from power.scenarios.crew import Crew
+from power.scenarios.crew import RESTART_SECONDS, Crew
 from power.scenarios.extra import Extra
 from power.scenarios.faults import Faults
 from power.scenarios.oracle import Oracle, Violation
@@ -81,8 +83,12 @@ def run(scenario: Scenario, seed: int, name: str, make: Make) -> Result:
 
 
 def _is_down(faults: Faults, now: float) -> bool:
-    """Whether whoever controls is dead or paused. A baseline comes back as it was."""
-    return any(fault.start <= now < fault.end for fault in faults.controllers if fault.kind in {"kill", "pause"})
+    """Whether whoever controls is dead or paused. A baseline comes back as it was, started again as ours is."""
+    return any(
+        fault.start <= now < (fault.end if np.isfinite(fault.end) else fault.start + RESTART_SECONDS)
+        for fault in faults.controllers
+        if fault.kind in {"kill", "pause"}
+    )
 
 
 def run_baselines(scenario: Scenario, seeds: Sequence[int], names: Sequence[str] = tuple(BASELINES)) -> list[Result]:
