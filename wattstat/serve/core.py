@@ -28,7 +28,7 @@ from wattstat.jobs import JobSink, Observed
 from wattstat.serve.comments import Comments
 from wattstat.serve.ledger import ledger_service, prices_of, slurm_comments
 from wattstat.serve.power import Power, power_of
-from wattstat.serve.process import parse_listen
+from wattstat.serve.process import collect_seldom, parse_listen
 
 log = structlog.get_logger(__name__)
 
@@ -118,6 +118,7 @@ async def run(config: Config, inventories: AsyncIterator[Inventory], stop: async
 
     spare_buffers()
     core = Core.build(config)
+    collect_seldom()
     server = web.AppRunner(application(core), access_log=None, shutdown_timeout=2)
     await server.setup()
     address = parse_listen(config.core.listen)
