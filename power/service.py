@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
@@ -20,15 +20,16 @@ import structlog
 
 from power import publish
 from power.actuators.executor import Executor
-from power.actuators.findings import Finding
+from power.actuators.findings import Finding, Why
 from power.audit.inputs import Inputs
 from power.audit.replay import keep_decision
 from power.audit.trail import AuditError, Trail
 from power.beats import Beating, Beats
 from power.controller import Controller, Decision
-from power.desk.steering import Preview, Wish
+from power.desk.steering import Busy, Preview, Wish
+from power.give_back import giving
 from power.guard.lease import Lease
-from power.model import Actuator, DeviceCaps, Fence, Fleet, Mode
+from power.model import Actuator, Device, DeviceCaps, Fence, Fleet, Mode
 from power.observe import Meters, Telemetry, found_by_node, meters_of
 from power.policies.database import StoreError
 from power.policies.masks import Masks
@@ -131,9 +132,11 @@ class PowerService:
     _began: float | None = None
     _is_warm: bool = False
     _caps: CapBlocks = field(init=False)
+    _started: float = field(init=False)
 
     def __post_init__(self) -> None:
         self._caps = CapBlocks(hall=self.hall, clock=self.clock)
+        self._started = self.clock()
 
     # What core calls.
 
@@ -452,9 +455,48 @@ class PowerService:
             "devices": publish.devices(decided.decision),
             "policies": publish.policies(decided.decision, decided.resolved),
             "emergencies": [publish.emergency(each) for each in decided.standings.emergencies],
-            "findings": [publish.finding(each) for each in (*executor.findings(), *self._frozen())],
+            "findings": [
+                publish.finding(each) for each in (*executor.findings(), *self._frozen(), *self._left_behind(executor))
+            ],
             "troubles": [each for each in troubles if each],
         }
+
+    def give_back(self, scope: Scope, why: str, *, dry_run: bool) -> Preview:
+        """Give devices back to their operator. Raises `Busy`."""
+        if self.mode is Mode.ENFORCE:
+            raise Busy(
+                "power.mode is enforce: caps rise by themselves where no policy binds; set it to observe and start again"
+            )
+        loop = self._loop
+        if loop is None or self._last is None:
+            raise Busy("nothing has been decided yet: core has just started")
+        return asyncio.run_coroutine_threadsafe(self._give_back(self._last, scope, why, dry_run=dry_run), loop).result(10.0)
+
+    async def _give_back(self, decided: _Decided, scope: Scope, why: str, *, dry_run: bool) -> Preview:
+        executor, fence, decision = self._executor, self._fence, decided.decision
+        assert executor is not None  # noqa: S101 - it has decided
+        masks = Masks(decision.fleet)
+        masks.use(decided.signals.jobs)
+        chosen = {decision.fleet.nodes[row] for row in np.flatnonzero(masks.nodes(scope))}
+        ours = {device: watts for device, watts in executor.ours().items() if device.node in chosen}
+        found = giving(
+            decision.fleet, decision.view, decision.given.intent, ours, rules=self.controller.rules, fence=fence, why=why
+        )
+        if not dry_run and fence is not None:
+            executor.start(found.orders, fence)
+        return found.preview
+
+    def _left_behind(self, executor: Executor) -> tuple[Finding, ...]:
+        """Caps that were set while this was enforcing, and hold on."""
+        if self.mode is Mode.ENFORCE:
+            return ()
+        counts = Counter(device.node for device in executor.ours())
+        since = self._started
+        advice = "from here in force, and power.mode enforces nothing: wattstat power give-back"
+        return tuple(
+            Finding(device=Device(node), why=Why.LEFT_BEHIND, since=since, detail=f"{count} caps {advice}")
+            for node, count in sorted(counts.items())
+        )
 
     def _frozen(self) -> tuple[Finding, ...]:
         return self._telemetry.frozen if self._telemetry is not None else ()

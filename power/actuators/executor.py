@@ -194,6 +194,16 @@ class Executor:
         self._shown.forget(self._devices.changed)
         self._devices.changed.clear()
 
+    def ours(self) -> dict[Device, float | None]:
+        """Devices with caps from here, and what their operator had before, by the way that had the most; None: no cap."""
+        found: dict[Device, float | None] = {}
+        for held in self._devices:
+            before = [held.operators(way) for way in held.set_watts]
+            if before:
+                known = [watts for watts in before if watts is not None]
+                found[held.device] = max(known) if len(known) == len(before) else None
+        return found
+
     def held(self, device: Device) -> Held | None:
         """What is known of a device; None where nobody has told of it."""
         return self._devices.get(device)

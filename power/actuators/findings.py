@@ -30,6 +30,8 @@ class Why(StrEnum):
     UNREACHABLE = "unreachable"
     UNREAD = "unread"
     """Its cap was not read for so long that nobody knows it any more."""
+    LEFT_BEHIND = "left_behind"
+    """Caps from here are in force though nothing is enforced any more."""
     FROZEN = "frozen"
     """Its power stands still though it cannot."""
     UNAUDITED = "unaudited"
@@ -45,7 +47,7 @@ BY_OUTCOME = {
     Outcome.PENDING_RESTART: Why.PENDING_RESTART,
     Outcome.UNREACHABLE: Why.UNREACHABLE,
 }
-BROKEN = frozenset(Why) - {Why.ADOPTED, Why.DRIFT, Why.OUT_OF_RANGE, Why.UNAUDITED, Why.CLOCK, Why.FROZEN}
+BROKEN = frozenset(Why) - {Why.ADOPTED, Why.DRIFT, Why.OUT_OF_RANGE, Why.UNAUDITED, Why.CLOCK, Why.FROZEN, Why.LEFT_BEHIND}
 """What makes a cap one that cannot be counted on."""
 
 

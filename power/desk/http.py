@@ -20,7 +20,17 @@ from power.policies.database import StoreError
 from power.policies.records import Conflict, NeedsSecond, Refused, Unknown
 from wattstat import corecall, explain
 from wattstat.access import Caller, Role
-from wattstat.api.power_bodies import Approval, CheckpointBody, EmergencyBody, HoldBody, MakeBody, PreviewBody, SignalBody, Why
+from wattstat.api.power_bodies import (
+    Approval,
+    CheckpointBody,
+    EmergencyBody,
+    GiveBackBody,
+    HoldBody,
+    MakeBody,
+    PreviewBody,
+    SignalBody,
+    Why,
+)
 from wattstat.document import Document, InvalidDocument, Strict
 
 Body = TypeVar("Body", bound=Strict)
@@ -111,6 +121,7 @@ def routes(desk: Desk, key: bytes) -> list[web.RouteDef]:
         ("GET", "/power/emergency", look, lambda _: pins.emergencies()),
         ("POST", "/power/emergency", operate, lambda it: pins.emergency(it.body(EmergencyBody), it.caller, dry_run=it.dry_run)),
         ("DELETE", emergency, operate, lambda it: pins.all_clear(it.number, it.why(), it.caller, dry_run=it.dry_run)),
+        ("POST", "/power/give-back", approve, lambda it: pins.give_back(it.body(GiveBackBody), it.caller, dry_run=it.dry_run)),
         ("GET", "/power/signals", look, lambda _: signals.signals()),
         (
             "PUT",

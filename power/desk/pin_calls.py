@@ -12,11 +12,12 @@ from power.audit.trail import AuditError
 from power.desk import scopes, shapes
 from power.desk.desk import Desk
 from power.desk.refusal import Refusal
+from power.desk.steering import Busy
 from power.policies.database import StoreError
 from power.policies.records import StoredEmergency, StoredHold, Unknown
 from power.policies.standing import Emergency, Hold
 from wattstat.access import Caller
-from wattstat.api.power_bodies import EmergencyBody, HoldBody, Why
+from wattstat.api.power_bodies import EmergencyBody, GiveBackBody, HoldBody, Why
 
 log = structlog.get_logger(__name__)
 
@@ -95,6 +96,21 @@ class PinCalls:
                 reason=body.reason,
             )
         return answer | shapes.hold(stored)
+
+    def give_back(self, body: GiveBackBody, caller: Caller, *, dry_run: bool) -> dict[str, Any]:
+        """Give devices back to their operator, where nothing is enforced any more."""
+        scope = scopes.scope(body.scope)
+        self.desk.known(scope)
+        why = f"given back by {caller.name}: {body.reason}"
+        try:
+            with self.desk.lock:
+                preview = self.desk.steering.give_back(scope, why, dry_run=True)
+                if not dry_run:
+                    self.desk.record(caller, "give back", scopes.written(scope), reason=body.reason)
+                    preview = self.desk.steering.give_back(scope, why, dry_run=False)
+        except Busy as err:
+            raise Refusal(409, "Not possible now", str(err)) from err
+        return {"dry_run": dry_run, "preview": shapes.preview(preview), "scope": scopes.written(scope)}
 
     def emergencies(self) -> dict[str, Any]:
         """The emergencies that are on."""

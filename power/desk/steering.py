@@ -69,6 +69,10 @@ class Preview:
         )
 
 
+class Busy(Exception):
+    """Not now; the message says why and what to do."""
+
+
 class Steering(Protocol):
     """Whoever runs the loop. Every call works on what is in memory: within a second for the largest site."""
 
@@ -80,6 +84,12 @@ class Steering(Protocol):
 
     def devices(self, scope: Scope) -> int | None:
         """How many servers and GPUs a scope means now; 0 where it names what is not there, None while nobody knows yet."""
+
+    def give_back(self, scope: Scope, why: str, *, dry_run: bool) -> Preview:
+        """Give devices what their operator had before the first cap from here, as far as every envelope holds.
+
+        Raises `Busy` where that cannot be done now.
+        """
 
     def brake(self, emergencies: Sequence[Emergency]) -> None:
         """All emergencies that no database has (yet): they hold beside those of the repository, until the next call."""

@@ -14,7 +14,7 @@ from aiohttp import web
 from power.audit.trail import Trail
 from power.desk.desk import Desk
 from power.desk.http import routes
-from power.desk.steering import Change, Lack, Preview
+from power.desk.steering import Busy, Change, Lack, Preview
 from power.model import Device, Mode
 from power.policies.database import StoreError, address, open_engine
 from power.policies.masks import Masks
@@ -71,6 +71,8 @@ class ObedientHall:
         )
         self.desk: Desk | None = None
         self.braked = ()
+        self.given_back = []
+        self.busy = ""
         self.decisions = 0
         self.at = NOW
         self.caps = self._caps_now()
@@ -97,6 +99,12 @@ class ObedientHall:
         masks = Masks(FLEET)
         masks.use(self.jobs)
         return int(masks.nodes(scope).sum() + len(masks.gpus(scope)))
+
+    def give_back(self, scope, why, *, dry_run):
+        if self.busy:
+            raise Busy(self.busy)
+        self.given_back.append(dry_run)
+        return Preview()
 
     def brake(self, emergencies):
         self.braked = tuple(emergencies)

@@ -62,6 +62,15 @@ class EmergencyBody(Strict):
     """After how long it ends by itself; when somebody ends it unless given."""
 
 
+class GiveBackBody(Strict):
+    """Devices that go back to what their operator had set."""
+
+    scope: ScopeWords = "site"
+    """`site`, or such as `rack/r01`; whole servers."""
+    reason: Reason
+    """A few words for the trail."""
+
+
 class PreviewBody(Strict):
     """What is to be tried."""
 

@@ -17,6 +17,7 @@ from wattstat.api.power_bodies import (
     Approval,
     CheckpointBody,
     EmergencyBody,
+    GiveBackBody,
     HoldBody,
     MakeBody,
     PreviewBody,
@@ -164,6 +165,15 @@ def _pins(power: PowerCalls) -> APIRouter:
     )
     async def approve_hold(number: Number, *, dry_run: DryRun = False) -> dict[str, Any]:
         return await power.ask("POST", f"hold/{number}/approve", params={"dry_run": dry_run})
+
+    @routes.post(
+        "/give-back",
+        summary="Give devices what their operator had set, where nothing is enforced any more",
+        description=_needs(Role.APPROVER),
+        responses=shapes.GIVEN,
+    )
+    async def give_back(body: GiveBackBody, *, dry_run: DryRun = False) -> dict[str, Any]:
+        return await power.ask("POST", "give-back", params={"dry_run": dry_run}, body=body.model_dump())
 
     @routes.get("/emergency", summary="The emergencies that are on", responses=shapes.EMERGENCIES)
     async def emergencies() -> dict[str, Any]:

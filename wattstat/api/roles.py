@@ -32,6 +32,7 @@ ACTS: tuple[tuple[str, str, Role], ...] = (
     ("POST", f"/api/power/policies/{_NAME}/disable", Role.OPERATOR),
     ("POST", "/api/power/hold", Role.OPERATOR),
     ("DELETE", f"/api/power/hold/{_NAME}", Role.OPERATOR),
+    ("POST", "/api/power/give-back", Role.APPROVER),
     ("POST", "/api/power/emergency", Role.OPERATOR),
     ("DELETE", f"/api/power/emergency/{_NAME}", Role.OPERATOR),
     ("POST", f"/api/power/hold/{_NAME}/approve", Role.APPROVER),

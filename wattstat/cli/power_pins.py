@@ -160,4 +160,32 @@ def signal(
     done(as_json, found, f"{found['name']} is {found['value']:g} until {units.clock(found['until'])}")
 
 
-ALL = (hold, release, approve_hold, emergency, all_clear, signal)
+def give_back(
+    scope: Annotated[str, typer.Argument(metavar="SCOPE", help="site, or such as rack/r01; whole servers.")] = "site",
+    *,
+    reason: ReasonOption,
+    yes: YesOption = False,
+    dry_run: DryOption = False,
+    config: ConfigOption = None,
+    url: UrlOption = "",
+    token: TokenOption = "",
+    as_json: JsonOption = False,
+) -> None:
+    """Give devices what their operator had set before Wattstat, where it enforces nothing any more."""
+    body = {"scope": scope, "reason": reason}
+    question = f"Give the servers of {scope} back to their operator?"
+    said = "asked for; power status tells what is left behind"
+    act(
+        Site(url, config, token),
+        "POST",
+        "give-back",
+        question,
+        body=body,
+        yes=yes,
+        dry_run=dry_run,
+        as_json=as_json,
+        after=said,
+    )
+
+
+ALL = (give_back, hold, release, approve_hold, emergency, all_clear, signal)

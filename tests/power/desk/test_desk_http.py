@@ -27,6 +27,7 @@ ACTS = [
     ("POST", "/power/hold", HOLD, Role.OPERATOR),
     ("DELETE", "/power/hold/1?reason=x", None, Role.OPERATOR),
     ("POST", "/power/hold/1/approve", None, Role.APPROVER),
+    ("POST", "/power/give-back", {"reason": "the trial is over"}, Role.APPROVER),
     ("POST", "/power/emergency", EMERGENCY, Role.OPERATOR),
     ("DELETE", "/power/emergency/1?reason=x", None, Role.OPERATOR),
     ("PUT", "/power/signals/spot", {"value": 0.4}, Role.OPERATOR),
@@ -87,6 +88,25 @@ async def test_each_act_needs_its_role(core, desk, act):
 
     status, _ = await ask(core, method, path, body, Caller(name="eve", role=needs))
     assert status in {200, 404}
+
+
+async def test_what_is_given_back_is_recorded_before_and_a_trial_is_not(core, desk):
+    bert = Caller(name="bert", role=Role.APPROVER)
+    body = {"scope": "rack/r1", "reason": "the trial is over"}
+    status, found = await ask(core, "POST", "/power/give-back?dry_run=true", body, bert)
+    assert (status, found["dry_run"], found["scope"]) == (200, True, "rack/r1")
+    assert (desk.trail.read(), desk.steering.given_back) == ((), [True])
+
+    assert (await ask(core, "POST", "/power/give-back", body, bert))[0] == 200
+    (record,) = desk.trail.read()
+    assert (record.body["what"], record.body["caller"], record.body["reason"]) == ("give back", "bert", "the trial is over")
+    assert desk.steering.given_back == [True, True, False]
+
+
+async def test_nothing_is_given_back_while_caps_are_enforced(core, desk):
+    desk.steering.busy = "power.mode is enforce"
+    status, problem = await ask(core, "POST", "/power/give-back", {"reason": "x"}, Caller(name="bert", role=Role.APPROVER))
+    assert (status, problem["detail"], desk.trail.read()) == (409, "power.mode is enforce", ())
 
 
 async def test_a_viewer_may_try_what_a_policy_would_do(core):
