@@ -109,18 +109,31 @@ def _of_findings(status: Status) -> Iterator[Problem]:
             place = words.plural(len(nodes), "server")
             yield Problem(level=level, kind=f"cap_{why}", place=place, what=what, since=since)
             continue
-        for each in numbered(found, status["devices"]):
-            what = f"{_capital(WHY.get(why, why))}: {each['detail']}" if each["detail"] else _capital(WHY.get(why, why))
+        for each in by_server(found, status["devices"]):
+            name = _capital(WHY.get(why, why)) + (f" ({words.plural(each['count'], 'GPU')})" if each["count"] > 1 else "")
             place = "" if each["node"] else "power control"
-            yield Problem(level=level, kind=f"cap_{why}", node=each["node"], gpu=each["gpu"], place=place, what=what,
-                          since=unix(each["since"]))  # fmt: skip
+            what = f"{name}: {each['detail']}" if each["detail"] else name
+            yield Problem(
+                level=level,
+                kind=f"cap_{why}",
+                node=each["node"],
+                gpu=each["gpu"],
+                place=place,
+                what=what,
+                since=unix(each["since"]),
+            )
 
 
-def numbered(found: Sequence[Finding], devices: Sequence[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
-    """The findings with the index of their GPU in place of its UUID."""
+def by_server(found: Sequence[Finding], devices: Sequence[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
+    """One finding of each kind a server, the oldest: with the index of its GPU, or of how many GPUs it is told (`count`)."""
     numbers = {device["uuid"]: device["gpu"] for device in devices if device["uuid"]}
+    alike: defaultdict[tuple[str, str], list[Finding]] = defaultdict(list)
     for each in found:
-        yield {**each, "gpu": numbers.get(each["uuid"], "")}
+        alike[each["node"], each["why"]].append(each)
+    for group in alike.values():
+        first = min(group, key=lambda each: str(each["since"]))
+        gpus = [each for each in group if each["uuid"]]
+        yield {**first, "gpu": numbers.get(first["uuid"], "") if len(group) == 1 else "", "count": len(gpus)}
 
 
 def _capital(text: str) -> str:

@@ -121,7 +121,7 @@ def findings(found: Sequence[Mapping[str, Any]], devices: Sequence[Device], mome
     """What is wrong with caps, in words, since when; the newest first."""
     if not found:
         return tag("p", [parts.shape(Level.OK), tag("span", "Nothing is wrong with any cap.")], class_="check")
-    listed = sorted(powerproblems.numbered(found, devices), key=lambda each: str(each["since"]), reverse=True)
+    listed = sorted(powerproblems.by_server(found, devices), key=lambda each: str(each["since"]), reverse=True)
     rows = [_finding(each, moment) for each in listed[:_MOST_FINDINGS]]
     if len(listed) > _MOST_FINDINGS:
         rows.append(tag("li", [tag("span"), tag("span", f"and {len(listed) - _MOST_FINDINGS} more", class_="quiet")]))
@@ -136,11 +136,12 @@ def _finding(each: Mapping[str, Any], moment: Moment) -> Markup:
         else "everywhere"
     )
     when = f"since {words.clock(since, moment.now, moment.zone)}, {words.duration(max(0.0, moment.now - since))}"
+    which = f" · GPU {each['gpu']}" if each["gpu"] else f" · {each['count']} GPUs" if each["count"] > 1 else ""
     what = powerproblems.WHY.get(each["why"], str(each["why"]).replace("_", " "))
     return tag("li", [
         parts.shape(Level.OK if each["why"] == "adopted" else Level.WARNING),
         tag("div", [
-            tag("strong", [node, f" · GPU {each['gpu']}" if each["gpu"] else "", f": {what}"]),
+            tag("strong", [node, which, f": {what}"]),
             tag("span", when, class_="quiet when"),
             tag("span", each["detail"], class_="below") if each["detail"] else None,
         ]),
