@@ -221,3 +221,15 @@ def test_a_large_site_shows_what_presses_and_what_differs_unless_asked_otherwise
     large = page.Seen(status=many, now=NOW, zone=UTC, search="", since={})
     assert "Every cap is as it was wanted" in page.bodies(large)["power-caps-body"]
     assert ">gpu-199<" in page.bodies(replace(large, search="?caps=all"))["power-caps-body"]
+
+
+def test_the_same_trouble_of_a_servers_gpus_is_one_line_since_the_first_of_them():
+    found = [finding("refused", gpu=str(each), ago=100 + each, detail="no permission") for each in range(2)]
+
+    (line,) = powerproblems.problems(status(findings=found))
+    written = powerdevices.findings(found, status()["devices"], MOMENT)
+
+    assert (line.where, line.what) == ("gpu-01", "Cap refused (2 GPUs): no permission")
+    assert line.since == pytest.approx(NOW - 101)
+    assert written.count("<li>") == 1
+    assert "· 2 GPUs: cap refused" in written
