@@ -27,6 +27,7 @@ WHY = {
     "pending_restart": "cap waits for a restart",
     "unreachable": "cannot be reached for capping",
     "unread": "cap cannot be read",
+    "left_behind": "cap was left behind: nothing is enforced any more",
     "frozen": "power reading stands still",
     "unaudited": "audit trail cannot be written",
 }
