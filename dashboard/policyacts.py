@@ -151,15 +151,24 @@ async def _hold(desk: Desk, asked: Asked) -> Said:
 async def _emergency(desk: Desk, asked: Asked) -> Said:
     scope, step = asked.get("scope", ""), asked.get("step", "")
     if step not in {"look", "do"}:
-        status = await desk.services.power_status() or {}
-        nodes = sorted({each["node"] for each in status["devices"]})
-        return _new(policyemergency.opening(status, nodes, scope))
+        places, servers = await _places(desk.services)
+        return _new(policyemergency.opening(places, servers, scope))
     if step == "look":
         found = await desk.ask("POST", "emergency", look=True, body={"scope": scope, "reason": LOOKING})
         return Said(parts={"policy-difference": policyparts.difference(found["preview"]),
                            "policy-confirm-word": found["confirm"], ERROR: None})  # fmt: skip
     body = {"scope": scope, "reason": asked.get("reason", ""), "confirm": asked.get("confirm", "").strip()}
     return _new(policyemergency.begun(await desk.ask("POST", "emergency", look=False, body=body)))
+
+
+async def _places(services: Services) -> tuple[list[tuple[str, str]], list[str]]:
+    """Kinds and names of the places of an emergency, and servers. Whatever is away, the whole site can be chosen."""
+    try:
+        status = await services.power_status() or {}
+    except (Problem, CoreUnavailable):
+        return [], []
+    places = [(each["kind"], each["name"]) for each in status.get("budgets", ())]
+    return places, sorted({each["node"] for each in status.get("devices", ())})
 
 
 async def _rehearse(desk: Desk, asked: Asked) -> Said:

@@ -54,17 +54,23 @@ def safe(name: str) -> str:
 
 
 def drafted(asked: Asked, who: Caller) -> dict[str, Any]:
-    """A policy to begin with, from what an address says: `draft=limit&scope=rack:rack-01&watts=16500`."""
+    """A policy to begin with, from what an address says: `draft=limit&scope=rack:rack-01&watts=16500`.
+
+    The reason stays empty: core asks for it, and it must be somebody's own.
+    """
     kind, _, name = asked.get("scope", "").partition(":")
     scope = {kind: name} if kind and name else {}
-    ask: Mapping[str, Any] = EMPTY["ask"]
+    ask: dict[str, Any] = dict(EMPTY["ask"])
     if asked.get("draft") in {"limit", "gpu_cap", "node_cap"}:
         try:
             ask = {asked["draft"]: {"watts": float(asked.get("watts", ""))}}
         except ValueError:
             ask = {asked["draft"]: {"percent": 80}}
+        if asked["draft"] == "limit" and asked.get("basis") == "guaranteed":
+            ask["limit"]["basis"] = "guaranteed"
     called = f"{asked['draft'].replace('_', '-')}-{name or 'site'}".lower() if asked.get("draft") else EMPTY["name"]
-    return {**EMPTY, "name": called, "owner": who.name, "scope": scope, "ask": ask}
+    found = {**EMPTY, "name": called, "owner": who.name, "scope": scope, "ask": ask}
+    return found if scope else {name: value for name, value in found.items() if name != "scope"}
 
 
 async def _made(power: PowerCalls, seen: Viewed, asked: Asked) -> dict[str, Any]:

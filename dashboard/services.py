@@ -74,10 +74,15 @@ class Services:
         power = self.power
         return None if power is None else await self._shared.get(("power", "status"), LIVE_SECONDS, lambda: power.get("status"))
 
-    async def power_list(self, path: str, seconds: float = LIVE_SECONDS) -> dict[str, Any] | None:
-        """What core's desk tells to everybody at a path below /power. Raises `CoreUnavailable`, `Problem`."""
-        power = self.power
-        return None if power is None else await self._shared.get(("power", path), seconds, lambda: power.get(path))
+    async def power_list(
+        self, path: str, seconds: float = LIVE_SECONDS, *, outlasts_acts: bool = False
+    ) -> dict[str, Any] | None:
+        """What core's desk tells to everybody at a path below /power. Raises `CoreUnavailable`, `Refusal`.
+
+        `outlasts_acts`: it is kept for its time whatever somebody does, for what core must work hard to tell.
+        """
+        power, group = self.power, "kept" if outlasts_acts else "power"
+        return None if power is None else await self._shared.get((group, path), seconds, lambda: power.get(path))
 
     async def preview(self, draft: Mapping[str, Any]) -> dict[str, Any]:
         """What would be different if this policy were in force; nothing is saved. Raises `CoreUnavailable`, `Refusal`."""

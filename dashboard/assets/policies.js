@@ -118,7 +118,7 @@
     if (event.target.id !== "policy-dialog") return;
     latest = 0;
     clearTimeout(silence);
-    if (opened) own.setParameters({ draft: null, scope: null, watts: null, emergency: null });
+    if (opened) own.setParameters({ draft: null, scope: null, watts: null, basis: null, emergency: null });
   }, true);
 
   // An address may open a dialogue: ?emergency=rack/r01, ?draft=limit&scope=rack:r01&watts=16500.
@@ -127,7 +127,8 @@
     const wanted = what ? what + given.get(what) + given.get("scope") + given.get("watts") : "";
     if (wanted === opened || !byId("policy-dialog")) return clientside.no_update;
     opened = wanted;
-    if (what === "draft") show({ act: "draft", draft: given.get("draft"), scope: given.get("scope"), watts: given.get("watts") }, "New policy");
+    if (what === "draft") show({ act: "draft", draft: given.get("draft"), scope: given.get("scope"), watts: given.get("watts"),
+      basis: given.get("basis") }, "New policy");
     if (what === "emergency") show({ act: "emergency", scope: given.get("emergency") }, "Emergency");
     return opened;
   };

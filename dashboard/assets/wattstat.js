@@ -243,8 +243,8 @@
     clientside.set_props("url", { pathname: target.pathname, search: target.search });
   };
 
-  // g o: overview, g n: servers, g j: jobs, g e: energy, g p: power, j and k: next and previous server.
-  const PLACES = { o: "/", n: "/nodes", j: "/jobs", e: "/energy", p: "/power" };
+  // g o: overview, g n: servers, g j: jobs, g e: energy, g p: power, g y: policies, j and k: next and previous server.
+  const PLACES = { o: "/", n: "/nodes", j: "/jobs", e: "/energy", p: "/power", y: "/policies" };
   let lead = 0;
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || /^(INPUT|TEXTAREA|SELECT)$/.test(event.target.tagName)) return;

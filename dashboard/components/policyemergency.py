@@ -54,10 +54,9 @@ def progress(number: int, devices: Sequence[Document]) -> tuple[int, int]:
     return len(low), len(held)
 
 
-def opening(status: Document, nodes: Sequence[str], chosen: str = "") -> Markup:
+def opening(places: Sequence[tuple[str, str]], nodes: Sequence[str], chosen: str = "") -> Markup:
     """The dialogue: where, the difference, the name typed again, the reason, and a button that says what it does."""
-    budgets = status["budgets"]
-    groups = [(LABELS[kind], [f"{kind}/{each['name']}" for each in budgets if each["kind"] == kind]) for kind in KINDS]
+    groups = [(LABELS[kind], [f"{kind}/{name}" for each, name in places if each == kind]) for kind in KINDS]
     if len(nodes) <= MOST_SERVERS:
         groups.append((LABELS["node"], [f"node/{name}" for name in nodes]))
     known = {"site", *(scope for _, scopes in groups for scope in scopes)}

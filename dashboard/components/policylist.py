@@ -28,8 +28,10 @@ class Viewed:
     search: str = ""
 
 
-def listing(policies: Sequence[Document], status: Document, seen: Viewed) -> Markup:
-    """All policies, what needs somebody's hand first."""
+def listing(policies: Sequence[Document] | None, status: Document, seen: Viewed) -> Markup:
+    """All policies, what needs somebody's hand first; None where nobody could tell them."""
+    if policies is None:
+        return tag("p", "The policies could not be read; those that were in force still are.", class_="empty")
     if not policies:
         return tag("p", "No policy yet: limits of the inventory and breakers hold by themselves.", class_="empty")
     alive = {each["name"]: each for each in status["policies"]}

@@ -16,8 +16,10 @@ from wattstat.access import Role
 Document = Mapping[str, Any]
 
 
-def holds(found: Sequence[Document], seen: Viewed) -> Markup:
-    """The holds that there are."""
+def holds(found: Sequence[Document] | None, seen: Viewed) -> Markup:
+    """The holds that there are; None where nobody could tell them."""
+    if found is None:
+        return tag("p", "The holds could not be read; those that were in force still are.", class_="empty")
     if not found:
         return tag("p", "Nothing is held: policies and limits decide every cap.", class_="empty")
     return table(("Held", "At", "Until", "By", ""), [_hold(each, seen) for each in found], class_="table holds")

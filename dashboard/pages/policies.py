@@ -21,13 +21,14 @@ from dashboard.markup import Children, Markup, filled, tag
 from dashboard.policyedits import safe
 from dashboard.problems import Level
 from dashboard.services import Services
-from wattstat.access import Role
+from wattstat.access import Caller, Role
 from wattstat.api.access import caller
 from wattstat.api.live import CoreUnavailable
 from wattstat.api.problems import Problem
 
 TRAIL_RECORDS = 30
-_VERIFY_SECONDS = 60.0  # the whole trail is read for it
+_TRAIL_SECONDS = 30.0  # core looks through the trail for orders among writes
+_VERIFY_SECONDS = 600.0  # the whole trail is read for it
 Documents = Mapping[str, Any]
 
 
@@ -78,11 +79,11 @@ def register(app: Dash, services: Services) -> None:
             found = await documents(services, search or "")
             zone = await services.zone()
         except CoreUnavailable as error:
-            return filled({"policies-notice": parts.blind(error)})
+            return filled(without(parts.blind(error)))
         except Problem as error:
-            return filled({"policies-notice": parts.notice(error.title, error.detail)})
+            return filled(without(parts.notice(f"{error.title}.", error.detail)))
         if found is None:
-            return filled({"policies-notice": parts.notice("No power room.", "This web process has no way to core's desk.")})
+            return filled(without(parts.notice("No power room.", "This web process has no way to core's desk.")))
         return filled(bodies(found, Viewed(who=caller(), now=services.clock(), zone=zone, search=search or "")))
 
     @app.callback(Output("policies-said", "data"), Input("policies-asked", "data"), prevent_initial_call=True)
@@ -98,29 +99,58 @@ def register(app: Dash, services: Services) -> None:
 
 
 async def documents(services: Services, search: str) -> Documents | None:
-    """Everything that the page shows. Raises `CoreUnavailable` and `Problem`."""
-    status, policies, holds, emergencies, trail, check = await asyncio.gather(
-        services.power_status(),
-        services.power_list("policies"),
-        services.power_list("hold"),
-        services.power_list("emergency"),
-        services.power_list(f"audit?kind=order&limit={TRAIL_RECORDS}"),
-        services.power_list("audit/verify", _VERIFY_SECONDS),
-    )
-    if status is None or policies is None or holds is None or emergencies is None or trail is None:
+    """Everything that the page shows; what cannot be told is among `missing`. Raises `CoreUnavailable` and `Problem`."""
+    status = await services.power_status()
+    if status is None:
         return None
     chosen = address.given(search).get("policy", "")
-    one: Documents | None = None
-    missing = ""
-    if chosen:
-        try:
-            one = await services.power_list(f"policies/{safe(chosen)}")
-        except Problem as error:
-            missing = error.detail
+    asked = {
+        "policies": services.power_list("policies"),
+        "holds": services.power_list("hold"),
+        "emergencies": services.power_list("emergency"),
+        "trail": services.power_list(f"audit?kind=order&limit={TRAIL_RECORDS}", _TRAIL_SECONDS),
+        "refused": services.power_list("audit?kind=order%20refused&limit=10", _TRAIL_SECONDS),
+        "check": services.power_list("audit/verify", _VERIFY_SECONDS, outlasts_acts=True),
+        "one": _chosen(services, chosen),
+    }
+    answers = dict(zip(asked, await asyncio.gather(*asked.values(), return_exceptions=True), strict=True))
+    # The database or the trail may be away; who must stop a fire needs the rest of the page all the same.
+    told = {name: answer if isinstance(answer, dict) else None for name, answer in answers.items()}
+    lists = {name: None if (answer := told[name]) is None else answer["items"] for name in ("policies", "holds", "emergencies")}
+    records = [record for name in ("trail", "refused") for record in (told[name] or {}).get("items", [])]
     return {
-        "status": status, "policies": policies["items"], "holds": holds["items"], "emergencies": emergencies["items"],
-        "trail": trail["items"], "check": check, "one": one, "missing": missing,
-    }  # fmt: skip
+        "status": status,
+        "policies": lists["policies"],
+        "holds": lists["holds"],
+        "emergencies": status["emergencies"] if lists["emergencies"] is None else lists["emergencies"],
+        "trail": sorted(records, key=lambda record: -record["number"])[:TRAIL_RECORDS],
+        "check": told["check"],
+        "one": told["one"],
+        "missing": list(dict.fromkeys(_why(answer) for answer in answers.values() if isinstance(answer, BaseException))),
+    }
+
+
+async def _chosen(services: Services, name: str) -> dict[str, Any] | None:
+    return await services.power_list(f"policies/{safe(name)}") if name else None
+
+
+def _why(error: BaseException) -> str:
+    """What is told of something that core could not tell. Whatever is no refusal is a fault of ours, and raised."""
+    if isinstance(error, Problem):
+        return error.detail
+    if isinstance(error, CoreUnavailable):
+        return str(error)
+    raise error
+
+
+def without(told: Markup) -> dict[str, Children]:
+    """The page where nothing can be shown. The red button stays: its dialogue says what can be done."""
+    heading = tag("div", tag("h1", "Policies"), class_="name-line")
+    return {"policies-head": [heading, _alarm(caller())], "policies-notice": told}
+
+
+def _alarm(who: Caller) -> Markup:
+    return tag("div", button("Emergency …", "emergency", who, Role.OPERATOR, class_="alarm"), class_="alarm-place")
 
 
 def bodies(found: Documents, seen: Viewed) -> dict[str, Children]:
@@ -146,7 +176,7 @@ def head(status: Documents, policies: Any, seen: Viewed) -> list[Markup | None]:
     """How far power is steered, who looks, and the red button."""
     who = seen.who
     modes = {"observe": "observing: nothing is written", "advise": "advising: nothing is written", "enforce": "enforcing"}
-    waiting = sum(bool(each["waits_for"]) for each in policies)
+    waiting = sum(bool(each["waits_for"]) for each in policies or ())
     facts = [
         tag("span", modes.get(status["mode"], status["mode"])),
         tag("span", "this core leads" if status["leader"]["leads"] else "this core does not lead"),
@@ -155,7 +185,7 @@ def head(status: Documents, policies: Any, seen: Viewed) -> list[Markup | None]:
     ]
     return [
         tag("div", tag("h1", "Policies"), class_="name-line"),
-        tag("div", button("Emergency …", "emergency", who, Role.OPERATOR, class_="alarm"), class_="alarm-place"),
+        _alarm(who),
         tag("div", facts, class_="facts"),
     ]
 
@@ -171,9 +201,7 @@ def _login(via: str) -> Markup:
 def notices(found: Documents) -> Children:
     """What keeps policies from doing anything."""
     status = found["status"]
-    out = []
-    if found["missing"]:
-        out.append(parts.notice("No such policy.", found["missing"], Level.WARNING))
+    out = [parts.notice("Not all is known.", each, Level.WARNING) for each in found["missing"]]
     if status["mode"] != "enforce":
         text = "Set power.mode to enforce and restart; until then policies only show what they would do."
         out.append(parts.notice(f"power.mode is {status['mode']}.", text, Level.WARNING))

@@ -21,7 +21,7 @@ def seen(role: Role = Role.APPROVER, search: str = "", via: str = "token") -> Vi
 def page(view: Viewed | None = None, **changes) -> dict[str, str]:
     found = {
         "status": status(), "policies": [policy()], "holds": [], "emergencies": [], "trail": [],
-        "check": {"whole": True, "problems": [], "records": 12}, "one": None, "missing": "", **changes,
+        "check": {"whole": True, "problems": [], "records": 12}, "one": None, "missing": [], **changes,
     }  # fmt: skip
     return filled(policies.bodies(found, view or seen()))
 

@@ -8,6 +8,8 @@ from fixture_hall import NOW, FakeLive, FakeStore
 from fixture_power import policy, preview, status, whole
 
 from dashboard import policyacts, policytext
+from dashboard.components.policylist import Viewed
+from dashboard.pages.policies import bodies, documents
 from dashboard.services import Services
 from wattstat.access import Caller, Role
 from wattstat.api.live import CoreUnavailable
@@ -242,3 +244,39 @@ def test_a_policy_survives_being_written_and_read():
     words = {"name": "a", "scope": {"rack": ["r1"]}, "ask": {"gpu_cap": {"percent": 70.0}}, "reason": "größer: 5"}
 
     assert policytext.read(policytext.written(words)).policy == words
+
+
+async def test_without_a_status_the_whole_site_can_still_be_stopped():
+    calls = FakeCalls(GET__status=Problem(503, "Not now", "the status is not available"))
+
+    body = (await said(calls, act="emergency"))["fill"]["policy-dialog-body"]
+
+    assert '<option value="site" data-word="site">' in body
+    assert "Lowest limits now" in body
+
+
+async def test_a_draft_from_the_page_of_power_has_its_numbers():
+    asked = {"draft": "limit", "scope": "rack:rack-01", "watts": "16500", "basis": "guaranteed"}
+
+    body = (await said(FakeCalls(), act="draft", **asked))["fill"]["policy-dialog-body"]
+
+    written = policytext.read(re.search(r"<textarea[^>]*>(.*?)</textarea>", body, re.DOTALL)[1].replace("&#x27;", "'")).policy
+    assert written["name"] == "limit-rack-01"
+    assert written["scope"] == {"rack": "rack-01"}
+    assert written["ask"] == {"limit": {"watts": 16500.0, "basis": "guaranteed"}}
+
+
+async def test_a_database_that_is_away_hides_neither_caps_nor_the_red_button():
+    away = Problem(503, "The database of policies is not available", "disk full")
+    calls = FakeCalls(GET__policies=away, GET__hold=away, GET__emergency=away)
+    calls.answers["GET audit/verify"] = {"whole": True, "problems": [], "records": 1}
+    services = Services(FakeStore(), FakeLive(), lambda: NOW, power=calls)
+
+    found = await documents(services, "")
+    shown = bodies(found, Viewed(who=Caller(name="olga", role=Role.OPERATOR), now=NOW, zone=UTC))
+
+    assert found["missing"] == ["disk full"]
+    assert 'data-act="emergency"' in "".join(filter(None, shown["policies-head"]))
+    assert "gpu-01" in shown["policies-winners-body"][0]
+    assert "could not be read" in shown["policies-list-body"]
+    assert "could not be read" in shown["policies-holds-body"]
