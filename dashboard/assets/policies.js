@@ -58,7 +58,10 @@
       const first = dialog.querySelector("[autofocus]") || dialog.querySelector("input:not([type=hidden]), select, textarea, button");
       if (first) first.focus();
       const where = dialog.querySelector("[data-look]");
-      if (where && where.value) look(where);
+      if (where && where.value) {
+        look(where);
+        where.form.elements.reason.focus();
+      }
     }
   };
 

@@ -154,6 +154,19 @@ def test_the_emergency_works_by_keyboard_alone_and_goes_by_an_all_clear(steered,
     assert watched.complaints == []
 
 
+def test_an_address_chooses_where_the_emergency_is(steered, watched):
+    page = watched.page
+    page.goto(steered.url + "/policies?emergency=rack/r2")
+    dialog = page.get_by_role("dialog", name="Emergency: lowest limits at once")
+
+    expect(dialog.get_by_label("Reason")).to_be_focused()
+    expect(dialog.get_by_label("Where")).to_have_value("rack/r2")
+    expect(dialog.get_by_label("to confirm")).to_have_accessible_name("Type r2 to confirm")
+    page.keyboard.press("Escape")
+    expect(page).to_have_url(steered.url + "/policies")
+    assert steered.cap("n3") == 700
+
+
 @pytest.mark.parametrize("role", ["author"])
 def test_a_policy_is_written_mended_at_its_line_and_saved(steered, watched):
     page = watched.page
