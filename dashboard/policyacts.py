@@ -151,8 +151,8 @@ async def _hold(desk: Desk, asked: Asked) -> Said:
 async def _emergency(desk: Desk, asked: Asked) -> Said:
     scope, step = asked.get("scope", ""), asked.get("step", "")
     if step not in {"look", "do"}:
-        places, servers = await _places(desk.services)
-        return _new(policyemergency.opening(places, servers, scope))
+        places, servers, trouble = await _places(desk.services)
+        return Said(parts={DIALOG: policyemergency.opening(places, servers, scope), ERROR: trouble}, fresh=True)
     if step == "look":
         found = await desk.ask("POST", "emergency", look=True, body={"scope": scope, "reason": LOOKING})
         return Said(parts={"policy-difference": policyparts.difference(found["preview"]),
@@ -161,14 +161,14 @@ async def _emergency(desk: Desk, asked: Asked) -> Said:
     return _new(policyemergency.begun(await desk.ask("POST", "emergency", look=False, body=body)))
 
 
-async def _places(services: Services) -> tuple[list[tuple[str, str]], list[str]]:
-    """Kinds and names of the places of an emergency, and servers. Whatever is away, the whole site can be chosen."""
+async def _places(services: Services) -> tuple[list[tuple[str, str]], list[str], Markup | None]:
+    """Kinds and names of the places of an emergency, servers, and what is away: the whole site can be chosen all the same."""
     try:
         status = await services.power_status() or {}
-    except (Problem, CoreUnavailable):
-        return [], []
+    except (Problem, CoreUnavailable) as error:
+        return [], [], policyparts.refusal(error)
     places = [(each["kind"], each["name"]) for each in status.get("budgets", ())]
-    return places, sorted({each["node"] for each in status.get("devices", ())})
+    return places, sorted({each["node"] for each in status.get("devices", ())}), None
 
 
 async def _rehearse(desk: Desk, asked: Asked) -> Said:

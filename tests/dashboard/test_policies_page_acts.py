@@ -249,10 +249,12 @@ def test_a_policy_survives_being_written_and_read():
 async def test_without_a_status_the_whole_site_can_still_be_stopped():
     calls = FakeCalls(GET__status=Problem(503, "Not now", "the status is not available"))
 
-    body = (await said(calls, act="emergency"))["fill"]["policy-dialog-body"]
+    answer = await said(calls, act="emergency")
 
+    body = answer["fill"]["policy-dialog-body"]
     assert '<option value="site" data-word="site">' in body
     assert "Lowest limits now" in body
+    assert "the status is not available" in answer["fill"]["policy-dialog-error"]
 
 
 async def test_a_draft_from_the_page_of_power_has_its_numbers():
