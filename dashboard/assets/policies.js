@@ -3,7 +3,7 @@
   "use strict";
   const clientside = (window.dash_clientside = window.dash_clientside || {});
   const own = (clientside.wattstat = clientside.wattstat || {});
-  const SILENT_AFTER = 12000, EMERGENCY_BEAT = 2000;
+  const SILENT_AFTER = 12000, REHEARSAL_SILENT_AFTER = 180000, EMERGENCY_BEAT = 2000;
   const byId = (id) => document.getElementById(id);
   let latest = 0, silence = 0, opened = "";
 
@@ -12,7 +12,8 @@
     clearTimeout(silence);
     own.fill({ "policy-dialog-error": "" });
     busy(true);
-    silence = setTimeout(tellSilence, SILENT_AFTER);
+    const isRehearsal = given.act === "rehearse" || given.step === "rehearse";
+    silence = setTimeout(tellSilence, isRehearsal ? REHEARSAL_SILENT_AFTER : SILENT_AFTER);
     clientside.set_props("policies-asked", { data: { ...given, at: latest } });
   }
 
