@@ -32,8 +32,11 @@ def propose(fleet: Fleet, view: View, intent: Intent, tuning: Tuning, memory: Me
     now = view.monotonic
     state = memory.of(fleet, now)
     wants = _wants(view, state, tuning)
-    rest = state.rest.take(now, rest_shown(fleet, view, tuning), tuning.want_seconds)
-    rest_watts = np.where(np.isnan(rest.highest), fleet.rest_watts, rest.highest)
+    rest_seen = rest_shown(fleet, view, tuning)
+    # The most is what counts before a meter has told, too: it counts as long as it is seen, and is not remembered.
+    is_most = rest_seen >= fleet.rest_watts
+    rest = state.rest.take(now, np.where(is_most, np.nan, rest_seen), tuning.want_seconds)
+    rest_watts = np.where(is_most | np.isnan(rest.highest), fleet.rest_watts, rest.highest)
     made = loads(fleet, view, intent, gpu_want=wants.gpus, node_want=wants.nodes, rest_watts=rest_watts, tuning=tuning)
     counting = np.where(made.free_above, np.fmin(view.gpu_limit_watts, made.gpu_bounds.top), view.gpu_limit_watts)
     in_force = np.concatenate([counting, view.node_cap_watts])

@@ -110,10 +110,17 @@ def _moved(state: State, made: Layout, now: float) -> State:
         node_want=_held_at(state.node_want, nodes),
         rest=_held_at(state.rest, alike),
         window=tuple(Sample(at=one.at, node_watts=_at(one.node_watts, nodes, np.nan)) for one in state.window),
-        ratio=_held_at(state.ratio, limits),
+        ratio=_held_at(state.ratio, np.where(_touched(after, alike < 0), -1, limits)),
         rising=_at(state.rising.astype(np.float64), limits, 0.0) > 0,
         raises=tuple((at, _at(watts, limits, 0.0)) for at, watts in state.raises),
     )
+
+
+def _touched(fleet: Fleet, nodes: Bools) -> Bools:
+    """Limits that any of these servers counts against."""
+    hit = nodes[fleet.tree.member].astype(np.float64)
+    touched: Bools = np.bincount(fleet.tree.row_of_entry, weights=hit, minlength=len(fleet.tree.limits)) > 0
+    return touched
 
 
 def _gpus_of(fleet: Fleet) -> tuple[object, ...]:

@@ -59,12 +59,14 @@ def test_what_a_server_draws_before_its_gpus_are_known_is_not_taken_for_its_rest
     _, memory = propose(
         blind,
         view(blind, node_watts=np.full(2, 7000.0), monotonic=1000.0),
-        intent(blind, limits={"row": 20_000.0}),
+        intent(blind, limits={"row": 20_000.0}, guaranteed=False),
         Tuning(),
         Memory(),
     )
     made = fleet([Server(name="a"), Server(name="b")], [Over(name="row", kind="row", nodes=["a", "b"])])
-    assert np.isnan(memory.of(made, 1001.0).rest.highest).all()
+    state = memory.of(made, 1001.0)
+    assert np.isnan(state.rest.highest).all()
+    assert np.isnan(state.ratio.highest).all()
 
 
 def test_a_peak_from_before_a_cut_is_not_taken_for_rest_after_it():
@@ -81,3 +83,13 @@ def test_servers_that_have_told_nothing_teach_nothing():
     _, memory = propose(made, silent, intent(made, limits={"row": 20_000.0}, guaranteed=False), Tuning(), Memory())
     assert np.isnan(memory.state.rest.highest).all()
     assert np.isnan(memory.state.ratio.highest).all()
+
+
+def test_the_most_that_counts_until_a_meter_tells_is_forgotten_when_it_has():
+    made = fleet([Server(name="a")], [Over(name="row", kind="row", nodes=["a"])])
+    gpus = 300.0 * 8 * made.loss
+    memory = Memory()
+    for second, rest in enumerate([made.rest_watts, np.array([400.0])]):
+        now = view(made, gpu_watts=300.0, gpu_limit_watts=300.0, node_watts=gpus + rest, monotonic=1000.0 + second)
+        _, memory = propose(made, now, intent(made, limits={"row": 20_000.0}), Tuning(), memory)
+    np.testing.assert_allclose(memory.state.rest.highest, [400.0])
