@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import secrets
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -66,8 +68,17 @@ def write_config(
         config["collectors"] = {"inference": services}
     # A newcomer shall lower a rack's budget and see it obey, without making a token first.
     config["power"] = {"mode": "enforce"}
-    config["access"] = {"local_role": "approver"}
+    config["access"] = {"local_role": "approver", "tokens": [second_person(directory)]}
     as_yaml(directory / "wattstat.yaml", config)
+
+
+def second_person(directory: Path) -> dict[str, str]:
+    """Somebody to approve what the first person asks for; the token lies in a file of the hall's folder."""
+    token = secrets.token_urlsafe(24)
+    path = directory / "second-person-token"
+    path.touch(mode=0o600)
+    path.write_text(token + "\n", encoding="utf-8")
+    return {"name": "second person", "role": "approver", "sha256": hashlib.sha256(token.encode()).hexdigest()}
 
 
 def overhead_nodes(hall: Layout) -> list[str]:
