@@ -13,6 +13,8 @@ from power.scenarios.devices import Answers, Reply
 
 TOLERANCE_WATTS = 1.0
 RETRIES = 3
+CLASSIFY_SECONDS = 10.0
+"""A write that is not confirmed by then has failed: the device is charged in full, and believed again once it shows the cap."""
 PAUSE_SECONDS = 0.5
 REST_SECONDS = 60.0
 MOST_FIGHTS = 3
@@ -35,11 +37,15 @@ class HeldCaps:
         self.writing: Bools = np.zeros(count, bool)
         self.retry_at = np.full(count, np.inf)
         self.failures: Ints = np.zeros(count, int)
+        self.said_yes: Bools = np.zeros(count, bool)
+        """Whether the newest try was answered with yes and not done."""
         self.not_before = np.full(count, -np.inf)
         self.fights: Ints = np.zeros(count, int)
         self.fought_at = np.full(count, -np.inf)
         self.asked_at = np.full(count, np.nan)
         """When the first of the writes that are not confirmed yet was sent."""
+        self.tried_at = np.full(count, np.nan)
+        """When the first try of the present order was sent."""
         self.known_at = np.full(count, np.nan)
         """When a device was first found to hold no caps."""
         self.drift_at = np.full(count, np.nan)
@@ -54,6 +60,8 @@ class HeldCaps:
     def begin(self, rows: Ints, watts: Floats, now: float) -> None:
         """Writes begin."""
         self.asked_at[rows] = np.fmin(self.asked_at[rows], now)
+        first = self.failures[rows] == 0
+        self.tried_at[rows] = np.where(first | (self.state[rows] == ControlState.UNCONTROLLED), now, self.tried_at[rows])
         self.wanted[rows] = watts
         self.writing[rows] = True
         self.retry_at[rows] = np.inf
@@ -78,7 +86,10 @@ class HeldCaps:
         failed = rows[(reply == Reply.REFUSED) | (reply == Reply.SILENT) | (done & ~same)]
         self.failures[failed] += 1
         refused = np.isin(failed, rows[reply == Reply.REFUSED])
-        gives_up = refused | (self.failures[failed] > RETRIES)
+        not_applied = np.isin(failed, rows[done & ~same])
+        late = now - self.tried_at[failed] >= CLASSIFY_SECONDS
+        gives_up = refused | late | (not_applied & self.said_yes[failed]) | (self.failures[failed] > RETRIES)
+        self.said_yes[failed] = not_applied
         lost = failed[gives_up]
         self.state[lost] = ControlState.UNCONTROLLED
         self.known_at[lost] = np.fmin(self.known_at[lost], now)
@@ -113,7 +124,10 @@ class HeldCaps:
         self.set_watts = np.where(leads, self.limit, np.nan)
 
     def due(self, now: float) -> Ints:
-        """Writes to try again."""
+        """Writes to try again. One that is under way for too long makes its device count as lost already."""
+        hanging = self.writing & (now - self.tried_at >= CLASSIFY_SECONDS) & (self.state == ControlState.PENDING)
+        self.state[hanging] = ControlState.UNCONTROLLED
+        self.known_at[hanging] = np.fmin(self.known_at[hanging], now)
         rows: Ints = np.flatnonzero((self.retry_at <= now) & np.isfinite(self.wanted))
         return rows
 
@@ -134,7 +148,7 @@ class HeldCaps:
         self.set_watts[rows] = self.wanted[rows]
         self.limit[rows] = self.wanted[rows]
         self.wanted[rows], self.asked_at[rows] = np.nan, np.nan
-        self.failures[rows] = 0
+        self.failures[rows], self.said_yes[rows] = 0, False
         self.not_before[rows] = -np.inf
         self.retry_at[rows] = np.inf
         free = rows[self.state[rows] != ControlState.FOREIGN]
