@@ -15,7 +15,10 @@ from wattstat.catalogue import ALL, Metric
 
 HOURS = 2
 EXTRA = {"role": ["inlet", "exhaust"], "reason": ["hw_slowdown", "sw_power_cap"], "node": ["n1", "n2"], "gpu": ["0", "1"]}
-_ARGUMENTS = {"node": "n1", "seconds": 3600, "window": 120, "nodes": ("n1", "n2"), "scheduler": "slurm", "job_id": "42"}
+_ARGUMENTS = {
+    "node": "n1", "seconds": 3600, "window": 120, "nodes": ("n1", "n2"), "scheduler": "slurm", "job_id": "42", "kind": "rack",
+    "name": "r1",
+}  # fmt: skip
 
 
 def expressions() -> dict[str, str]:
