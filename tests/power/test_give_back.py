@@ -11,10 +11,9 @@ from power.give_back import giving
 from power.guard.guard import Rules
 from power.model import Device, Fence, Mode
 from power.policies.scope import Scope
-from tests.power.test_service import inventory
 from tests.support import fleets
 from tests.support.fleets import Over, Server, fleet
-from tests.support.power_service import FakeServer, Running
+from tests.support.power_service import FakeServer, Running, inventory
 
 FENCE = Fence(token=7, holder="core-1", valid_until=np.inf)
 

@@ -13,22 +13,8 @@ from power.policies.reader import from_json
 from power.policies.scope import Scope
 from power.policies.standing import Emergency, Standing
 from power.service import Ways
-from tests.support.power_service import FakeServer, Running
+from tests.support.power_service import FakeServer, Running, inventory
 from wattstat.catalogue import power
-from wattstat.inventory import Inventory
-
-
-def inventory(budget=None, names=("a", "b")):
-    return Inventory.model_validate(
-        {
-            "breakers": [{"name": "one", "limit_watts": 20_000, "feed": "A"}],
-            "racks": [{"name": "r1", "budget_watts": budget, "breakers": ["one"]}],
-            "nodes": [
-                {"name": name, "rack": "r1", "gpus": 4, "model": "made", "max_watts": 5000, "rest_watts": 1200}
-                for name in names
-            ],
-        }
-    )
 
 
 def budget_policy(watts, **more):

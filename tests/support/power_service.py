@@ -96,6 +96,19 @@ class FakeServer:
         pass
 
 
+def inventory(budget=None, names=("a", "b")):
+    return Inventory.model_validate(
+        {
+            "breakers": [{"name": "one", "limit_watts": 20_000, "feed": "A"}],
+            "racks": [{"name": "r1", "budget_watts": budget, "breakers": ["one"]}],
+            "nodes": [
+                {"name": name, "rack": "r1", "gpus": 4, "model": "made", "max_watts": 5000, "rest_watts": 1200}
+                for name in names
+            ],
+        }
+    )
+
+
 class Running:
     """The service, its servers and its hall."""
 
