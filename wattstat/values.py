@@ -86,6 +86,23 @@ def _is_host(host: str) -> bool:
     return _HOST.fullmatch(host) is not None
 
 
+def host_and_port(value: str, usual_port: int) -> tuple[str, int]:
+    """Host and port of `host` or `host:port`; brackets round an IPv6 host are taken off. Raises `ValueError`."""
+    host, colon, port = value.rpartition(":")
+    if not colon or port.endswith("]"):
+        host, port = value, str(usual_port)
+    bare = host[1:-1] if host.startswith("[") and host.endswith("]") else host
+    is_good = _is_host(bare) and (":" not in bare or bare != host)
+    if not is_good or not port.isdecimal() or not 0 < int(port) < 65536:
+        raise ValueError(f"{value!r} is no address; expected a host, such as 10.0.1.1, with :port where it is not {usual_port}")
+    return bare, int(port)
+
+
+def _host_port(value: str) -> str:
+    host_and_port(value, 161)
+    return value
+
+
 def _fingerprint(value: str) -> str:
     digits = value.rpartition("=")[2].replace(":", "").replace(" ", "").lower()
     if not re.fullmatch(r"[0-9a-f]{64}", digits):
@@ -115,8 +132,10 @@ _LISTEN, _URL = AfterValidator(_listen), AfterValidator(_url)
 _VARIABLE, _FINGERPRINT = AfterValidator(_variable_name), AfterValidator(_fingerprint)
 
 _CLOCK_TIME, _SOCKET_OR_URL = AfterValidator(_clock_time), AfterValidator(_socket_or_url)
+_HOST_PORT = AfterValidator(_host_port)
 
 Listen = Annotated[str, _LISTEN]
+HostPort = Annotated[str, _HOST_PORT]
 ClockTime = Annotated[str, _CLOCK_TIME]
 Url = Annotated[str, _URL]
 SocketOrUrl = Annotated[str, _SOCKET_OR_URL]
@@ -126,6 +145,7 @@ Fingerprint = Annotated[str, _FINGERPRINT]
 # What the reference calls them.
 KINDS: dict[object, str] = {
     _LISTEN: "host:port",
+    _HOST_PORT: "host, or host:port",
     _CLOCK_TIME: "time of day, HH:MM",
     _URL: "http or https URL",
     _SOCKET_OR_URL: "http or https URL, or unix:/path",

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from collectors.redfish.values import Body, text
+from wattstat.members import Body, text
 
 # Entries that somebody logged in or out, or that the entry before was repeated: Dell writes them for our own sessions.
 OWN_NOISE = ("USR0030", "USR0032", "LOG007")

@@ -19,7 +19,7 @@ from redfish.aio import (
 )
 
 from collectors.frame import AuthFailed, BadPayload, CollectError, NotSupported, Throttled, Unreachable
-from collectors.redfish.values import Body, as_body, member, objects, text
+from wattstat.members import Body, as_body, member, objects, text
 
 # Dell's message registry (EEMI 2.7.0): what asks for patience, and what a licence forbids.
 BUSY = ("RAC0218", "RAC0508", "SYS431", "ServiceTemporarilyUnavailable", "SessionLimitExceeded", "ServiceInUnknownState")

@@ -10,12 +10,13 @@ from collectors.redfish import roles, telemetry
 from collectors.redfish.reader import Reader
 from collectors.redfish.topic import Documents, Topic
 from collectors.redfish.tree import System, Tree
-from collectors.redfish.values import (
+from collectors.redfish.words import Health, health
+from wattstat.catalogue import node as catalogue
+from wattstat.catalogue.metric import Samples
+from wattstat.members import (
     Body,
-    Health,
     between,
     celsius,
-    health,
     joules,
     joules_of_kwh,
     last_segment,
@@ -26,8 +27,6 @@ from collectors.redfish.values import (
     text,
     watts,
 )
-from wattstat.catalogue import node as catalogue
-from wattstat.catalogue.metric import Samples
 
 _SENSOR = re.compile(r"/HGX_(GPU_\w+)/Sensors/HGX_\1_(Power_0|Energy_0|TEMP_0|TEMP_1|DRAM_0_Temp_0)$")
 _DELL_TEMPERATURES = {"PrimaryTemperature": "gpu", "MemoryTemperature": "memory", "BoardTemperature": "board"}

@@ -8,9 +8,9 @@ from collectors.redfish.gpu import environments, name_of, processors
 from collectors.redfish.reader import Reader
 from collectors.redfish.topic import Documents, Topic
 from collectors.redfish.tree import Tree
-from collectors.redfish.values import Body, between, member, objects, text
 from wattstat.catalogue import node as catalogue
 from wattstat.catalogue.metric import Samples
+from wattstat.members import Body, between, member, objects, text
 
 _LIMITS = {"setpoint": "SetPoint", "min": "AllowableMin", "max": "AllowableMax", "default": "DefaultSetPoint"}
 

@@ -9,22 +9,10 @@ from dataclasses import dataclass
 from collectors.redfish.reader import Reader
 from collectors.redfish.topic import Documents, Topic
 from collectors.redfish.tree import Tree
-from collectors.redfish.values import (
-    Body,
-    Health,
-    Json,
-    between,
-    health,
-    last_segment,
-    link,
-    member,
-    objects,
-    state,
-    text,
-    worst,
-)
+from collectors.redfish.words import Health, health, worst
 from wattstat.catalogue import node as catalogue
 from wattstat.catalogue.metric import Samples
+from wattstat.members import Body, Json, between, last_segment, link, member, objects, state, text
 
 # Dell says "no reading" with 255 in EstimatedSystemAirflowCFM; a 2U server moves less than that.
 NO_AIRFLOW = 255.0

@@ -8,24 +8,10 @@ from dataclasses import dataclass
 from collectors.redfish.reader import Reader
 from collectors.redfish.topic import Documents, Topic
 from collectors.redfish.tree import Tree
-from collectors.redfish.values import (
-    Body,
-    Health,
-    count,
-    distinct,
-    flag,
-    health,
-    last_segment,
-    link,
-    links,
-    member,
-    objects,
-    percent,
-    present,
-    text,
-)
+from collectors.redfish.words import Health, health, present
 from wattstat.catalogue import node as catalogue
 from wattstat.catalogue.metric import Samples
+from wattstat.members import Body, count, distinct, flag, last_segment, link, links, member, objects, percent, text
 
 BYTES_PER_MIB = 1 << 20
 # Dell keeps what was and what could be beside what is; of one component there are then several entries.

@@ -11,9 +11,10 @@ from dataclasses import dataclass, replace
 from collectors.redfish.reader import Reader, features_of
 from collectors.redfish.topic import Documents, Topic
 from collectors.redfish.tree import Chassis, Tree
-from collectors.redfish.values import Body, Json, between, joules, joules_of_kwh, member, readable, state, text
+from collectors.redfish.words import readable
 from wattstat.catalogue import node as catalogue
 from wattstat.catalogue.metric import Samples
+from wattstat.members import Body, Json, between, joules, joules_of_kwh, member, state, text
 
 JOULES_PER_WATT_HOUR = 3600.0
 

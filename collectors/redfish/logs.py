@@ -13,9 +13,9 @@ from collectors.redfish.cursor import Cursor
 from collectors.redfish.reader import Reader
 from collectors.redfish.topic import Documents, Topic
 from collectors.redfish.tree import Tree
-from collectors.redfish.values import count, last_segment, link, member, objects
 from wattstat.catalogue import node as catalogue
 from wattstat.catalogue.metric import Samples
+from wattstat.members import count, last_segment, link, member, objects
 
 SEVERITIES = ("OK", "Warning", "Critical")
 NOT_LOGS = frozenset({"FaultList", "Dump", "FaultLog", "Journal"})

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from collectors.redfish.reader import Reader
 from collectors.redfish.topic import Documents, Topic
 from collectors.redfish.tree import Chassis, Tree
-from collectors.redfish.values import Body, as_body, link, member, objects, text, watts
 from wattstat.catalogue import node as catalogue
 from wattstat.catalogue.metric import Samples
+from wattstat.members import Body, as_body, link, member, objects, text, watts
 
 # The sensor of the whole input, without punctuation, as Dell, DMTF's mock-ups, Delta and OpenBMC name it.
 _INPUT = re.compile(

@@ -13,7 +13,7 @@ from collectors.frame import BadPayload, CollectError, NotSupported, Throttled, 
 from collectors.redfish.cursor import Cursor
 from collectors.redfish.session import Session
 from collectors.redfish.stream import Stream
-from collectors.redfish.values import Body, link, links, member, objects
+from wattstat.members import Body, link, links, member, objects
 
 # What a BMC said it does not have is asked again after this time: a firmware update may bring it.
 FORGET_MISSING_SECONDS = 6 * 3600.0

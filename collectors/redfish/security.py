@@ -9,9 +9,9 @@ from collectors.frame import CollectError, tls
 from collectors.redfish.reader import Reader
 from collectors.redfish.topic import Documents, Topic
 from collectors.redfish.tree import Tree
-from collectors.redfish.values import between, flag, member, number, state, text
 from wattstat.catalogue import node as catalogue
 from wattstat.catalogue.metric import Samples
+from wattstat.members import between, flag, member, number, state, text
 
 SOON_SECONDS = 30 * 86_400.0
 

@@ -22,8 +22,8 @@ from yarl import URL
 
 from collectors.frame import AuthFailed, BadPayload, CollectError, NotSupported, Throttled, Unreachable
 from collectors.redfish import errors
-from collectors.redfish.values import Body, link, member, text
 from wattstat.config import Credentials
+from wattstat.members import Body, link, member, text
 
 ROOT = "/redfish/v1/"
 SESSIONS = "/redfish/v1/SessionService/Sessions"

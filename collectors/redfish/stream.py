@@ -17,7 +17,7 @@ import structlog
 
 from collectors.frame import CollectError, NotSupported
 from collectors.redfish.session import Session
-from collectors.redfish.values import Body, text
+from wattstat.members import Body, text
 
 # An iDRAC asks for 20 to 30 s before a client comes back, and has room for two streams.
 RECONNECT_SECONDS = 25.0

@@ -9,25 +9,10 @@ from dataclasses import dataclass, replace
 from collectors.redfish.reader import Reader, features_of
 from collectors.redfish.topic import Documents, Topic
 from collectors.redfish.tree import Chassis, Tree
-from collectors.redfish.values import (
-    Body,
-    Health,
-    Json,
-    distinct,
-    health,
-    last_segment,
-    link,
-    member,
-    objects,
-    present,
-    readable,
-    text,
-    volts,
-    watts,
-    worst,
-)
+from collectors.redfish.words import Health, health, present, readable, worst
 from wattstat.catalogue import node as catalogue
 from wattstat.catalogue.metric import Samples
+from wattstat.members import Body, Json, distinct, last_segment, link, member, objects, text, volts, watts
 
 # PSU.Slot.1_InputPower (Dell), ps1_input_power (Delta), PS1InputPower (DMTF); PS1Voltage (Dell), PS1InputVoltage (DMTF).
 _SENSOR = re.compile(r"^ps[a-z.]*(\d+)[_ ]?(input|output)?[_ ]?(power|voltage)$", re.IGNORECASE)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from collectors.redfish.reader import Reader
 from collectors.redfish.tree import Tree
-from collectors.redfish.values import Body, last_segment, member, objects, text
+from wattstat.members import Body, last_segment, member, objects, text
 
 # NVIDIA's report on a GPU baseboard, and Dell's on GPUs in slots.
 HGX_REPORT = re.compile(r"^HGX_PlatformEnvironmentMetrics")

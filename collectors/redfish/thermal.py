@@ -13,23 +13,10 @@ from collectors.redfish import roles
 from collectors.redfish.reader import Reader, features_of
 from collectors.redfish.topic import Documents, Topic
 from collectors.redfish.tree import Chassis, Tree
-from collectors.redfish.values import (
-    Body,
-    Health,
-    celsius,
-    distinct,
-    health,
-    last_segment,
-    link,
-    member,
-    objects,
-    percent,
-    readable,
-    rpm,
-    text,
-)
+from collectors.redfish.words import Health, health, readable
 from wattstat.catalogue import node as catalogue
 from wattstat.catalogue.metric import Samples
+from wattstat.members import Body, celsius, distinct, last_segment, link, member, objects, percent, rpm, text
 
 _USAGE = re.compile(r"^SystemBoard(CPU|MEM|IO|SYS)Usage$")
 _USED = {"CPU": "cpu", "MEM": "memory", "IO": "io", "SYS": "system"}

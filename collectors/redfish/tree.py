@@ -6,7 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from collectors.redfish.reader import Reader, features_of
-from collectors.redfish.values import Body, Health, health, last_segment, link, links, member, text
+from collectors.redfish.words import Health, health
+from wattstat.members import Body, last_segment, link, links, member, text
 
 _PARTS = frozenset({"Module", "Component", "Card", "Blade", "Drive"})
 

@@ -7,9 +7,9 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
-from power.actuators.members import Body, text
 from power.actuators.messages import Verdict, verdict
 from power.model import ActuatorError
+from wattstat.members import Body, text
 
 Sleep = Callable[[float], Awaitable[None]]
 # When a written value is looked for after the answer; the last of them within the two seconds that a read-back may take.

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 from power.actuators.bmc import LOOKS_SECONDS, Line, Request
-from power.actuators.members import Body
 from power.actuators.messages import Verdict
 from power.model import Outcome
+from wattstat.members import Body
 
 NO_CAP = math.inf
 """Wanted watts that ask for no cap at all."""

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from power.actuators.bmc import Line
-from power.actuators.members import Body, link, member, objects, text
+from wattstat.members import Body, link, member, objects, text
 
 CANNOT_HOLD = frozenset({"PWR2400", "PWR2306"})
 LOOK_SECONDS = 300.0

@@ -7,9 +7,10 @@ from typing import NamedTuple
 
 from power.actuators.attributes import Attributes, has_cap
 from power.actuators.bmc import Line
-from power.actuators.members import Body, last_segment, link, links, member, objects, text, watts
+from power.actuators.setpoint import watts
 from power.actuators.standard import Control, Environment, PowerControl
 from power.model import ActuatorError
+from wattstat.members import Body, last_segment, link, links, member, objects, text
 
 ROOT = "/redfish/v1"
 

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from power.actuators.members import Body, member, objects, text
 from power.model import Outcome
+from wattstat.members import Body, member, objects, text
 
 # System Lockdown mode: nothing helps but switching it off on the iDRAC.
 LOCKED = frozenset({"SYS406", "RAC1201", "RAC095", "LC087"})

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 from power.actuators.bmc import Request
 from power.actuators.cap import Reading
-from power.actuators.members import Body, Json, member, text, watts
+from power.actuators.setpoint import watts
+from wattstat.members import Body, Json, member, text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -63,7 +63,7 @@ def tree(inventory: Inventory, *, trip_safe_ratio: float = 1.0) -> Tree:
     rows: dict[tuple[str, str], int] = {}
     limits: list[Limit] = []
     fixed: defaultdict[tuple[str, str], float] = defaultdict(float)
-    for load in inventory.loads:
+    for load in inventory.uncapped:
         for key, share in paths.of_load(load):
             fixed[key] += share * load.max_watts
     for limit in _limits(inventory, paths, trip_safe_ratio):

@@ -1,6 +1,7 @@
 """Every metric that Wattstat exports, declared once.
 
-`gpu`, `node`, `job` (jobs and energy), `inference` (services), `power` (budgets and caps), `own` (Wattstat about itself).
+`gpu`, `node`, `job` (jobs and energy), `inference` (services), `power` (budgets and caps), `storage`, `network`
+(switches of both fabrics, adapters, cables), `facility` (PDUs, racks), `manager` (BCM, UFM), `own` (Wattstat about itself).
 
 A module of this package declares metrics as module constants; `ALL` finds them by name.
 """
@@ -10,12 +11,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from types import MappingProxyType, ModuleType
 
-from wattstat.catalogue import gpu, inference, job, node, own, power
+from wattstat.catalogue import facility, gpu, inference, job, manager, network, node, own, power, storage
 from wattstat.catalogue.metric import PREFIX, Kind, Metric, Sample, Samples
 
 __all__ = ["ALL", "GROUPS", "PREFIX", "Kind", "Metric", "Sample", "Samples"]
 
-GROUPS: tuple[ModuleType, ...] = (gpu, node, job, inference, power, own)
+GROUPS: tuple[ModuleType, ...] = (gpu, node, job, inference, power, storage, network, facility, manager, own)
 
 
 def _declared() -> Iterator[Metric]:

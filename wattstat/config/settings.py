@@ -12,6 +12,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, SecretStr, model_validator
 
 from wattstat.config.access import Access
+from wattstat.config.devices import BaseCommand, InBand, PduReader, StorageReader, SwitchReader, Ufm
 from wattstat.config.energy import Energy
 from wattstat.config.power import Power
 from wattstat.config.schedulers import Schedulers, SchedulerTls
@@ -66,8 +67,10 @@ class InventorySource(Strict):
     """The inventory file. May be absent where `http_sd` is given."""
     http_sd: Url | None = None
     """Address that lists servers in the format of Prometheus' http_sd."""
+    bcm: str | None = None
+    """Name of an entry of `collectors.bcm` whose servers are added to the file's."""
     refresh_seconds: Seconds = 60
-    """How often file and address are looked at again."""
+    """How often file, address and manager are looked at again."""
 
 
 class Core(Strict):
@@ -194,6 +197,23 @@ class Collectors(Strict):
     """Servers' BMCs."""
     agent: AgentReader = AgentReader()
     """Agents on the GPU nodes."""
+    storage: StorageReader = StorageReader()
+    """Storage clusters."""
+    switches: SwitchReader = SwitchReader()
+    """Switches."""
+    pdus: PduReader = PduReader()
+    """Metered power strips."""
+    ufm: tuple[Ufm, ...] = Field(
+        default=(), examples=[[{"name": "ufm", "url": "https://ufm.example.net", "credentials": "fabric"}]]
+    )
+    """Fabric managers of InfiniBand."""
+    in_band: InBand | None = Field(default=None, examples=[{"switches": {"ib-leaf-1": "lid-7"}}])
+    """InfiniBand switches that nobody else tells about, asked in band."""
+    bcm: tuple[BaseCommand, ...] = Field(
+        default=(),
+        examples=[[{"name": "bcm", "url": "https://head.example.net:8081", "certificate": "bcm.pem", "key": "bcm.key"}]],
+    )
+    """Base Command Managers."""
     inference: tuple[InferenceService, ...] = Field(
         default=(), examples=[[{"name": "chat", "url": "http://gpu001:8000/metrics"}]]
     )
@@ -234,6 +254,8 @@ class Agent(Strict):
     spool: Path | None = None
     """Folder for the starts and ends of jobs that core has not read yet; `/var/lib/wattstat-agent/spool` where that may be
     written, else `spool` in `data_dir`, unless given."""
+    infiniband: bool = True
+    """Reads the InfiniBand and RoCE ports of the kernel (`/sys/class/infiniband`), which takes no privilege."""
     caps: bool = True
     """Lets core set power limits and clocks of the GPUs, if it has the token or runs on this machine as root or as the agent's
     user. Setting them takes root or CAP_SYS_ADMIN besides."""

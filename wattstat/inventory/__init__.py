@@ -1,7 +1,8 @@
 """What stands in the hall: racks, feeds, breakers, servers. Read from `inventory.yaml` (or http_sd)."""
 
 from wattstat.document import Strict
-from wattstat.inventory.models import Agent, Bmc, Breaker, Group, Inventory, Load, Node, Rack, Row, Site, Tls, TripPoint
+from wattstat.inventory.devices import Https, Link, Pdu, Snmp, Storage, StorageNode, Switch, Tls
+from wattstat.inventory.models import Agent, Bmc, Breaker, Group, Inventory, Load, Node, Rack, Row, Site, TripPoint
 from wattstat.inventory.reader import load, loads
 from wattstat.values import Watts
 
@@ -10,13 +11,20 @@ __all__ = [
     "Bmc",
     "Breaker",
     "Group",
+    "Https",
     "Inventory",
+    "Link",
     "Load",
     "Node",
+    "Pdu",
     "Rack",
     "Row",
     "Site",
+    "Snmp",
+    "Storage",
+    "StorageNode",
     "Strict",
+    "Switch",
     "Tls",
     "TripPoint",
     "Watts",

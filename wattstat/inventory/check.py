@@ -6,8 +6,9 @@ import zoneinfo
 from collections.abc import Iterator
 
 from wattstat.document import Document, Loc, Problem, dotted
+from wattstat.inventory.check_devices import check_devices, check_places
 from wattstat.inventory.check_power import Report, check_power, missing
-from wattstat.inventory.models import Inventory, Node
+from wattstat.inventory.models import Inventory
 
 
 def check(inventory: Inventory, document: Document) -> Iterator[Problem]:
@@ -25,6 +26,9 @@ def check(inventory: Inventory, document: Document) -> Iterator[Problem]:
         ("rows", [row.name for row in inventory.rows]),
         ("loads", [load.name for load in inventory.loads]),
         ("groups", [group.name for group in inventory.groups]),
+        ("switches", [switch.name for switch in inventory.switches]),
+        ("storage", [cluster.name for cluster in inventory.storage]),
+        ("pdus", [pdu.name for pdu in inventory.pdus]),
     ):
         yield from _unique(kind, ("name",), names, document, report)
     yield from _references(inventory, report)
@@ -34,8 +38,9 @@ def check(inventory: Inventory, document: Document) -> Iterator[Problem]:
     yield from _unique(
         "nodes", ("agent", "url"), [node.agent.url if node.agent else "" for node in inventory.nodes], document, report
     )
-    yield from _places(inventory, report)
+    yield from check_places(inventory, report)
     yield from check_power(inventory, report)
+    yield from check_devices(inventory, report)
     for position, node in enumerate(inventory.nodes):
         if node.bmc is not None and not node.bmc.url.startswith("https://"):
             yield report(
@@ -82,31 +87,3 @@ def _references(inventory: Inventory, report: Report) -> Iterator[Problem]:
     for position, node in enumerate(inventory.nodes):
         if node.rack and node.rack not in racks:
             yield missing(report, ("nodes", position, "rack"), "rack", node.rack, racks)
-
-
-def _places(inventory: Inventory, report: Report) -> Iterator[Problem]:
-    units = {rack.name: rack.units for rack in inventory.racks}
-    taken: dict[tuple[str, int], Node] = {}
-    for position, node in enumerate(inventory.nodes):
-        if node.unit is None:
-            continue
-        loc: Loc = ("nodes", position, "unit")
-        if not node.rack:
-            yield report(loc, f"{node.name} has a unit but no rack", advice="add its rack, or leave the unit out")
-            continue
-        top = node.unit + node.height - 1
-        if top > units.get(node.rack, top):
-            what = f"{node.name} fills U{node.unit} to U{top}, rack {node.rack} ends at U{units[node.rack]}"
-            yield report(loc, what, expected=f"a unit of at most {units[node.rack] - node.height + 1}")
-        filled = range(node.unit, min(top, 1000) + 1)
-        others = {id(other): other for unit in filled if (other := taken.get((node.rack, unit)))}
-        for other in others.values():
-            yield report(
-                loc, f"{_span(node)} overlaps {_span(other)} in rack {node.rack}", advice="correct unit or height of one"
-            )
-        taken.update({(node.rack, unit): node for unit in filled})
-
-
-def _span(node: Node) -> str:
-    lowest = node.unit or 0
-    return f"{node.name} (U{lowest}-U{lowest + node.height - 1})" if node.height > 1 else f"{node.name} (U{lowest})"

@@ -1,4 +1,4 @@
-"""What stands in the hall: racks, feeds, breakers, servers.
+"""What stands in the hall: racks, feeds, breakers, servers. Switches, storage and PDUs are described in `devices.py`.
 
 The sentence under a member is its documentation: `wattstat init` and the configuration reference are made of them.
 """
@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from functools import cached_property
 from itertools import pairwise
-from pathlib import Path
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
 from wattstat.document import Strict
-from wattstat.values import Fingerprint, Url, Watts
+from wattstat.inventory.devices import Link, Pdu, Storage, StorageNode, Switch, Tls
+from wattstat.values import Url, Watts
 
 
 class Site(Strict):
@@ -93,17 +93,6 @@ class Rack(Strict):
     """On breakers of several feeds: whether each feed must carry the whole rack when the others are lost; else its share."""
 
 
-class Tls(Strict):
-    """How a device's certificate is checked: by `ca_file`, by pinned `fingerprint`, else by the system's authorities."""
-
-    verify: bool = True
-    """`false` trusts any certificate; Wattstat then reports a security finding."""
-    ca_file: Path | None = None
-    """PEM file with the authority (or the device's own certificate), relative to the inventory."""
-    fingerprint: Fingerprint | None = None
-    """SHA-256 of the device's certificate, in hexadecimal."""
-
-
 class Bmc(Strict):
     """A server's management controller (iDRAC)."""
 
@@ -154,7 +143,7 @@ class Node(Strict):
 
 
 class Load(Strict):
-    """What draws power and takes no cap: a switch, storage, a pump. Breakers are charged with its most, always."""
+    """What draws power, takes no cap and is not read: a pump, a light. Breakers are charged with its most, always."""
 
     name: str
     """Unique among the loads."""
@@ -193,9 +182,27 @@ class Inventory(Strict):
     rows: tuple[Row, ...] = ()
     """Rows of racks that have a limit."""
     loads: tuple[Load, ...] = ()
-    """What takes no cap: switches, storage."""
+    """What takes no cap and is described nowhere else: pumps, lights."""
     groups: tuple[Group, ...] = ()
     """Servers that budgets and policies name together."""
+    switches: tuple[Switch, ...] = ()
+    """The switches."""
+    storage: tuple[Storage, ...] = ()
+    """The storage clusters."""
+    pdus: tuple[Pdu, ...] = ()
+    """Metered power strips."""
+    links: tuple[Link, ...] = ()
+    """Which port of which server hangs on which switch, where no fabric manager tells."""
+
+    @cached_property
+    def uncapped(self) -> tuple[Load, ...]:
+        """Everything that draws power and takes no cap: `loads`, and switches and storage nodes whose most is known."""
+        members = [member for cluster in self.storage for member in cluster.nodes]
+        return (
+            *self.loads,
+            *(_load(each, "switch", each.max_watts) for each in self.switches if each.max_watts is not None),
+            *(_load(each, "storage", each.max_watts) for each in members if each.max_watts is not None),
+        )
 
     def rack_of(self, node: str) -> str:
         """The rack of a node, empty where it is not known."""
@@ -204,6 +211,10 @@ class Inventory(Strict):
     @cached_property
     def _racks_by_node(self) -> dict[str, str]:
         return {node.name: node.rack for node in self.nodes}
+
+
+def _load(device: Switch | StorageNode, kind: Literal["switch", "storage"], max_watts: float) -> Load:
+    return Load(name=device.name, kind=kind, max_watts=max_watts, rack=device.rack, breakers=device.breakers)
 
 
 class NodeEntry(Node):
@@ -226,6 +237,24 @@ class LoadEntry(Load):
     """Racks to fill in order, such as r[01-16]; instead of `rack`."""
     per_rack: Annotated[int, Field(ge=1)] | None = None
     """How many of them stand in each of `racks`."""
+
+
+class SwitchEntry(Switch):
+    """A switch, or with a pattern as its name (`leaf[01-16]`) many alike."""
+
+    racks: str | tuple[str, ...] = ()
+    """Racks to fill in order, such as r[01-16]; instead of `rack`."""
+    per_rack: Annotated[int, Field(ge=1)] | None = None
+    """How many of them stand in each of `racks`."""
+
+
+class PduEntry(Pdu):
+    """A PDU, or with a pattern as its name (`pdu-[01-16]a`) many alike."""
+
+    racks: str | tuple[str, ...] = ()
+    """The racks in order, such as r[01-16]; instead of `rack`."""
+    per_rack: Annotated[int, Field(ge=1)] | None = None
+    """How many of them hang in each of `racks`."""
 
 
 class GroupEntry(Group):
@@ -278,10 +307,73 @@ class InventoryFile(Inventory):
     """Rows of racks that have a limit."""
     loads: tuple[LoadEntry, ...] = Field(
         default=(),
-        examples=[[{"name": "leaf[01-16]", "kind": "switch", "max_watts": 1500, "racks": "r[01-16]", "per_rack": 1}]],
+        examples=[[{"name": "pump[01-16]", "kind": "cooling", "max_watts": 900, "racks": "r[01-16]", "per_rack": 1}]],
     )
-    """What takes no cap: switches, storage."""
+    """What takes no cap and is described nowhere else: pumps, lights."""
     groups: tuple[GroupEntry, ...] = Field(
         default=(), examples=[[{"name": "training", "nodes": ["gpu[01-24]"], "budget_watts": 200000}]]
     )
     """Servers that budgets and policies name together."""
+    switches: tuple[SwitchEntry, ...] = Field(
+        default=(),
+        examples=[
+            [
+                {
+                    "name": "leaf[01-16]",
+                    "model": "PowerSwitch Z9432F-ON",
+                    "max_watts": 1500,
+                    "racks": "r[01-16]",
+                    "per_rack": 1,
+                    "unit": 42,
+                    "snmp": {"address": "{name}.example.net", "version": "3", "credentials": "snmp", "privacy": "snmp-privacy"},
+                },
+                {
+                    "name": "ib-leaf-[1-2]",
+                    "model": "QM9700",
+                    "fabric": "infiniband",
+                    "max_watts": 1700,
+                    "rack": "r01",
+                    "rest": {"url": "https://{name}.example.net", "credentials": "fabric"},
+                },
+            ]
+        ],
+    )
+    """The switches."""
+    storage: tuple[Storage, ...] = Field(
+        default=(),
+        examples=[
+            [
+                {
+                    "name": "scratch",
+                    "kind": "powerscale",
+                    "model": "F600",
+                    "url": "https://scratch.example.net:8080",
+                    "credentials": "storage",
+                    "design_read_bytes_per_second": 40e9,
+                    "design_write_bytes_per_second": 8e9,
+                    "nodes": [{"name": "scratch-1", "rack": "r01", "unit": 38, "max_watts": 500}],
+                }
+            ]
+        ],
+    )
+    """The storage clusters."""
+    pdus: tuple[PduEntry, ...] = Field(
+        default=(),
+        examples=[
+            [
+                {
+                    "name": "pdu-[01-16]a",
+                    "racks": "r[01-16]",
+                    "per_rack": 1,
+                    "feed": "A",
+                    "breaker": "r{n}-a",
+                    "snmp": {"address": "{name}.example.net"},
+                }
+            ]
+        ],
+    )
+    """Metered power strips."""
+    links: tuple[Link, ...] = Field(
+        default=(), examples=[[{"node": "gpu[01-16]", "device": "mlx5_0", "rail": 1, "switch": "ib-leaf-1", "port": "1/{i}"}]]
+    )
+    """Which port of which server hangs on which switch, where no fabric manager tells. `node` may be a pattern."""

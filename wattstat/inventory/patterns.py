@@ -16,6 +16,21 @@ _TEMPLATE = re.compile(r"\{(name|n|i)([+-]\d+)?\}")
 _MOST = 100_000  # entries of one pattern: more is a slip of the pen
 
 
+# What may be a pattern, and the member that names it.
+KINDS = {
+    "breakers": "name",
+    "racks": "name",
+    "nodes": "name",
+    "rows": "name",
+    "loads": "name",
+    "groups": "name",
+    "switches": "name",
+    "storage": "name",
+    "pdus": "name",
+    "links": "node",
+}
+
+
 class Named(NamedTuple):
     """A name that a pattern makes, and its (last) number as written, empty where it has none."""
 
@@ -42,7 +57,7 @@ def expand(pattern: str) -> list[Named]:
 
 def write_out(document: Document) -> Document:
     """The document with every pattern replaced by the entries that it stands for. Entries keep the lines of their pattern."""
-    for kind in ("breakers", "racks", "nodes", "rows", "loads", "groups"):
+    for kind in KINDS:
         if isinstance(document.data.get(kind), list):  # else absent, or refused later with the right words
             document = _written_out(document, kind)
     return _members_written_out(document)
@@ -86,10 +101,10 @@ def _written_out(document: Document, kind: str) -> Document:
     problems: list[Problem] = []
     for position, entry in enumerate(document.data[kind]):
         try:
-            made = list(_entries(entry))
+            made = list(_entries(entry, KINDS[kind]))
         except ValueError as err:
             what, _, expected = str(err).partition("; expected ")
-            where = document.place((kind, position, "name"))
+            where = document.place((kind, position, KINDS[kind]))
             problems.append(Problem(place=where, setting=f"{kind}[{position}]", what=what, expected=expected))
             continue
         for rest, place in inside.get(position, ()):
@@ -99,15 +114,15 @@ def _written_out(document: Document, kind: str) -> Document:
     return replace(document, data=data, places=places, problems=(*document.problems, *problems))
 
 
-def _entries(entry: Any) -> Iterator[Any]:
-    if not isinstance(entry, dict) or not isinstance(entry.get("name"), str):
+def _entries(entry: Any, key: str) -> Iterator[Any]:
+    if not isinstance(entry, dict) or not isinstance(entry.get(key), str):
         yield entry
         return
-    names = expand(entry["name"])
-    common = {key: value for key, value in entry.items() if key not in {"name", "racks", "per_rack"}}
+    names = expand(entry[key])
+    common = {member: value for member, value in entry.items() if member not in {key, "racks", "per_rack"}}
     spots = list(_spots(entry, len(names)))
     for position, named in enumerate(names):
-        yield {**_filled(common, named), "name": named.name, **(spots[position] if spots else {})}
+        yield {**_filled(common, named), key: named.name, **(spots[position] if spots else {})}
 
 
 def _spots(entry: dict[str, Any], count: int) -> Iterator[dict[str, Any]]:

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from collectors.redfish.source import TOPICS
 from collectors.redfish.topic import Topic
 from collectors.redfish.tree import Tree, tree_of
-from collectors.redfish.values import member
 from tests.collectors.redfish.conftest import Bench
 from tests.support.redfish_replay import completed, leaves, recorded
 from tests.support.samples import samples
+from wattstat.members import member
 
 SETS = (
     "dell-17g-idrac10-fragments",

@@ -1,4 +1,4 @@
-"""Readers of JSON members that never fail: what is missing, null, of another type or a sentinel is None.
+"""Readers of a document's members that never fail: what is missing, null, of another type or a sentinel is None.
 
 Controllers write numbers as strings ("25.625000"), readings they do not have as null, as -2147483648 or as 255, and members
 of a type nobody promised. A value outside what its quantity can be is no reading.
@@ -8,29 +8,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from enum import IntEnum
 from typing import Any
 
 Json = Any
 Body = dict[str, Any]
-
-
-class Health(IntEnum):
-    """Health in numbers, as samples show it."""
-
-    OK = 0
-    WARNING = 1
-    CRITICAL = 2
-
-
-# Redfish has the first three; Dell's roll-ups add the others (DellSystem.*RollupStatus, DellVideo.GPUHealth).
-_HEALTH = {
-    "ok": Health.OK,
-    "warning": Health.WARNING,
-    "critical": Health.CRITICAL,
-    "degraded": Health.WARNING,
-    "error": Health.CRITICAL,
-}
 
 
 def member(value: Json, *path: str | int) -> Json:
@@ -120,27 +101,6 @@ def state(value: Json, *, on: str = "Enabled", off: str = "Disabled") -> bool | 
     """True or False for the two words of a switch, None for anything else."""
     word = text(value).lower()
     return True if word == on.lower() else False if word == off.lower() else None
-
-
-def health(value: Json) -> Health | None:
-    """The health that a word or a `Status` object names; None for "Unknown" and for what is not there."""
-    if isinstance(value, dict):
-        return health(value.get("Health"))
-    return _HEALTH.get(text(value).lower())
-
-
-def worst(*values: Health | None) -> Health | None:
-    return max((each for each in values if each is not None), default=None)
-
-
-def present(body: Json) -> bool:
-    """Whether the part is there: `Status.State` Absent says that a bay is empty."""
-    return text(member(body, "Status", "State")) != "Absent"
-
-
-def readable(body: Json) -> bool:
-    """Whether a sensor measures: Absent, Disabled and UnavailableOffline ones may still show an old number."""
-    return text(member(body, "Status", "State")) not in {"Absent", "Disabled", "UnavailableOffline"}
 
 
 def objects(value: Json) -> Iterator[Body]:

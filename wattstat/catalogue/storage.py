@@ -1,0 +1,122 @@
+"""Storage clusters: PowerScale (OneFS), ECS and ObjectScale. `storage` is the cluster, `storage_node` one of its nodes."""
+
+from wattstat.catalogue.metric import gauge, info
+
+STORAGE_UP = gauge("storage_up", "storage", "1 when the cluster answered its last collection.", source="whether it answered")
+STORAGE_INFO = info(
+    "storage_info",
+    "storage kind model version serial",
+    "A storage cluster and what identifies it; kind is powerscale, ecs or objectscale.",
+    source="OneFS cluster/config, cluster/identity; ECS dashboard/zones/localzone, vdc/nodes",
+)
+STORAGE_HEALTH = gauge(
+    "storage_health",
+    "storage",
+    "Health by the cluster's own word: 1 good, 0.5 needs attention, 0 down.",
+    source="OneFS cluster.health (0, 1, 2), ECS healthStatus",
+)
+STORAGE_CAPACITY_BYTES = gauge(
+    "storage_capacity_bytes",
+    "storage kind",
+    "Capacity; kind is used, free or reserved, which add up to storage_size_bytes.",
+    source="OneFS ifs.bytes.*, ECS diskSpace*",
+)
+STORAGE_SIZE_BYTES = gauge(
+    "storage_size_bytes",
+    "storage",
+    "Capacity of the cluster, all kinds together.",
+    source="OneFS ifs.bytes.total, ECS diskSpaceTotal",
+)
+STORAGE_POOL_CAPACITY_BYTES = gauge(
+    "storage_pool_capacity_bytes",
+    "storage pool kind",
+    "Capacity of a pool; kind is used or free.",
+    source="OneFS storagepools usage, ECS storagepools",
+)
+STORAGE_POOL_SIZE_BYTES = gauge(
+    "storage_pool_size_bytes", "storage pool", "Capacity of a pool.", source="OneFS storagepools usage"
+)
+STORAGE_THROUGHPUT_BYTES_PER_SECOND = gauge(
+    "storage_throughput_bytes_per_second",
+    "storage direction",
+    "What clients read and write; direction is read or write.",
+    source="OneFS cluster.protostats out and in rates, ECS nodeReadBandwidth, Flux",
+)
+STORAGE_DESIGN_BYTES_PER_SECOND = gauge(
+    "storage_design_bytes_per_second",
+    "storage direction",
+    "What the cluster was bought for; direction is read or write.",
+    source="inventory: design_read_bytes_per_second, design_write_bytes_per_second",
+)
+STORAGE_OPERATIONS_PER_SECOND = gauge(
+    "storage_operations_per_second", "storage protocol", "Operations of clients.", source="OneFS protostats op_rate, ECS TPS"
+)
+STORAGE_LATENCY_SECONDS = gauge(
+    "storage_latency_seconds",
+    "storage protocol",
+    "Mean time of an operation.",
+    source="OneFS protostats time_avg (microseconds), ECS latency (ms)",
+)
+STORAGE_CLIENTS = gauge(
+    "storage_clients", "storage protocol state", "Clients: connected or active.", source="OneFS node.clientstats.*"
+)
+STORAGE_EVENTS_OPEN = gauge(
+    "storage_events_open",
+    "storage severity",
+    "Events or alerts that nobody resolved.",
+    source="OneFS eventgroup-occurrences, ECS vdc/alerts",
+)
+STORAGE_DRIVES = gauge(
+    "storage_drives", "storage state", "Drives by state.", source="OneFS cluster/nodes drives, ECS dashboard disks"
+)
+STORAGE_NODE_INFO = info(
+    "storage_node_info",
+    "storage storage_node rack model serial version",
+    "A node of a storage cluster.",
+    source="OneFS cluster/nodes hardware, ECS vdc/nodes",
+)
+STORAGE_NODE_UP = gauge(
+    "storage_node_up",
+    "storage storage_node",
+    "1 when the cluster says that the node is up.",
+    source="OneFS devices[].is_up, ECS healthStatus",
+)
+STORAGE_NODE_HEALTH = gauge(
+    "storage_node_health",
+    "storage storage_node",
+    "Health by the cluster's own word: 1 good, 0.5 needs attention, 0 down.",
+    source="OneFS node.health, ECS healthStatus",
+)
+STORAGE_NODE_CPU_RATIO = gauge(
+    "storage_node_cpu_ratio",
+    "storage storage_node",
+    "Processors at work.",
+    source="OneFS node.cpu.*.avg (permil), ECS nodeCpuUtilization",
+)
+STORAGE_NODE_NETWORK_BYTES_PER_SECOND = gauge(
+    "storage_node_network_bytes_per_second",
+    "storage storage_node direction",
+    "External network; direction is receive or transmit.",
+    source="OneFS node.net.ext.bytes.*.rate, ECS nodeNic",
+)
+STORAGE_NODE_TEMPERATURE_CELSIUS = gauge(
+    "storage_node_temperature_celsius",
+    "storage storage_node sensor",
+    "Temperature sensors.",
+    source="OneFS cluster/nodes sensors",
+)
+STORAGE_NODE_FAN_SPEED_RPM = gauge(
+    "storage_node_fan_speed_rpm", "storage storage_node fan", "Fans.", source="OneFS cluster/nodes sensors"
+)
+STORAGE_NODE_PSU_OK = gauge(
+    "storage_node_psu_ok", "storage storage_node psu", "1 when the power supply is good.", source="OneFS status/powersupplies"
+)
+STORAGE_NODE_POWER_WATTS = gauge(
+    "storage_node_power_watts",
+    "storage storage_node source",
+    "Input power of a node, where a sensor reports it; source is sensor.",
+    source="OneFS cluster/nodes sensors by unit and name",
+)
+STORAGE_NODE_DRIVES = gauge(
+    "storage_node_drives", "storage storage_node state", "Drives of a node by state.", source="OneFS cluster/nodes drives"
+)
