@@ -75,7 +75,7 @@ class Web:
         body: Any = None,
         auth: aiohttp.BasicAuth | None = None,
     ) -> Answer:
-        """One answer, whatever its status; `body` goes as JSON. Raises `Unreachable`, and `BadPayload` for an endless answer."""
+        """One answer, whatever its status; `body` goes as JSON. Raises `Unreachable`; `BadPayload` for an endless answer."""
         address = self.url + path
         try:
             async with self._opened().request(

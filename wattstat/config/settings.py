@@ -207,7 +207,10 @@ class Collectors(Strict):
         default=(), examples=[[{"name": "ufm", "url": "https://ufm.example.net", "credentials": "fabric"}]]
     )
     """Fabric managers of InfiniBand."""
-    in_band: InBand | None = Field(default=None, examples=[{"switches": {"ib-leaf-1": "lid-7"}}])
+    in_band: InBand | None = Field(
+        default=None,
+        examples=[{"switches": {"ib-leaf-1": "lid-7"}, "program": "ibswinfo", "every_seconds": 120, "timeout_seconds": 30}],
+    )
     """InfiniBand switches that nobody else tells about, asked in band."""
     bcm: tuple[BaseCommand, ...] = Field(
         default=(),
