@@ -1,7 +1,7 @@
-"""Small plants made by hand, for tests of whoever shows or reads storage, switches, PDUs and cables. Every number is a round one.
+"""Small plants made by hand, for tests of whoever shows or reads storage, switches, PDUs and cables; all numbers are round.
 
-`plant()` has one of each: two PowerScale clusters, an ECS, an OS10, a SONiC and two InfiniBand switches, a PDU of each vendor, and
-the adapters of two servers. The builders make single ones; what a test is about it changes afterwards.
+`plant()` has one of each: two PowerScale clusters, an ECS, an OS10, a SONiC and two InfiniBand switches, a PDU of each
+vendor, and the adapters of two servers. The builders make single ones; what a test is about it changes afterwards.
 """
 
 from __future__ import annotations
