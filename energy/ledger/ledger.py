@@ -29,6 +29,7 @@ from wattstat.hall import Snapshot
 from wattstat.inventory import Inventory
 from wattstat.jobs import Observed, Run
 from wattstat.journal import NodeJournal
+from wattstat.rackpower import device_power
 
 # Which reading of a node's power counts; `hgx` is only a part of the node.
 POWER_SOURCES = ("system", "psu_sum", "estimated")
@@ -170,6 +171,12 @@ class Ledger:
             if best is not None:
                 self._alone.tried("reading its meter", name, partial(self._node(name).meter.read, *best))
                 self._node(name).meter.thin(max(LEAST_HELD, MOST_HELD // len(self._nodes)))
+        for name, told in device_power(snapshot, self._inventory).items():
+            # Switches and storage serve the site. Nobody gives them to jobs, so all that their meters count is overhead.
+            self._alone.tried(
+                "reading its meter", name, partial(self._node(name).meter.read, told.watts, now - told.age_seconds)
+            )
+            self._node(name).meter.thin(max(LEAST_HELD, MOST_HELD // len(self._nodes)))
         for found in snapshot.find(NODE_ENERGY_JOULES_TOTAL, source="counter"):
             name, at = found.sample.labels[0], now - found.age_seconds
             self._alone.tried("reading its counter", name, partial(self._node(name).meter.count, found.sample.value, at))

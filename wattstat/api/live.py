@@ -89,6 +89,11 @@ class Live:
         found: dict[str, Any] = await self._get("/live/ledger")
         return found
 
+    async def premises(self, what: str) -> dict[str, Any]:
+        """The `racks`, `fabric`, `storage` or `pdus` of this moment. Raises `CoreUnavailable`."""
+        found: dict[str, Any] = await self._get(f"/live/{what}")
+        return found
+
     async def text(self, path: str, params: Mapping[str, str] | None = None) -> tuple[int, str, str]:
         """Forward a call: status, content type, body. Raises `CoreUnavailable`."""
         try:

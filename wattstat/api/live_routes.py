@@ -54,6 +54,29 @@ def router(live: Live) -> APIRouter:
     return routes
 
 
+def premises_router(live: Live) -> APIRouter:
+    """Routes about what stands beside the servers: racks, switches, storage, power strips."""
+    routes = APIRouter()
+
+    @routes.get("/api/racks", tags=["live"], summary="Power of every rack: metered, summed, and how much of it is known")
+    async def racks() -> dict[str, Any]:
+        return await live.premises("racks")
+
+    @routes.get("/api/fabric", tags=["live"], summary="Switches, cables, and the jobs that a failure touches")
+    async def fabric() -> dict[str, Any]:
+        return await live.premises("fabric")
+
+    @routes.get("/api/storage", tags=["live"], summary="Storage clusters: capacity, throughput beside design, latency, health")
+    async def storage() -> dict[str, Any]:
+        return await live.premises("storage")
+
+    @routes.get("/api/pdus", tags=["live"], summary="Metered power strips and their phases")
+    async def pdus() -> dict[str, Any]:
+        return await live.premises("pdus")
+
+    return routes
+
+
 def forwarding(live: Live) -> APIRouter:
     """Routes that hand core's own answers on."""
     routes = APIRouter()

@@ -43,6 +43,6 @@ RACK_POWER_COVERAGE_RATIO = gauge(
 DEVICE_POWER_WATTS = gauge(
     "device_power_watts",
     "device kind source",
-    "Best figure for the power of what takes no cap; kind is switch or storage, source pdu, sensor or as switch_power_watts.",
+    "Best figure for the power of what takes no cap; kind is switch or storage, source pdu, sensor, psu_input or derived.",
     source="PDU outlets, switches, storage nodes",
 )

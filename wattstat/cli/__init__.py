@@ -15,6 +15,7 @@ from wattstat.cli.init import init
 from wattstat.cli.metrics import metrics
 from wattstat.cli.output import FAILED
 from wattstat.cli.plan import plan
+from wattstat.cli.premises import fabric, racks, storage
 from wattstat.cli.serve import core, serve, web
 from wattstat.cli.simulate import simulate
 from wattstat.cli.targets import targets
@@ -49,6 +50,9 @@ app.command()(init)
 app.command()(check_config)
 app.command()(metrics)
 app.command()(targets)
+app.command()(racks)
+app.command()(storage)
+app.command()(fabric)
 app.command()(token)
 app.add_typer(jobs.app, name="jobs")
 app.add_typer(energy.app, name="energy")

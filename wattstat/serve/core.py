@@ -25,6 +25,7 @@ from wattstat.exposition import Exposition
 from wattstat.hall import Block, BlockKey, Hall
 from wattstat.inventory import Inventory
 from wattstat.jobs import JobSink, Observed
+from wattstat.serve import premises
 from wattstat.serve.comments import Comments
 from wattstat.serve.ledger import ledger_service, prices_of, slurm_comments
 from wattstat.serve.power import Power, power_of
@@ -33,6 +34,7 @@ from wattstat.serve.process import collect_seldom, parse_listen
 log = structlog.get_logger(__name__)
 
 SELF = BlockKey("wattstat", "core", "self")
+PREMISES = BlockKey("wattstat", "core", "premises")
 
 
 def all_sources(
@@ -46,6 +48,14 @@ def all_sources(
         found += command_scheduler.sources(config, inventory, sink=ledger.observe)
         found += kubernetes.sources(config, inventory, sink=ledger.observe, hall=hall.snapshot)
         found += inference.sources(config, hall=hall.snapshot)
+    return found
+
+
+def _entries(inventory: Inventory) -> dict[str, list[object]]:
+    """What the inventory says of everything that is a target, by name."""
+    found: dict[str, list[object]] = {}
+    for entry in (*inventory.nodes, *inventory.switches, *inventory.storage, *inventory.pdus):
+        found.setdefault(entry.name, []).append(entry)
     return found
 
 
@@ -89,13 +99,13 @@ class Core:
         )
 
     async def watch(self, inventory: Inventory) -> None:
-        """Watch what the inventory lists; targets of nodes that changed are watched anew."""
-        before = {node.name: node for node in self.inventory.nodes}
-        changed_nodes = {node.name for node in inventory.nodes if before.get(node.name) != node}
+        """Watch what the inventory lists; targets whose entries changed are watched anew."""
+        before, now = _entries(self.inventory), _entries(inventory)
+        changed_entries = {name for name, entries in now.items() if before.get(name) != entries}
         if self.ledger is not None:
             self.ledger.inventory(inventory)
         wanted = all_sources(self.config, inventory, self.hall, self.ledger, self.comments)
-        changed = frozenset((each.collector, each.target) for each in wanted if each.target in changed_nodes)
+        changed = frozenset((each.collector, each.target) for each in wanted if each.target in changed_entries)
         self.inventory = inventory
         await reconcile(self.runner, wanted, changed=changed)
         if self.power is not None:
@@ -109,6 +119,8 @@ class Core:
         out.add(own.HALL_SERIES, len(self.hall.snapshot()))
         out.extend(self.runner.own_samples())
         self.hall.post(Block(key=SELF, samples=tuple(out), taken_at=self.clock(), interval_seconds=60))
+        found = premises.samples(self.hall.snapshot(), self.inventory)
+        self.hall.post(Block(key=PREMISES, samples=tuple(found), taken_at=self.clock(), interval_seconds=60))
         return self.exposition.render(self.hall.snapshot())
 
 

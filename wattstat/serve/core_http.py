@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from aiohttp import web
@@ -11,6 +12,8 @@ from wattstat.catalogue import ALL
 from wattstat.catalogue.metric import Metric
 from wattstat.exposition import CONTENT_TYPE
 from wattstat.hall import Snapshot
+from wattstat.inventory import Inventory
+from wattstat.serve import premises
 from wattstat.serve.core import Core
 from wattstat.serve.discovery import ROLES, http_sd
 from wattstat.serve.probe import probe, probe_source
@@ -31,6 +34,10 @@ def application(core: Core) -> web.Application:
             web.get("/live/inventory", calls.inventory),
             web.get("/live/collectors", calls.collectors),
             web.get("/live/ledger", calls.ledger),
+            web.get("/live/racks", calls.premises(premises.racks)),
+            web.get("/live/fabric", calls.premises(premises.fabric_now)),
+            web.get("/live/storage", calls.premises(premises.storage_now)),
+            web.get("/live/pdus", calls.premises(premises.pdus_now)),
             *(core.power.routes() if core.power is not None else ()),
         ]
     )
@@ -86,6 +93,16 @@ class _Calls:
     async def ledger(self, request: web.Request) -> web.Response:
         ledger = self._core.ledger
         return _json({"enabled": False} if ledger is None else {"enabled": True, **ledger.status()})
+
+    def premises(
+        self, made: Callable[[Snapshot, Inventory], dict[str, Any]]
+    ) -> Callable[[web.Request], Awaitable[web.Response]]:
+        """A call that answers with what is made of the hall and the inventory of this moment."""
+
+        async def answer(_: web.Request) -> web.Response:
+            return _json(made(self._core.hall.snapshot(), self._core.inventory))
+
+        return answer
 
     async def collectors(self, request: web.Request) -> web.Response:
         items = []

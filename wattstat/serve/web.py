@@ -58,6 +58,7 @@ def application(
     )
     problems.install(app)
     app.include_router(live_routes.router(live))
+    app.include_router(live_routes.premises_router(live))
     app.include_router(live_routes.forwarding(live))
     app.include_router(prometheus.router(store))
     rehearse = Rehearsals(store, live, config)
