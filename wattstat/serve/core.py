@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import platform
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any
 
 import structlog
@@ -23,7 +24,7 @@ from wattstat.catalogue.metric import Samples
 from wattstat.config import Config
 from wattstat.exposition import Exposition
 from wattstat.hall import Block, BlockKey, Hall
-from wattstat.inventory import Inventory
+from wattstat.inventory import Inventory, Node, Pdu, Storage, Switch
 from wattstat.jobs import JobSink, Observed
 from wattstat.serve import premises
 from wattstat.serve.comments import Comments
@@ -54,7 +55,10 @@ def all_sources(
 def _entries(inventory: Inventory) -> dict[str, list[object]]:
     """What the inventory says of everything that is a target, by name."""
     found: dict[str, list[object]] = {}
-    for entry in (*inventory.nodes, *inventory.switches, *inventory.storage, *inventory.pdus):
+    entries: Iterable[Node | Switch | Storage | Pdu] = chain(
+        inventory.nodes, inventory.switches, inventory.storage, inventory.pdus
+    )
+    for entry in entries:
         found.setdefault(entry.name, []).append(entry)
     return found
 
