@@ -16,6 +16,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from energy.model import BooksError
 from wattstat.config import Config
+from wattstat.sqlite import use_wal
 
 # Longer than any commit or thinning step takes on a slow disk; shorter than the ledger's next commit.
 WAIT_SECONDS = 10.0
@@ -97,7 +98,7 @@ def _sqlite(url: URL, *, reads_only: bool) -> sa.Engine:
             connection.execute("PRAGMA query_only=ON")
             connection.execute("PRAGMA mmap_size=1073741824")
             return
-        connection.execute("PRAGMA journal_mode=WAL")
+        use_wal(connection, WAIT_SECONDS)
         # FULL waits for the disk once a commit, that is once in 30 s, and for that a power cut takes nothing that the ledger
         # believed written: the agents forget the true starts and ends of jobs as soon as core has shown that it has them.
         connection.execute("PRAGMA synchronous=FULL")

@@ -13,6 +13,8 @@ from sqlalchemy.engine import URL
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
+from wattstat.sqlite import use_wal
+
 VERSION: Final = 1
 """Of the tables below."""
 WAIT_SECONDS: Final = 5.0
@@ -176,7 +178,7 @@ def _sqlite(url: URL) -> sa.Engine:
         # The driver's own transactions begin late and leave DDL out; ours are written out below.
         connection.isolation_level = None
         connection.execute("PRAGMA foreign_keys=ON")
-        connection.execute("PRAGMA journal_mode=WAL")
+        use_wal(connection, WAIT_SECONDS)
         # FULL: what somebody approved is on the disk before they are told so.
         connection.execute("PRAGMA synchronous=FULL")
 
