@@ -42,7 +42,7 @@ def site(books, now):
 
     thread = threading.Thread(target=lambda: asyncio.run(serve()))
     thread.start()
-    assert up.wait(20)
+    assert up.wait(60)
     yield found[0]
     stop.set()
     thread.join()

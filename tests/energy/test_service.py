@@ -66,7 +66,7 @@ class Bench:
         self.service.observe(Observed(scheduler="slurm", taken_at=self.clocks.wall(), runs=(run,), nodes=frozenset({"n1"})))
 
     async def until(self, done: Callable[[], bool]) -> None:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while not done():
                 await asyncio.sleep(0.01)
 

@@ -197,7 +197,7 @@ def play(site):
 def lose(site, node, number):
     """The node's Slurm is gone, and with it what ran there: no epilog tells of the end."""
     request = urllib.request.Request(f"{site.control}/jobs/{number}?outcome=NODE_FAIL", method="DELETE")
-    urllib.request.urlopen(request, timeout=10).close()
+    urllib.request.urlopen(request, timeout=30).close()
     site.whole.stop_node(node)
 
 

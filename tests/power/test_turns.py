@@ -53,7 +53,7 @@ class Loop:
 
     async def quiet(self) -> None:
         """Until all that is under way waits for a gate."""
-        deadline = asyncio.get_running_loop().time() + 10
+        deadline = asyncio.get_running_loop().time() + 60
         while any(
             lane.busy and not (way.began.is_set() and not way.gate.is_set())
             for (_, is_own), lane in self.executor._lanes.items()

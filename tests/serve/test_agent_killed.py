@@ -65,7 +65,7 @@ def test_boundaries_survive_the_agent_and_those_told_meanwhile_are_found(site):
         site.slurm("slurm-prolog", 1)
         told = wait_for("the first boundary", lambda: site.journal()["boundaries"])
         process.send_signal(signal.SIGKILL)
-        process.wait(10)
+        process.wait(30)
     energy[:] = 4_000_000
     site.slurm("slurm-epilog", 1)
     site.slurm("slurm-prolog", 2, gpus="1")

@@ -83,13 +83,13 @@ def _sessions(url: str, password: str, trust: ssl.SSLContext) -> int:
     login = json.dumps({"UserName": "wattstat", "Password": password}).encode()
     path = f"{url}/redfish/v1/SessionService/Sessions"
     request = urllib.request.Request(path, login, {"Content-Type": "application/json"})
-    with urllib.request.urlopen(request, context=trust, timeout=10) as answer:
+    with urllib.request.urlopen(request, context=trust, timeout=30) as answer:
         headers = {"X-Auth-Token": answer.headers["X-Auth-Token"]}
         location = answer.headers["Location"]
-    with urllib.request.urlopen(urllib.request.Request(path, headers=headers), context=trust, timeout=10) as answer:
+    with urllib.request.urlopen(urllib.request.Request(path, headers=headers), context=trust, timeout=30) as answer:
         count = len(json.load(answer)["Members"])
     gone = urllib.request.Request(urllib.parse.urljoin(url, location), headers=headers, method="DELETE")
-    urllib.request.urlopen(gone, context=trust, timeout=10).close()
+    urllib.request.urlopen(gone, context=trust, timeout=30).close()
     return count - 1
 
 

@@ -168,7 +168,7 @@ class Running:
             self.meter()
             await asyncio.sleep(0.1)
 
-    async def until(self, condition, seconds=15.0):
+    async def until(self, condition, seconds=60.0):
         """Wait for a condition of the status; the last status otherwise."""
         deadline = time.monotonic() + seconds
         while True:

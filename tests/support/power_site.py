@@ -62,7 +62,7 @@ def running(desk: Desk, folder: Path) -> Iterator[str]:
     thread = threading.Thread(target=lambda: asyncio.run(serve()))
     thread.start()
     try:
-        assert up.wait(20)
+        assert up.wait(60)
         yield found[0]
     finally:
         stop.set()

@@ -18,7 +18,7 @@ async def serving(application: Any, *, lifespan: Literal["auto", "off"] = "off")
         bound.bind(("127.0.0.1", 0))
         server = uvicorn.Server(uvicorn.Config(application, log_level="warning", lifespan=lifespan))
         running = asyncio.ensure_future(server._serve([bound]))
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while not server.started:
                 await asyncio.sleep(0.01)
         try:

@@ -164,7 +164,7 @@ def test_two_who_commit_at_once_post_nothing_twice(config):
     with committing(config) as one, committing(config) as other:
         for _ in range(25):
             for each in (one, other):
-                assert each.poll(30)
+                assert each.poll(90)
                 each.recv()
     books = open_books(config)
     assert check(books) >= 24 * len(NODES)  # of two that meet one gets through
