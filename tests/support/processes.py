@@ -36,10 +36,10 @@ def wait_for(what: str, look: Callable[[], Found | None], *, seconds: float = 60
     raise AssertionError(f"waited {seconds:g} s in vain for {what}")
 
 
-def http_get(url: str) -> str | None:
+def http_get(url: str, *, seconds: float = 5) -> str | None:
     """The body of a 200 answer, or None while there is none."""
     try:
-        with urlopen(url, timeout=5) as answer:
+        with urlopen(url, timeout=seconds) as answer:
             return answer.read().decode()
     except (URLError, OSError):
         return None
