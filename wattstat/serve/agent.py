@@ -19,7 +19,7 @@ import structlog
 from aiohttp import web
 
 import wattstat
-from collectors import nvml, rapl
+from collectors import infiniband, nvml, rapl
 from collectors.cgroups import Holders
 from collectors.frame.errors import CollectError
 from collectors.frame.runner import Runner
@@ -60,7 +60,7 @@ def node_name(config: Config) -> str:
 
 def all_sources(config: Config, node: str) -> list[Source[Any]]:
     """What this node has. A binding that is missing or wrong is told and costs only the GPUs."""
-    found: list[Source[Any]] = [*rapl.sources(config, node), *kubelet_sources(config, node)]
+    found: list[Source[Any]] = [*rapl.sources(config, node), *infiniband.sources(config, node), *kubelet_sources(config, node)]
     try:
         found += nvml.sources(config, node)
     except CollectError as error:
