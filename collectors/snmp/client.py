@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from gufo.snmp import SnmpAuthError, SnmpError
+from gufo.snmp import SnmpAuthError, SnmpDecodeError, SnmpError
 from gufo.snmp.aio import SnmpSession
 
 from collectors.frame.errors import AuthFailed, BadPayload, Unreachable
@@ -93,8 +93,9 @@ class Snmp:
         return rows
 
     async def _guarded(self, ask: Callable[[], Awaitable[Answered]]) -> Answered:
-        """The library's errors as ours. A version 3 agent that started anew is greeted anew, once: it refuses what we agreed
-        with the one before, which the library takes for silence.
+        """The library's errors as ours. A version 3 agent that started anew is greeted anew, once.
+
+        It refuses what was agreed with the one before, which the library takes for silence.
         """
         try:
             try:
@@ -156,6 +157,8 @@ class Snmp:
                 self._waited = True
                 return None
             answer = await session.get_many(asked)
+        except SnmpDecodeError:  # longer than the library's buffer
+            return None
         self._waited = False
         if self._tells_uptime and UPTIME not in answer:
             return None
@@ -171,8 +174,8 @@ class Snmp:
         found: dict[str, Value] = {}
         try:
             await self._walk(session, column, self._rows, found)
-        except TimeoutError:
-            self._rows = max(self._rows // 2, _FEWEST)
+        except (TimeoutError, SnmpDecodeError):  # the latter: longer than the library's buffer of 4 KiB
+            self._rows = max(self._rows // 4, _FEWEST)
             await self._walk(session, column, self._rows, found)
         if not found and self._rows > _FEWEST and column not in self._without:
             await self._walk(session, column, _FEWEST, found)
@@ -224,7 +227,7 @@ class Snmp:
     def _silence(self) -> str:
         what = "a wrong community" if self.access.snmp.version == "2c" else "an unknown user"
         return (
-            f"{self.address}: no answer to SNMP within {self.timeout_seconds:g} s, asked twice; check that the agent is switched on, "
+            f"{self.address}: no answer to SNMP within {self.timeout_seconds:g} s, asked twice; check that the agent is on, "
             f"lets this machine ask, and knows the credentials {self.access.snmp.credentials!r} (many do not answer {what})"
         )
 

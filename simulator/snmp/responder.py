@@ -85,7 +85,8 @@ class Responder(asyncio.DatagramProtocol):
         table = self._current()
         room = self.longest - _HEAD_BYTES - len(self.community)
         if request.kind == GET_BULK:
-            return self._response(request, 0, _bulk(table, request, room))
+            found = _bulk(table, request, room)
+            return self._response(request, 0 if found or not request.asked else _TOO_BIG, found)
         found = b"".join(table.exact(at) if request.kind == GET else _next(table, at) for at in request.asked)
         return self._response(request, _TOO_BIG, b"") if len(found) > room else self._response(request, 0, found)
 

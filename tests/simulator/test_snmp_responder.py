@@ -21,12 +21,12 @@ async def test_a_recorded_walk_comes_back_whole_and_in_order(name):
     path = samples("device-samples", "librenms-snmpsim", f"{name}.snmprec")
     written = [line.split("|") for line in path.read_text(errors="replace").splitlines()]
     lines = {line[0].strip(".") for line in written if line[1] != "5"}  # the library leaves NULL out
-    wanted = sorted((at for at in lines if at.startswith("1.3.6.1.2.1.")), key=lambda at: tuple(map(int, at.split("."))))
+    wanted = sorted((at for at in lines if at.startswith("1.3.6.1.2.1.2.")), key=lambda at: tuple(map(int, at.split("."))))
     table = recorded(path)
     async with responding(table) as responder:
         session = SnmpSession("127.0.0.1", responder.port, community=COMMUNITY, timeout=5)
-        assert [at async for at, _ in session.getbulk("1.3.6.1.2.1", 40)] == wanted
-        assert [at async for at, _ in session.getnext("1.3.6.1.2.1.1")] == [
+        assert [at async for at, _ in session.getbulk("1.3.6.1.2.1.2", 40)] == wanted
+        assert [at async for at, _ in session.getnext("1.3.6.1.2.1.2.2.1.2")] == [
             at for at in wanted if at.startswith("1.3.6.1.2.1.1.")
         ]
 

@@ -85,7 +85,7 @@ def _until_bound(process: subprocess.Popen[bytes], port: int, log: Path) -> None
     """A UDP socket says nothing of itself: the kernel's list of them does."""
     wanted = f"0100007F:{port:04X}"
     deadline = time.monotonic() + _START_SECONDS
-    while wanted not in Path("/proc/net/udp").read_text():
+    while wanted not in {line.split()[1] for line in Path("/proc/net/udp").read_text().splitlines()}:
         if process.poll() is not None or time.monotonic() > deadline:
             raise RuntimeError(f"snmpd did not start: {log.read_text()[-2000:]}")
         time.sleep(0.05)

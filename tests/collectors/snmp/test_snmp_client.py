@@ -182,3 +182,12 @@ async def test_an_agent_without_uptime_is_read_all_the_same(tmp_path):
     async with responding({f"{NAMES}.1": octets("eth0"), "1.3.6.1.2.1.2.1.0": integer(1)}) as responder:
         snmp = client(tmp_path, responder)
         assert await snmp.cells({"name": NAMES}, ["1", "2"]) == {"1": {"name": b"eth0"}}
+
+
+async def test_answers_longer_than_the_librarys_buffer_are_asked_for_in_shorter_ones(tmp_path):
+    values = switch() | {f"{ALIASES}.{port}": octets(f"{port} " + "x" * 200) for port in range(1, 65)}
+    async with responding(values, longest=60_000) as responder:
+        snmp = client(tmp_path, responder)
+        walked = await snmp.columns({"alias": ALIASES})
+        assert len(walked) == 64
+        assert await snmp.cells({"alias": ALIASES}, walked) == walked
