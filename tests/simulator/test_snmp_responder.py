@@ -27,7 +27,7 @@ async def test_a_recorded_walk_comes_back_whole_and_in_order(name):
         session = SnmpSession("127.0.0.1", responder.port, community=COMMUNITY, timeout=5)
         assert [at async for at, _ in session.getbulk("1.3.6.1.2.1.2", 40)] == wanted
         assert [at async for at, _ in session.getnext("1.3.6.1.2.1.2.2.1.2")] == [
-            at for at in wanted if at.startswith("1.3.6.1.2.1.1.")
+            at for at in wanted if at.startswith("1.3.6.1.2.1.2.2.1.2.")
         ]
 
 
