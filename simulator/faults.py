@@ -40,6 +40,10 @@ KINDS: Mapping[str, str] = {
     "gpu_cap_ignored": "NVML says yes to every limit and applies none",
     "counter_reset": "the driver is loaded anew: the GPUs' energy counters begin at zero",
     "agent_gone": "the agent process is stopped",
+    "switch_unauthorized": "the switch's web interface refuses every password (401)",
+    "switch_broken_json": "bodies of the switch's web interface are cut in the middle of the JSON",
+    "pdu_gone": "the PDU does not answer",
+    "pdu_frozen": "the PDU answers what it measured when the fault began",
 }
 
 # What each kind can be told, and what holds where it is not.

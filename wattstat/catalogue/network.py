@@ -103,6 +103,15 @@ SWITCH_POWER_WATTS = gauge(
     "Sum of the supplies where all that are present read; source is psu_input, psu_output, psu_unknown.",
     source="its supplies",
 )
+SWITCH_AIRFLOW_INFO = info(
+    "switch_airflow_info",
+    "switch part direction",
+    "Which way a part blows; direction is as the switch names it: parts that differ heat each other.",
+    source="RESTCONF air-flow, openconfig-platform-ext direction",
+)
+SWITCH_EVENTS_OPEN = gauge(
+    "switch_events_open", "switch severity", "Active alarms of a switch.", source="RESTCONF dell-alarm alarm-summary"
+)
 SWITCH_CPU_RATIO = gauge("switch_cpu_ratio", "switch", "Processor at work.", source="SNMP, RESTCONF")
 SWITCH_TRANSCEIVER_POWER_DBM = gauge(
     "switch_transceiver_power_dbm",
