@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
-from dashboard import powerproblems, words
+from dashboard import plantproblems, powerproblems, words
 from dashboard.problem import Level, Problem
 from dashboard.state import GpuState, HallState, NodeState, is_failing, is_late
 from wattstat.api.live import CollectorState
@@ -37,6 +37,8 @@ _HEALTH = {1: "Warning", 2: "Critical"}
 def problems(hall: HallState) -> list[Problem]:
     """All of them, worst first, then the oldest."""
     found = [*_of_power(hall), *_of_collectors(hall)]
+    if hall.plant is not None:
+        found += plantproblems.problems(hall.plant, hall.inventory)
     silent = {problem.node for problem in found if problem.kind == "collector"}
     for server in hall.nodes:
         found += _of_node(server, is_blind=server.name in silent and not server.gpus)

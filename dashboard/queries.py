@@ -31,6 +31,15 @@ SINCE = {
     "throttle": 'max by (node, gpu) (wattstat_gpu_throttle_active{reason=~"hw.*|.*thermal.*|.*brake.*"}) == 1',
     "over": "wattstat_budget_power_watts > on (budget, kind) wattstat_budget_limit_watts",
     "unsafe": "wattstat_budget_safe == 0",
+    "switch_psu": "min by (switch) (wattstat_switch_psu_ok) == 0",
+    "switch_fan": "min by (switch) (wattstat_switch_fan_ok) == 0",
+    "rail_down": "(wattstat_infiniband_port_active == 0) and on (node, device) wattstat_fabric_link_info",
+    "storage_node": "min by (storage) (wattstat_storage_node_up) == 0",
+    "storage_psu": "min by (storage) (wattstat_storage_node_psu_ok) == 0",
+    "storage_drives": 'sum by (storage) (wattstat_storage_drives{state!~"(?i:healthy|l3|good)"}) > 0',
+    "storage_full": 'wattstat_storage_capacity_bytes{kind="used"} / on (storage) wattstat_storage_size_bytes > 0.85',
+    "storage_slow": "max by (storage) (wattstat_storage_latency_seconds) > 0.05",
+    "storage_busy": "wattstat_storage_throughput_bytes_per_second / wattstat_storage_design_bytes_per_second > 0.85",
 }
 
 

@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 from dashboard import queries
 from dashboard.components.charts import Chart
 from dashboard.ledger import ALIVE_METRICS, Alive, Ledger, alive
+from dashboard.plantproblems import PLANT
 from dashboard.problems import Problem, in_order
 from dashboard.shared import Shared
 from dashboard.state import OVERVIEW, HallState, hall_state
@@ -28,6 +29,7 @@ from wattstat.inventory import Inventory
 from wattstat.store.protocol import Answer, QueryError, Series, Store
 
 LIVE_SECONDS = 1.0
+PLANT_SECONDS = 5.0
 INVENTORY_SECONDS = 30.0
 PREVIEW_SECONDS = 5.0
 SINCE_SPAN_SECONDS = 6 * 3600
@@ -154,10 +156,13 @@ class Services:
         return alive(await self._live.hall(ALIVE_METRICS))
 
     async def _read_hall(self) -> HallState:
-        snapshot, collectors, inventory = await asyncio.gather(
-            self._live.hall(OVERVIEW), self._live.collectors(), self.inventory()
+        snapshot, collectors, inventory, plant = await asyncio.gather(
+            self._live.hall(OVERVIEW), self._live.collectors(), self.inventory(), self._plant()
         )
-        return hall_state(snapshot, inventory, collectors, await self._power_if_told())
+        return hall_state(snapshot, inventory, collectors, await self._power_if_told(), plant)
+
+    async def _plant(self) -> LiveSnapshot:
+        return await self._shared.get("plant", PLANT_SECONDS, lambda: self._live.hall(PLANT))
 
     async def _power_if_told(self) -> dict[str, Any] | None:
         try:
@@ -180,6 +185,8 @@ def _is_of(series: Series, problem: Problem) -> bool:
     labels = series.labels
     if problem.budget:
         return f"{labels.get('kind')}:{labels.get('budget')}" == problem.budget
+    if problem.place and not problem.node:
+        return problem.place in {labels.get("switch"), labels.get("storage")}
     return labels.get("node") == problem.node and (not problem.gpu or labels.get("gpu") == problem.gpu)
 
 

@@ -118,6 +118,8 @@ class HallState:
     running_jobs: int | None = None
     power: Mapping[str, Any] | None = None
     """The answer of /api/power/status; None where nobody steers power, or core does not say."""
+    plant: LiveSnapshot | None = None
+    """What storage, switches and rails tell; None where nobody asked."""
 
     @property
     def gpus(self) -> tuple[GpuState, ...]:
@@ -182,6 +184,7 @@ def hall_state(
     inventory: Inventory,
     collectors: Iterable[CollectorState],
     power: Mapping[str, Any] | None = None,
+    plant: LiveSnapshot | None = None,
 ) -> HallState:
     """The state of the whole hall: every server of the inventory, whether it answers or not."""
     index = Index(snapshot)
@@ -194,6 +197,7 @@ def hall_state(
         collectors=tuple(collectors),
         running_jobs=int(sum(sample.value for sample in running)) if running else None,
         power=power,
+        plant=plant,
     )
 
 

@@ -1,0 +1,119 @@
+"""What is wrong with storage, switches and rails: lines for the list of problems. Pure."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+
+from dashboard import words
+from dashboard.problem import Level, Problem
+from wattstat.api.live import LiveSample, LiveSnapshot
+from wattstat.catalogue import network, storage
+from wattstat.catalogue.metric import Metric
+from wattstat.inventory import Inventory
+
+PLANT: tuple[Metric, ...] = (
+    network.SWITCH_PSU_OK,
+    network.SWITCH_FAN_OK,
+    network.FABRIC_LINK_INFO,
+    network.INFINIBAND_PORT_ACTIVE,
+    storage.STORAGE_CAPACITY_BYTES,
+    storage.STORAGE_SIZE_BYTES,
+    storage.STORAGE_LATENCY_SECONDS,
+    storage.STORAGE_THROUGHPUT_BYTES_PER_SECOND,
+    storage.STORAGE_DESIGN_BYTES_PER_SECOND,
+    storage.STORAGE_DRIVES,
+    storage.STORAGE_NODE_UP,
+    storage.STORAGE_NODE_PSU_OK,
+)
+"""What the lines are made of."""
+
+# As in alerts/rules/storage.yml, where the reasons stand.
+NEARLY_FULL, FULL = 0.85, 0.95
+SATURATED = 0.85
+SLOW_SECONDS = 0.05
+# The devices' own words for a drive that does its work.
+GOOD_DRIVES = frozenset({"healthy", "l3", "good"})
+
+
+def problems(snapshot: LiveSnapshot, inventory: Inventory) -> Iterator[Problem]:
+    """All of them, in no order."""
+    yield from _switches(snapshot)
+    yield from _rails(snapshot, inventory)
+    yield from _clusters(snapshot)
+
+
+def _switches(snapshot: LiveSnapshot) -> Iterator[Problem]:
+    for metric, kind, label, what in (
+        (network.SWITCH_PSU_OK, "switch_psu", "psu", "Power supply"),
+        (network.SWITCH_FAN_OK, "switch_fan", "fan", "Fan"),
+    ):
+        for switch, ill in _ill(snapshot.find(metric), "switch").items():
+            names = ", ".join(sorted(sample.labels[label] for sample in ill))
+            yield Problem(level=Level.CRITICAL, kind=kind, place=switch, what=f"{what} {names} of the switch failed")
+
+
+def _rails(snapshot: LiveSnapshot, inventory: Inventory) -> Iterator[Problem]:
+    """Ports that somebody has cabled and that are not ACTIVE; a free one is no fault. One line a server."""
+    cabled = {(sample.labels["node"], sample.labels["device"]): sample for sample in snapshot.find(network.FABRIC_LINK_INFO)}
+    known = {node.name for node in inventory.nodes}
+    for node, ill in _ill(snapshot.find(network.INFINIBAND_PORT_ACTIVE), "node").items():
+        devices = sorted({sample.labels["device"] for sample in ill if (node, sample.labels["device"]) in cabled})
+        if not devices or node not in known:
+            continue
+        leaves = sorted({cabled[node, device].labels["switch"] for device in devices})
+        many = words.plural(len(devices), "rail")
+        what = f"{many} down ({', '.join(devices)}, towards {', '.join(leaves)})"
+        yield Problem(level=Level.CRITICAL, kind="rail_down", node=node, what=what)
+
+
+def _clusters(snapshot: LiveSnapshot) -> Iterator[Problem]:
+    for name, down in _ill(snapshot.find(storage.STORAGE_NODE_UP), "storage").items():
+        nodes = ", ".join(sorted(sample.labels["storage_node"] for sample in down))
+        yield Problem(level=Level.CRITICAL, kind="storage_node", place=name, what=f"Storage node {nodes} is down")
+    for name, failed in _ill(snapshot.find(storage.STORAGE_NODE_PSU_OK), "storage").items():
+        supplies = ", ".join(sorted(f"{each.labels['psu']} of {each.labels['storage_node']}" for each in failed))
+        yield Problem(level=Level.WARNING, kind="storage_psu", place=name, what=f"Power supply {supplies} failed")
+    for sample in snapshot.find(storage.STORAGE_DRIVES):
+        state = sample.labels["state"]
+        if sample.value > 0 and state.lower() not in GOOD_DRIVES:
+            what = f"{words.plural(int(sample.value), 'drive')} {state.lower()}"
+            yield Problem(level=Level.WARNING, kind="storage_drives", place=sample.labels["storage"], what=what)
+    yield from _full(snapshot)
+    yield from _busy(snapshot)
+    for sample in snapshot.find(storage.STORAGE_LATENCY_SECONDS):
+        if sample.value > SLOW_SECONDS:
+            what = f"{sample.labels['protocol']} takes {1000 * sample.value:.0f} ms: whoever reads from it waits"
+            yield Problem(level=Level.WARNING, kind="storage_slow", place=sample.labels["storage"], what=what)
+
+
+def _full(snapshot: LiveSnapshot) -> Iterator[Problem]:
+    sizes = {sample.labels["storage"]: sample.value for sample in snapshot.find(storage.STORAGE_SIZE_BYTES)}
+    for sample in snapshot.find(storage.STORAGE_CAPACITY_BYTES, kind="used"):
+        name = sample.labels["storage"]
+        size = sizes.get(name)
+        if size and sample.value / size > NEARLY_FULL:
+            level = Level.CRITICAL if sample.value / size > FULL else Level.WARNING
+            yield Problem(level=level, kind="storage_full", place=name, what=f"{100 * sample.value / size:.0f} % full")
+
+
+def _busy(snapshot: LiveSnapshot) -> Iterator[Problem]:
+    design = {_flow(sample): sample.value for sample in snapshot.find(storage.STORAGE_DESIGN_BYTES_PER_SECOND)}
+    for sample in snapshot.find(storage.STORAGE_THROUGHPUT_BYTES_PER_SECOND):
+        bought = design.get(_flow(sample))
+        if bought and sample.value / bought > SATURATED:
+            what = f"{sample.labels['direction']} traffic at {100 * sample.value / bought:.0f} % of its design"
+            yield Problem(level=Level.WARNING, kind="storage_busy", place=sample.labels["storage"], what=what)
+
+
+def _flow(sample: LiveSample) -> tuple[str, str]:
+    return sample.labels["storage"], sample.labels["direction"]
+
+
+def _ill(samples: list[LiveSample], label: str) -> dict[str, list[LiveSample]]:
+    """Those that say no, by who says it."""
+    found: defaultdict[str, list[LiveSample]] = defaultdict(list)
+    for sample in samples:
+        if sample.value == 0:
+            found[sample.labels[label]].append(sample)
+    return found
