@@ -47,6 +47,10 @@ def mapped(what: str) -> Iterator[None]:
         raise BadPayload(f"{what}: {err}") from err
     except OSError as err:
         raise Unreachable(f"{what}: {str(err) or 'no answer in time'}") from err
+    except RuntimeError as err:
+        if str(err) != "Session is closed":  # aiohttp's words
+            raise
+        raise Unreachable(f"{what}: the session was closed meanwhile") from err
 
 
 def body_of(answer: AsyncRestResponse, what: str) -> Body:

@@ -83,6 +83,7 @@ class Session:
     _refusals: int = 0
     _not_before: float = 0.0
     _last_refusal: CollectError | None = None
+    _closed: bool = False
 
     def __post_init__(self) -> None:
         self._slots = asyncio.Semaphore(self.requests)
@@ -145,7 +146,11 @@ class Session:
             raise Unreachable(f"{path}: {str(err) or 'no event in time'}") from err
 
     async def close(self) -> None:
-        """Delete the session on the BMC and close the connections; called once, also when nothing was ever opened."""
+        """Delete the session on the BMC and close the connections; called once, also when nothing was ever opened.
+
+        Who asks afterwards is refused: a login then would leave a session on the BMC that nobody deletes.
+        """
+        self._closed = True
         if self._login is not None and not self._login.done():
             await asyncio.wait([self._login], timeout=LOGOUT_SECONDS)
         client, self._client = self._client, None
@@ -174,6 +179,8 @@ class Session:
             return await ask(target, headers=headers, **more)
 
     async def _logged_in(self) -> AsyncRedfishClient:
+        if self._closed:
+            raise Unreachable("the session with this BMC was closed")
         if self._client is not None:
             return self._client
         async with self._login_lock:

@@ -146,8 +146,9 @@ async def run(config: Config, inventories: AsyncIterator[Inventory], stop: async
         works.append(asyncio.ensure_future(core.ledger.run(stop)))
     if core.comments is not None:
         works.append(asyncio.ensure_future(core.comments.run(stop)))
-    if core.power is not None:
-        works.append(asyncio.ensure_future(core.power.run(stop)))
+    # Before BMCs lose their sessions: a write that is under way is finished.
+    writes = [] if core.power is None else [asyncio.ensure_future(core.power.run(stop))]
+    works += writes
     stopping = asyncio.ensure_future(stop.wait())
     try:
         # An error in one of them (a bug) must end the process for the supervisor to see, not freeze inventory or ledger unseen.
@@ -160,6 +161,7 @@ async def run(config: Config, inventories: AsyncIterator[Inventory], stop: async
         stop.set()  # also where one of them failed: the others must end for that to be seen
         works[0].cancel()
         stopping.cancel()
+        await asyncio.gather(*writes, return_exceptions=True)
         await core.runner.stop()
         await asyncio.gather(*works, return_exceptions=True)  # the ledger settles a last time
         await server.cleanup()

@@ -6,6 +6,7 @@ import pytest
 
 from collectors.frame import AuthFailed, Unreachable
 from collectors.redfish import sessions
+from collectors.redfish.session import Answer
 from tests.support.redfish_replay import Fault, error_body
 
 PATH = "/redfish/v1/Chassis/1U/EnvironmentMetrics"
@@ -95,3 +96,21 @@ async def test_a_caller_who_gives_up_frees_the_way(session, service):
             async with asyncio.timeout(0.1):
                 await session.send("PATCH", PATH, {})
     assert (await session.send("GET", PATH)).status == 200
+
+
+async def test_a_session_that_was_closed_is_not_opened_again(session, service):
+    await session.send("GET", PATH)
+    await session.close()
+    with pytest.raises(Unreachable, match="closed"):
+        await session.send("GET", PATH)
+    assert (service.logins, service.sessions) == (1, {})
+
+
+async def test_who_waits_for_an_answer_when_the_session_is_closed_is_told_so(session, service):
+    await session.send("GET", PATH)
+    waiting = [asyncio.ensure_future(session.send("GET", PATH)) for _ in range(8)]
+    await asyncio.sleep(0)
+    await session.close()
+    told = await asyncio.gather(*waiting, return_exceptions=True)
+    assert {type(each) for each in told} <= {Unreachable, Answer}
+    assert Unreachable in {type(each) for each in told}
