@@ -35,7 +35,7 @@ STATES = {
 COUNTS = {
     "action", "banks", "events", "faults", "finding", "generation", "multiprocessors", "pages", "processes", "replays",
     "requests", "resets", "rows", "tokens", "xid", "series", "gpus", "jobs", "skipped", "slices", "state", "width", "errors",
-    "samples", "writes", "drift", "devices", "fence", "clients", "discards", "drives", "frames", "packets", "ticks",
+    "samples", "writes", "drift", "devices", "fence", "clients", "discards", "drives", "frames", "objects", "packets", "ticks",
 }  # fmt: skip
 
 # What belongs to jobs, not to devices, says so in its name.
@@ -45,11 +45,11 @@ OF_JOBS = {"job", "inference"}
 KNOWN_LABELS = """
     account alias architecture availability
     bios_version bmc_firmware bmc_model budget
-    category cause check collector component compute_instance container
+    category cause check code collector component compute_instance container
     device dimm direction domain drive driver
     engine
     fan feed firmware
-    gpu gpu_instance guid
+    gpu gpu_instance group guid
     holder
     id
     job_id

@@ -1,6 +1,6 @@
 """Storage clusters: PowerScale (OneFS), ECS and ObjectScale. `storage` is the cluster, `storage_node` one of its nodes."""
 
-from wattstat.catalogue.metric import gauge, info
+from wattstat.catalogue.metric import counter, gauge, info
 
 STORAGE_UP = gauge("storage_up", "storage", "1 when the cluster answered its last collection.", source="whether it answered")
 STORAGE_INFO = info(
@@ -54,8 +54,32 @@ STORAGE_OPERATIONS_PER_SECOND = gauge(
 STORAGE_LATENCY_SECONDS = gauge(
     "storage_latency_seconds",
     "storage protocol",
-    "Mean time of an operation.",
-    source="OneFS protostats time_avg (microseconds), ECS latency (ms)",
+    "Time of an operation: the mean, on ECS since 3.6 the median, of reads and writes apart.",
+    source="OneFS protostats time_avg (microseconds), ECS latency (ms), Flux cq_performance_latency p50",
+)
+STORAGE_LATENCY_P99_SECONDS = gauge(
+    "storage_latency_p99_seconds",
+    "storage protocol",
+    "Time in which 99 of 100 operations are done.",
+    source="ECS Flux cq_performance_latency p99, statDataHead_performance_internal_latency",
+)
+STORAGE_ERRORS_PER_SECOND = gauge(
+    "storage_errors_per_second",
+    "storage category",
+    "Operations that failed, by whose fault it was: the user's (404, 403) or the system's (5xx).",
+    source="ECS Flux cq_performance_error",
+)
+STORAGE_REQUESTS_TOTAL = counter(
+    "storage_requests_total",
+    "storage outcome",
+    "Requests that were answered, with success or with an error.",
+    source="ECS transactionErrors.errorSuccessTotals (until 3.5)",
+)
+STORAGE_REQUEST_ERRORS_TOTAL = counter(
+    "storage_request_errors_total",
+    "storage code protocol category",
+    "Requests that failed, by HTTP status and protocol.",
+    source="ECS transactionErrors.types (until 3.5)",
 )
 STORAGE_CLIENTS = gauge(
     "storage_clients", "storage protocol state", "Clients: connected or active.", source="OneFS node.clientstats.*"
@@ -68,6 +92,63 @@ STORAGE_EVENTS_OPEN = gauge(
 )
 STORAGE_DRIVES = gauge(
     "storage_drives", "storage state", "Drives by state.", source="OneFS cluster/nodes drives, ECS dashboard disks"
+)
+STORAGE_REPLACEABLE_DRIVES = gauge(
+    "storage_replaceable_drives",
+    "storage",
+    "Failed drives that may be pulled out now.",
+    source="ECS numReadyToReplaceDisks",
+)
+STORAGE_GARBAGE_BYTES = gauge(
+    "storage_garbage_bytes",
+    "storage scope state",
+    "What nobody needs and still fills the disks; scope is user or system, state pending or unreclaimable.",
+    source="ECS gcUser*, gcSystem*",
+)
+STORAGE_GARBAGE_RECLAIMED_BYTES_TOTAL = counter(
+    "storage_garbage_reclaimed_bytes_total",
+    "storage scope",
+    "What garbage collection gave back; scope is user or system.",
+    source="ECS gcUserReclaimed, gcSystemReclaimed",
+)
+STORAGE_RECOVERY_PENDING_BYTES = gauge(
+    "storage_recovery_pending_bytes",
+    "storage",
+    "Data that lost copies and waits to be made whole.",
+    source="ECS recoveryBadChunksTotalSize",
+)
+STORAGE_CODED_RATIO = gauge(
+    "storage_coded_ratio",
+    "storage",
+    "Share of the data to be erasure-coded that is; the rest fills the disks three times.",
+    source="ECS chunksEcCodedRatio",
+)
+STORAGE_REPLICATION_LAG_SECONDS = gauge(
+    "storage_replication_lag_seconds",
+    "storage group",
+    "How far the other sites are behind: what would be lost with this one.",
+    source="ECS replicationRpoLag",
+)
+STORAGE_REPLICATION_PENDING_BYTES = gauge(
+    "storage_replication_pending_bytes",
+    "storage group kind",
+    "What waits to be replicated; kind is repository, journal or xor.",
+    source="ECS chunks*PendingReplicationTotalSize, chunksPendingXorTotalSize",
+)
+STORAGE_REPLICATION_LINKS_FAILED = gauge(
+    "storage_replication_links_failed", "storage", "Links between sites that failed.", source="ECS rglinksFailed"
+)
+STORAGE_NAMESPACE_USED_BYTES = gauge(
+    "storage_namespace_used_bytes", "storage namespace", "What a namespace holds.", source="ECS billing"
+)
+STORAGE_NAMESPACE_OBJECTS = gauge(
+    "storage_namespace_objects", "storage namespace", "Objects in a namespace.", source="ECS billing"
+)
+STORAGE_NAMESPACE_QUOTA_BYTES = gauge(
+    "storage_namespace_quota_bytes",
+    "storage namespace kind",
+    "What a namespace may hold; kind is hard (writes end) or soft (somebody is told).",
+    source="ECS namespace quota",
 )
 STORAGE_NODE_INFO = info(
     "storage_node_info",
@@ -91,13 +172,37 @@ STORAGE_NODE_CPU_RATIO = gauge(
     "storage_node_cpu_ratio",
     "storage storage_node",
     "Processors at work.",
-    source="OneFS node.cpu.*.avg (permil), ECS nodeCpuUtilization",
+    source="OneFS node.cpu.*.avg (permil), ECS nodeCpuUtilization, Flux cpu",
+)
+STORAGE_NODE_MEMORY_RATIO = gauge(
+    "storage_node_memory_ratio", "storage storage_node", "Memory in use.", source="ECS nodeMemoryUtilization, Flux mem"
+)
+STORAGE_NODE_CAPACITY_BYTES = gauge(
+    "storage_node_capacity_bytes",
+    "storage storage_node kind",
+    "Capacity of a node; kind is used or free, beside which some may be reserved.",
+    source="ECS diskSpaceAllocated, diskSpaceFree",
+)
+STORAGE_NODE_SIZE_BYTES = gauge(
+    "storage_node_size_bytes", "storage storage_node", "Capacity of a node.", source="ECS diskSpaceTotal"
+)
+STORAGE_NODE_REQUESTS_TOTAL = counter(
+    "storage_node_requests_total",
+    "storage storage_node outcome",
+    "Requests of clients that a node answered, with success or with an error.",
+    source="ECS Flux statDataHead_performance_internal_transactions",
+)
+STORAGE_NODE_BYTES_TOTAL = counter(
+    "storage_node_bytes_total",
+    "storage storage_node direction",
+    "What clients read and wrote through a node; direction is read or write.",
+    source="ECS Flux statDataHead_performance_internal_throughput",
 )
 STORAGE_NODE_NETWORK_BYTES_PER_SECOND = gauge(
     "storage_node_network_bytes_per_second",
     "storage storage_node direction",
     "External network; direction is receive or transmit.",
-    source="OneFS node.net.ext.bytes.*.rate, ECS nodeNic",
+    source="OneFS node.net.ext.bytes.*.rate, ECS Flux net",
 )
 STORAGE_NODE_TEMPERATURE_CELSIUS = gauge(
     "storage_node_temperature_celsius",
