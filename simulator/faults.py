@@ -40,6 +40,10 @@ KINDS: Mapping[str, str] = {
     "gpu_cap_ignored": "NVML says yes to every limit and applies none",
     "counter_reset": "the driver is loaded anew: the GPUs' energy counters begin at zero",
     "agent_gone": "the agent process is stopped",
+    "storage_slow_metadata": "looking up, opening and creating files takes `factor` (20) times as long",
+    "storage_gone": "connections to the storage cluster are cut",
+    "storage_unauthorized": "the storage cluster has forgotten all sessions and refuses every password (401)",
+    "storage_broken_json": "bodies of the storage cluster are cut in the middle of the JSON",
     "switch_unauthorized": "the switch's web interface refuses every password (401)",
     "switch_broken_json": "bodies of the switch's web interface are cut in the middle of the JSON",
     "pdu_gone": "the PDU does not answer",
@@ -61,6 +65,7 @@ OPTIONS: Mapping[str, Mapping[str, float | str]] = {
     "gpu_xid": {"gpu": 0, "xid": 48},
     "gpu_ecc": {"gpu": 0, "count": 10, "uncorrected": 0},
     "gpu_hot": {"gpu": 0, "factor": 3},
+    "storage_slow_metadata": {"factor": 20},
 }
 
 

@@ -36,6 +36,7 @@ COUNTS = {
     "action", "banks", "events", "faults", "finding", "generation", "multiprocessors", "pages", "processes", "replays",
     "requests", "resets", "rows", "tokens", "xid", "series", "gpus", "jobs", "skipped", "slices", "state", "width", "errors",
     "samples", "writes", "drift", "devices", "fence", "clients", "discards", "drives", "frames", "objects", "packets", "ticks",
+    "quotas", "snapshots",
 }  # fmt: skip
 
 # What belongs to jobs, not to devices, says so in its name.
@@ -45,7 +46,7 @@ OF_JOBS = {"job", "inference"}
 KNOWN_LABELS = """
     account alias architecture availability
     bios_version bmc_firmware bmc_model budget
-    category cause check code collector component compute_instance container
+    category cause check class code collector component compute_instance container
     device dimm direction domain drive driver
     engine
     fan feed firmware
@@ -58,7 +59,7 @@ KNOWN_LABELS = """
     manager message message_id method mig_uuid minor mode model module_id
     name namespace node
     os outcome outlet
-    part partition pci_bus_id pdu phase pid pipe pod policy pool port posted_to priority profile protocol psu python
+    part partition path pci_bus_id pdu phase pid pipe pod policy pool port posted_to priority profile protocol psu python
     qos
     rack rail reason replica replicas resource role
     scheduler scope sensor serial service service_tag severity side socket source state storage storage_node switch

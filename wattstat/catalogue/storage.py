@@ -81,6 +81,36 @@ STORAGE_REQUEST_ERRORS_TOTAL = counter(
     "Requests that failed, by HTTP status and protocol.",
     source="ECS transactionErrors.types (until 3.5)",
 )
+STORAGE_CLASS_OPERATIONS_PER_SECOND = gauge(
+    "storage_class_operations_per_second",
+    "storage protocol class",
+    "Operations of clients by what they do; class is the cluster's own word, such as read, write or namespace_read (metadata).",
+    source="OneFS statistics/summary/protocol operation_rate",
+)
+STORAGE_CLASS_LATENCY_SECONDS = gauge(
+    "storage_class_latency_seconds",
+    "storage protocol class",
+    "Mean time of an operation by what it does; class is as in storage_class_operations_per_second.",
+    source="OneFS statistics/summary/protocol time_avg (microseconds)",
+)
+STORAGE_DISK_THROUGHPUT_BYTES_PER_SECOND = gauge(
+    "storage_disk_throughput_bytes_per_second",
+    "storage direction",
+    "What goes to and from the drives, caches aside; direction is read or write.",
+    source="OneFS cluster.disk.bytes out and in rates",
+)
+STORAGE_DISK_OPERATIONS_PER_SECOND = gauge(
+    "storage_disk_operations_per_second",
+    "storage direction",
+    "Transfers to and from the drives; direction is read or write.",
+    source="OneFS cluster.disk.xfers out and in rates",
+)
+STORAGE_CPU_RATIO = gauge(
+    "storage_cpu_ratio",
+    "storage mode",
+    "Processors of the whole cluster; mode is user, system or idle.",
+    source="OneFS cluster.cpu.*.avg (permil)",
+)
 STORAGE_CLIENTS = gauge(
     "storage_clients", "storage protocol state", "Clients: connected or active.", source="OneFS node.clientstats.*"
 )
@@ -150,6 +180,25 @@ STORAGE_NAMESPACE_QUOTA_BYTES = gauge(
     "What a namespace may hold; kind is hard (writes end) or soft (somebody is told).",
     source="ECS namespace quota",
 )
+STORAGE_QUOTAS = gauge(
+    "storage_quotas", "storage kind", "Quotas; kind is directory, user, group and so on.", source="OneFS quota/quotas type"
+)
+STORAGE_QUOTA_USED_BYTES = gauge(
+    "storage_quota_used_bytes",
+    "storage path",
+    "What a directory quota counts, as its thresholds count: with or without overhead of the file system.",
+    source="OneFS quota/quotas usage",
+)
+STORAGE_QUOTA_LIMIT_BYTES = gauge(
+    "storage_quota_limit_bytes",
+    "storage path kind",
+    "Thresholds of a directory quota; kind is hard, soft or advisory.",
+    source="OneFS quota/quotas thresholds",
+)
+STORAGE_SNAPSHOTS = gauge("storage_snapshots", "storage", "Snapshots.", source="OneFS snapshots-summary count")
+STORAGE_SNAPSHOT_BYTES = gauge(
+    "storage_snapshot_bytes", "storage", "What snapshots keep.", source="OneFS snapshots-summary size"
+)
 STORAGE_NODE_INFO = info(
     "storage_node_info",
     "storage storage_node rack model serial version",
@@ -172,10 +221,13 @@ STORAGE_NODE_CPU_RATIO = gauge(
     "storage_node_cpu_ratio",
     "storage storage_node",
     "Processors at work.",
-    source="OneFS node.cpu.*.avg (permil), ECS nodeCpuUtilization, Flux cpu",
+    source="OneFS node.cpu.idle.avg (permil), ECS nodeCpuUtilization, Flux cpu",
 )
 STORAGE_NODE_MEMORY_RATIO = gauge(
-    "storage_node_memory_ratio", "storage storage_node", "Memory in use.", source="ECS nodeMemoryUtilization, Flux mem"
+    "storage_node_memory_ratio",
+    "storage storage_node",
+    "Memory in use.",
+    source="OneFS node.memory.used, node.memory.free, ECS nodeMemoryUtilization, Flux mem",
 )
 STORAGE_NODE_CAPACITY_BYTES = gauge(
     "storage_node_capacity_bytes",
@@ -198,6 +250,18 @@ STORAGE_NODE_BYTES_TOTAL = counter(
     "What clients read and wrote through a node; direction is read or write.",
     source="ECS Flux statDataHead_performance_internal_throughput",
 )
+STORAGE_NODE_STATE = gauge(
+    "storage_node_state",
+    "storage storage_node state",
+    "1 where somebody or the cluster has put the node into the state; state is readonly or smartfailed.",
+    source="OneFS cluster/nodes state",
+)
+STORAGE_NODE_DISK_BUSY_RATIO = gauge(
+    "storage_node_disk_busy_ratio",
+    "storage storage_node",
+    "How busy the node's drives are on average.",
+    source="OneFS node.disk.busy.avg (permil)",
+)
 STORAGE_NODE_NETWORK_BYTES_PER_SECOND = gauge(
     "storage_node_network_bytes_per_second",
     "storage storage_node direction",
@@ -212,6 +276,12 @@ STORAGE_NODE_TEMPERATURE_CELSIUS = gauge(
 )
 STORAGE_NODE_FAN_SPEED_RPM = gauge(
     "storage_node_fan_speed_rpm", "storage storage_node fan", "Fans.", source="OneFS cluster/nodes sensors"
+)
+STORAGE_NODE_VOLTAGE_VOLTS = gauge(
+    "storage_node_voltage_volts",
+    "storage storage_node sensor",
+    "Voltage sensors.",
+    source="OneFS cluster/nodes sensors",
 )
 STORAGE_NODE_PSU_OK = gauge(
     "storage_node_psu_ok", "storage storage_node psu", "1 when the power supply is good.", source="OneFS status/powersupplies"

@@ -14,7 +14,7 @@ import structlog
 from aiohttp import web
 
 import wattstat
-from collectors import agent, command_scheduler, ecs, inference, journal, kubernetes, redfish, restconf, slurm
+from collectors import agent, command_scheduler, ecs, inference, journal, kubernetes, onefs, redfish, restconf, slurm
 from collectors.frame.runner import Runner, reconcile
 from collectors.frame.source import Source
 from collectors.frame.tls import spare_buffers
@@ -44,6 +44,7 @@ def all_sources(
     """Every source that settings and inventory ask for. A further collector is one more line here."""
     found = [*redfish.sources(config, inventory), *agent.sources(config, inventory)]
     found += ecs.sources(config, inventory)
+    found += onefs.sources(config, inventory)
     found += restconf.sources(config, inventory)
     if ledger is not None:  # nobody else wants to know who ran where
         found += journal.sources(config, inventory, sink=ledger.journal)

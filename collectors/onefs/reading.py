@@ -1,0 +1,172 @@
+"""What a tier of a cluster reads: documents to values, nodes called as the inventory calls them. Pure and total."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any, TypeVar
+
+from collectors.frame.errors import BadPayload, CollectError, NotSupported, Unreachable
+from collectors.onefs import classes, contents, nodes, statistics
+from collectors.onefs.classes import Operations
+from collectors.onefs.contents import Pool, Quota, Snapshots
+from collectors.onefs.nodes import Identity, NodeHealth, NodeIdentity
+from collectors.onefs.statistics import NodeStatistics, Statistics
+from wattstat.inventory import Storage, StorageNode
+
+# A cluster may have a quota for every user's directory; the fullest ones are what somebody must know.
+MOST_QUOTAS = 200
+Thing = TypeVar("Thing")
+Documents = Mapping[str, Any]
+Doubts = Mapping[str, CollectError]
+
+
+def _none() -> Doubts:
+    return MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fast:
+    """Identity and statistics. `up` and `nodes` are by the nodes' names."""
+
+    identity: Identity
+    statistics: Statistics
+    classes: Mapping[tuple[str, str], Operations]
+    up: Mapping[str, bool]
+    nodes: Mapping[str, NodeStatistics]
+    doubts: Doubts = field(default_factory=_none)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Medium:
+    """Hardware of the nodes, by their names."""
+
+    nodes: Mapping[str, NodeHealth]
+    doubts: Doubts = field(default_factory=_none)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Slow:
+    """Pools, events and drives; `events` is None where they were not read."""
+
+    pools: Mapping[str, Pool]
+    drives: Mapping[str, Mapping[str, float]]
+    drives_are_all: bool
+    events: Mapping[str, float] | None
+    doubts: Doubts = field(default_factory=_none)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rare:
+    """Quotas, snapshots and what the nodes are."""
+
+    version: str
+    quotas: tuple[Quota, ...]
+    quota_kinds: Mapping[str, float]
+    snapshots: Snapshots
+    nodes: Mapping[str, NodeIdentity]
+    doubts: Doubts = field(default_factory=_none)
+
+
+Reading = Fast | Medium | Slow | Rare
+
+
+def placed(cluster: Storage, lnn: int) -> StorageNode | None:
+    """The inventory's entry of a node: the one with its number, else the one at its place among those without numbers."""
+    by_number = {node.number: node for node in cluster.nodes if node.number is not None}
+    if lnn in by_number:
+        return by_number[lnn]
+    node = cluster.nodes[lnn - 1] if 0 < lnn <= len(cluster.nodes) else None
+    return node if node is not None and node.number is None else None
+
+
+def name_of(cluster: Storage, lnn: int) -> str:
+    """What a node is called: as in the inventory, else by the cluster and its number."""
+    node = placed(cluster, lnn)
+    return node.name if node is not None else f"{cluster.name}-{lnn}"
+
+
+def read(cluster: Storage, tier: str, documents: Documents) -> Reading:
+    """What the documents of a tier tell."""
+    return _READERS[tier](cluster, documents)
+
+
+def _fast(cluster: Storage, documents: Documents) -> Fast:
+    identity = nodes.identity(documents.get("config"))
+    document = documents.get("statistics")
+    numbers: Mapping[int, int] = documents.get("numbers") or {}
+    read_statistics = statistics.parse(document, identity.up)
+    strange = sorted(read_statistics.nodes.keys() - numbers.keys())
+    doubts: dict[str, CollectError] = {
+        key: BadPayload(f"{key}: {said}") for key, said in statistics.failures(statistics.rows(document)).items()
+    }
+    if strange:
+        listed = ", ".join(map(str, strange))
+        doubts["devices"] = BadPayload(f"statistics of the device ids {listed}, of which no document tells the node's number")
+    return Fast(
+        identity=identity,
+        statistics=read_statistics,
+        classes=classes.parse(documents.get("classes")),
+        up={name_of(cluster, each.number): each.up for each in identity.devices.values() if each.up is not None},
+        nodes={name_of(cluster, numbers[device]): node for device, node in read_statistics.nodes.items() if device in numbers},
+        doubts=doubts,
+    )
+
+
+def _medium(cluster: Storage, documents: Documents) -> Medium:
+    found = _named(cluster, nodes.health(documents))
+    doubts = _silent(cluster, documents, ("sensors", "status", "state"))
+    without = [name for name, node in found.items() if node.sensors.seen and node.sensors.watts is None]
+    if without:
+        doubts["power sensor"] = NotSupported(
+            f"no power sensor among the sensors of {', '.join(without)}: only a metered PDU tells what they draw"
+        )
+    return Medium(nodes=found, doubts=doubts)
+
+
+def _slow(cluster: Storage, documents: Documents) -> Slow:
+    drives = _named(cluster, nodes.drives(documents.get("drives")))
+    doubts = _silent(cluster, documents, ("drives",))
+    events = documents.get("events")
+    return Slow(
+        pools=contents.pools(documents.get("pools")),
+        drives=drives,
+        drives_are_all=bool(drives) and not doubts,
+        events=None if events is None else contents.events(events),
+        doubts=doubts,
+    )
+
+
+def _rare(cluster: Storage, documents: Documents) -> Rare:
+    items = documents.get("quotas") or ()
+    quotas = contents.quotas(items, MOST_QUOTAS)
+    return Rare(
+        version=nodes.identity(documents.get("config")).version,
+        quotas=tuple(quotas),
+        quota_kinds=contents.quota_kinds(items),
+        snapshots=contents.snapshots(documents.get("snapshots")),
+        nodes=_named(cluster, nodes.hardware(documents.get("hardware"))),
+        doubts=_silent(cluster, documents, ("hardware",)),
+    )
+
+
+_READERS: Mapping[str, Callable[[Storage, Documents], Reading]] = {
+    "fast": _fast,
+    "medium": _medium,
+    "slow": _slow,
+    "rare": _rare,
+}
+
+
+def _named(cluster: Storage, found: Mapping[int, Thing]) -> dict[str, Thing]:
+    return {name_of(cluster, lnn): thing for lnn, thing in found.items()}
+
+
+def _silent(cluster: Storage, documents: Documents, sections: Iterable[str]) -> dict[str, CollectError]:
+    """The nodes that did not answer, by section and name."""
+    return {
+        f"{section} of {name_of(cluster, lnn)}" if lnn else section: Unreachable(f"{section}: {said}")
+        for section in sections
+        for lnn, said in nodes.failures(documents.get(section)).items()
+    }

@@ -1,0 +1,155 @@
+"""A PowerScale cluster: what each tier asks for, and what becomes of a document that is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+from collectors.frame.errors import AuthFailed, CollectError, NotSupported, Unreachable
+from collectors.frame.source import Collected, Fetched, Source, Tier
+from collectors.onefs import keys, nodes
+from collectors.onefs.reading import Documents, Reading, read
+from collectors.onefs.samples import samples
+from collectors.onefs.session import Forbidden, Session
+from wattstat.catalogue.metric import Samples
+from wattstat.inventory import Storage
+from wattstat.members import member, text
+
+CONFIG = "/platform/3/cluster/config"
+CURRENT = "/platform/1/statistics/current"
+KEYS = "/platform/1/statistics/keys"
+CLASSES = "/platform/3/statistics/summary/protocol"
+NODES = "/platform/3/cluster/nodes/all/{section}"
+POOLS = "/platform/3/storagepool/storagepools"
+EVENTS = "/platform/3/event/eventgroup-occurrences"
+QUOTAS = "/platform/1/quota/quotas"
+SNAPSHOTS = "/platform/1/snapshot/snapshots-summary"
+
+_PAGE = "1000"
+# How long the node that is asked waits for the others.
+_NODES_SECONDS = "5"
+
+Ask = Callable[[], Awaitable[Any]]
+
+
+@dataclass(kw_only=True)
+class OneFsSource(Source[Reading]):
+    """One cluster."""
+
+    collector: ClassVar[str] = "onefs"
+
+    cluster: Storage
+    session: Session
+    tiers: tuple[Tier, ...]
+    # What is remembered from one collection to the next: numbers of nodes by device id, keys that the cluster has and for
+    # which session that was asked, and documents that it does not have.
+    _numbers: dict[int, int] = field(default_factory=dict)
+    _keys: tuple[str, ...] = ()
+    _login: int = 0
+    _missing: set[str] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        self.target = self.cluster.name
+
+    async def close(self) -> None:
+        await self.session.close()
+
+    def renew(self, successor: Source[Any]) -> None:
+        if isinstance(successor, OneFsSource):
+            self.cluster = successor.cluster
+
+    async def fetch(self, tier: str) -> Fetched:
+        """The documents of a tier, one after the other. Raises where the cluster is away, or nothing at all could be read."""
+        documents: dict[str, Any] = {}
+        errors: dict[str, CollectError] = {}
+        for name, ask in self._asked(tier).items():
+            if name in self._missing:
+                continue
+            try:
+                documents[name] = await ask()
+            except CollectError as error:
+                self._note(name, error, first=not documents and not errors)
+                errors[name] = error
+        if (
+            errors
+            and not documents
+            and (tier == "fast" or not all(isinstance(e, Forbidden | NotSupported) for e in errors.values()))
+        ):
+            raise next(iter(errors.values()))
+        for document in (documents.get(name) for name in ("sensors", "status", "state", "drives", "hardware")):
+            self._numbers |= nodes.numbers(document)
+        for device, each in nodes.identity(documents.get("config")).devices.items():
+            self._numbers[device] = each.number
+        return Fetched(documents={**documents, "numbers": dict(self._numbers)}, errors=errors)
+
+    def parse(self, tier: str, documents: Mapping[str, Any]) -> Reading:
+        """Values of documents."""
+        return read(self.cluster, tier, documents)
+
+    def samples(self, reading: Reading) -> Samples:
+        """Samples of values."""
+        return samples(self.cluster, reading)
+
+    async def collect(self, tier: str) -> Collected:
+        """fetch → parse → samples; what a document itself says it could not tell is an error of its own."""
+        fetched = await self.fetch(tier)
+        reading = self.parse(tier, fetched.documents)
+        return Collected(samples=self.samples(reading), errors={**reading.doubts, **fetched.errors})
+
+    def _note(self, name: str, error: CollectError, *, first: bool) -> None:
+        """Remember what the cluster does not have; raise what ends the collection."""
+        if isinstance(error, NotSupported):
+            self._missing.add(name)
+        ends = isinstance(error, AuthFailed) and not isinstance(error, Forbidden)
+        if ends or (first and isinstance(error, Unreachable)):
+            raise error
+
+    def _nothing(self, tier: str, errors: Mapping[str, CollectError]) -> None:
+        """Nothing was read. What the user may not read is told and leaves the other tiers alone; the first tier must read."""
+        reasons = [error for error in errors.values() if not isinstance(error, Forbidden | NotSupported)]
+        if reasons or tier == "fast":
+            raise (reasons or list(errors.values()))[0]
+
+    def _asked(self, tier: str) -> Mapping[str, Ask]:
+        """What a tier asks for, by name; what is quick to answer stands first and shows whether anybody is there."""
+        return {
+            "fast": {"config": self._get(CONFIG), "statistics": self._statistics, "classes": self._get(CLASSES, _TOTALS)},
+            "medium": {name: self._get(NODES.format(section=name)) for name in ("state", "status", "sensors")},
+            "slow": {
+                "pools": self._get(POOLS),
+                "events": lambda: self.session.pages(EVENTS, "eventgroups", _OPEN),
+                "drives": self._get(NODES.format(section="drives")),
+            },
+            "rare": {
+                "config": self._get(CONFIG),
+                "snapshots": self._get(SNAPSHOTS),
+                "quotas": lambda: self.session.pages(QUOTAS, "quotas", {"limit": _PAGE}),
+                "hardware": self._get(NODES.format(section="hardware")),
+            },
+        }[tier]
+
+    def _get(self, path: str, params: Mapping[str, str] | None = None) -> Ask:
+        return lambda: self.session.get(path, params)
+
+    async def _statistics(self) -> Any:
+        if not self._keys or self._login != self.session.logins:
+            self._keys = keys.wanted(await self._known()) or keys.wanted(None)
+            self._login = self.session.logins
+            self._missing.clear()  # it may have been upgraded since
+        params = {"keys": ",".join(self._keys), "devid": "all", "degraded": "true", "timeout": _NODES_SECONDS}
+        return await self.session.get(CURRENT, params)
+
+    async def _known(self) -> list[str] | None:
+        """The keys that the cluster has; None where it does not list them: then they are asked for at a venture."""
+        try:
+            listed = await self.session.pages(KEYS, "keys", {"queryable": "true", "limit": _PAGE})
+        except (Unreachable, AuthFailed):
+            raise
+        except CollectError:
+            return None
+        return [name for each in listed if (name := text(member(each, "key")))]
+
+
+_TOTALS: Documents = {"totalby": "protocol,class", "degraded": "true", "timeout": _NODES_SECONDS}
+_OPEN: Documents = {"resolved": "false", "ignore": "false", "limit": _PAGE}
