@@ -7,11 +7,13 @@ import time
 from collections.abc import Callable
 
 from simulator.nodes import NvmlFeed, RaplFeed
+from simulator.plant.show import Show
 from simulator.slurm.prolog import Prologs
 from simulator.workload import Job
 from simulator.world import Event, World
 
 RAPL_SECONDS = 1.0
+PLANT_SECONDS = 1.0
 
 
 class Motion:
@@ -26,8 +28,10 @@ class Motion:
         *,
         step: float,
         clock: Callable[[], float] = time.time,
+        show: Show | None = None,
     ) -> None:
         self.world = world
+        self._plant, self._plant_at = show, 0.0
         self._nvml, self._rapl, self._prologs = nvml, rapl, prologs
         self._step = step
         self._clock = clock
@@ -84,6 +88,9 @@ class Motion:
         if self._rapl is not None and now - self._rapl_at >= RAPL_SECONDS:
             self._rapl.write()
             self._rapl_at = now
+        if self._plant is not None and now - self._plant_at >= PLANT_SECONDS:
+            self._plant.write()
+            self._plant_at = now
 
     async def _show(self) -> None:
         if self._nvml is not None:

@@ -81,6 +81,9 @@ class Physics:
         self.memory_celsius = np.full(gpus, 34.0)
         self.clock_mhz = self.clock_idle_mhz.copy()
         self.speed = np.ones(gpus)
+        # How much of its time each lane works, and how much it has data to work on (None: always).
+        self.pace = np.ones(len(lanes))
+        self.fed: Floats | None = None
         self.activity = Activity(*(np.zeros(gpus) for _ in range(4)))
         self.lane_activity = Activity(*(np.zeros(len(lanes)) for _ in range(4)))
         self.throttled = np.zeros((len(REASONS), gpus), bool)
@@ -135,7 +138,7 @@ class Physics:
         """Move the hall by `seconds`; returns the joules that each GPU drew in them."""
         before = self.gpu_joules
         on = self.powered[self.node_of]
-        self.lane_activity = self.patterns.advance(self.now, seconds, self.lanes.from_gpus(self.speed * on, 1.0))
+        self.lane_activity = self.patterns.advance(self.now, seconds, self.lanes.from_gpus(self.speed * on, 1.0), self.pace)
         self.activity = self._combined(self.lane_activity)
         self._gpus(seconds, on)
         self._processors(seconds)
@@ -318,10 +321,11 @@ class Physics:
 
     @property
     def utilization(self) -> Floats:
-        """Share of time in which a kernel ran: collectives count, checkpoints hardly."""
-        always = self.activity.level > 0.3
-        bursts = np.clip(self.activity.level * 1.6, 0, 1)
-        return np.where(always, 1.0 - 0.9 * self.activity.checkpoint, bursts)
+        """Share of time in which a kernel ran: collectives count, checkpoints hardly, waiting for data not at all."""
+        fed = 1.0 if self.fed is None else np.clip(self.lanes.to_gpus(self.fed), 0.02, 1.0)
+        level = self.activity.level / fed
+        bursts = np.clip(level * 1.6, 0, 1)
+        return fed * np.where(level > 0.3, 1.0 - 0.9 * self.activity.checkpoint, bursts)
 
     @property
     def memory_used_ratio(self) -> Floats:

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simulator.models import FULL_LOAD_EFFICIENCY, STANDBY_WATTS
-from simulator.site import BREAKER_WATTS, FEEDS, SWITCH_WATTS, Layout, breaker_name, main_name, main_watts
+from simulator.site import BREAKER_WATTS, FEEDS, Layout, breaker_name, main_name, main_watts
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -73,6 +73,9 @@ class Breakers:
         self.heat = np.zeros((racks, 2))
         self.closed = np.ones((racks, 2), bool)
         self.load_watts = np.zeros((racks, 2))
+        # What switches and storage draw in each rack, and of those that stand elsewhere from the mains; the plant says it.
+        self.device_watts = np.zeros((racks, 2))
+        self.elsewhere_watts = np.zeros(2)
         self.main_limit_watts = np.full(2, main_watts(hall))
         self.main_heat = np.zeros(2)
         self.main_closed = np.ones(2, bool)
@@ -85,14 +88,12 @@ class Breakers:
         return reached
 
     def carry(self, supplies: PowerSupplies, seconds: float) -> list[str]:
-        """Carry the supplies' input and the racks' switches for `seconds`; returns the names of the breakers that tripped."""
-        live = self.live
-        # A switch has a supply on each feed; where one is left that draws all of it.
-        switches = np.divide(SWITCH_WATTS * live, live.sum(axis=1, keepdims=True), out=np.zeros(live.shape), where=live)
+        """Carry the input of servers, switches and storage for `seconds`; returns the names of the breakers that tripped."""
         for feed in (0, 1):
             drawn = np.where(supplies.feed == feed, supplies.input_watts, 0.0).sum(axis=1)
-            self.load_watts[:, feed] = np.bincount(self.rack_of, weights=drawn, minlength=len(self.racks)) + switches[:, feed]
-        self.main_load_watts = self.load_watts.sum(axis=0)
+            servers = np.bincount(self.rack_of, weights=drawn, minlength=len(self.racks))
+            self.load_watts[:, feed] = servers + self.device_watts[:, feed]
+        self.main_load_watts = self.load_watts.sum(axis=0) + self.elsewhere_watts
         self.heat = _heated(self.heat, self.load_watts / self.limit_watts, seconds)
         self.main_heat = _heated(self.main_heat, self.main_load_watts / self.main_limit_watts, seconds)
         tripping = self.closed & (self.heat >= TRIP_HEAT)

@@ -12,21 +12,19 @@ from enum import StrEnum
 from fractions import Fraction
 
 from simulator.models import MIX, ServerModel
-from wattstat.inventory import Agent, Bmc, Breaker, Group, Inventory, Load, Node, Rack, Row, Site, Tls
+from simulator.plant import entries
+from simulator.plant.equipment import RACK_UNITS, equipment
+from wattstat.inventory import Agent, Bmc, Breaker, Group, Inventory, Node, Rack, Row, Site, Tls
 
 NODES_PER_RACK = 4
 RACKS_PER_ROW = 10
-RACK_UNITS = 42
 # 50 A, three phases, 400 V; the budget keeps the usual 80 % and a little more.
 BREAKER_WATTS = 34_600.0
-RACK_BUDGET_WATTS = 26_000.0
+RACK_BUDGET_WATTS = 27_500.0
 FEEDS = ("A", "B")
 # A main is set below what everything behind it could draw at once, and so is what GPUs must give way to.
 MAIN_RATIO = 0.95
 MAIN_GPU_RATIO = 0.25
-# A leaf switch in each rack: what it draws, and the most it could by its data sheet.
-SWITCH_WATTS = 480.0
-SWITCH_MAX_WATTS = 800.0
 # The slots that take GPUs in the servers without a baseboard.
 GPU_SLOTS = (2, 4, 5, 7, 31, 33, 36, 38)
 
@@ -149,8 +147,17 @@ def layout(nodes: int = 16, seed: int = 1, *, model: str = "", prefix: str = "",
     return Layout(tuple(servers), racks)
 
 
-def inventory(hall: Layout, *, bmc_port: int, agent_port: int | None, ca_file: str, credentials: str = "bmc") -> Inventory:
-    """The hall as `inventory.yaml` describes it. Without `agent_port` no server has an agent."""
+def inventory(
+    hall: Layout,
+    *,
+    bmc_port: int,
+    agent_port: int | None,
+    ca_file: str,
+    credentials: str = "bmc",
+    served: entries.Served | None = None,
+) -> Inventory:
+    """The hall as `inventory.yaml` describes it. Without `agent_port` no server has an agent; `served` are other devices."""
+    described = equipment(hall)
     mains = [Breaker(name=main_name(feed), limit_watts=main_watts(hall), feed=feed, curve="main") for feed in FEEDS]
     breakers = [
         Breaker(name=breaker_name(rack, feed), limit_watts=BREAKER_WATTS, feed=feed, upstream=main_name(feed))
@@ -192,10 +199,11 @@ def inventory(hall: Layout, *, bmc_port: int, agent_port: int | None, ca_file: s
             Row(name=row, budget_watts=count * RACK_BUDGET_WATTS)
             for row, count in Counter(_row(number) for number in range(len(hall.racks))).items()
         ),
-        loads=tuple(
-            Load(name=f"leaf-{rack.removeprefix('rack-')}", kind="switch", max_watts=SWITCH_MAX_WATTS, rack=rack)
-            for rack in hall.racks
-        ),
+        loads=entries.loads(described, served),
+        switches=entries.switches(described, served),
+        storage=entries.storage(described, served),
+        pdus=entries.pdus(served),
+        links=entries.links(served),
         groups=tuple(
             Group(name=name, nodes=names)
             for name, keys in GROUPS.items()
@@ -211,7 +219,7 @@ def main_name(feed: str) -> str:
 
 def main_watts(hall: Layout) -> float:
     """The rating of each feed's main: each carries the whole hall when the other is lost."""
-    worst = sum(server.model.max_watts for server in hall.servers) + len(hall.racks) * SWITCH_MAX_WATTS
+    worst = sum(server.model.max_watts for server in hall.servers) + equipment(hall).max_watts
     gpus = sum(server.model.gpu_limit_watts for server in hall.servers)
     return float(round(max(worst * MAIN_RATIO, worst - gpus * MAIN_GPU_RATIO), -2))
 
@@ -228,7 +236,8 @@ def rack_breakers(rack: str) -> tuple[str, ...]:
 
 def site_budget_watts(hall: Layout) -> float:
     """What the site may draw: less than all servers could, so that a budget has something to decide."""
-    return max(1000.0, round(sum(server.model.cap_max_watts for server in hall.servers) * 0.88, -3))
+    servers = sum(server.model.cap_max_watts for server in hall.servers) * 0.85
+    return float(max(1000.0, round(servers + equipment(hall).max_watts, -3)))
 
 
 def _row(rack: int) -> str:

@@ -258,14 +258,23 @@ class Patterns:
         self.group[job.rows] = len(self.group) + job.rows
         self.running[job.rows] = False
 
-    def advance(self, start: float, seconds: float, speed: Floats) -> Activity:
-        """Do `seconds` of work at `speed` (1 = unhindered) and say what it looked like on average."""
+    def slowest(self, values: Floats) -> Floats:
+        """For each lane the least value of those who wait for each other."""
+        least = np.full(2 * len(self.group), np.inf)
+        np.minimum.at(least, self.group, values)
+        found: Floats = least[self.group]
+        return found
+
+    def advance(self, start: float, seconds: float, speed: Floats, pace: Floats | None = None) -> Activity:
+        """Do `seconds` of work at `speed` (1 = unhindered) and say what it looked like on average.
+
+        `pace` is how much of its time a lane works at all, and does not wait for data or for others.
+        """
         before, middle = self.work, start + seconds / 2
-        slowest = np.ones(2 * len(self.group))
-        np.minimum.at(slowest, self.group, speed)
+        moved = self.slowest(speed) if pace is None else self.slowest(speed) * pace
         # No two iterations take equally long.
         jitter = 1.0 + 0.05 * np.sin(2 * np.pi * middle / self.jitter_period + self.jitter_phase)
-        self.work = before + seconds * slowest[self.group] * jitter
+        self.work = before + seconds * moved * jitter
         busy = _overlap(before, self.work, self.period, self.busy * self.period)
         # A checkpoint ends its interval: nobody writes one before there is something to write.
         gap = self.checkpoint_every - self.checkpoint_seconds
@@ -275,6 +284,8 @@ class Patterns:
         level = (self.high * busy + self.low * (1.0 - busy)) * (1.0 - checkpoint) + 0.08 * checkpoint
         level = level * np.clip(load, 0.03, 1.0) * (1.0 + self.wander * noise)
         level = np.where(self.running, np.clip(level, 0.0, 1.0), 0.0)
+        if pace is not None:
+            level = level * pace
         return Activity(
             level, np.where(self.running, busy, 0.0), np.where(self.running, checkpoint, 0.0), np.clip(load, 0.0, 1.0)
         )

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from simulator.activity import Integrals
 from simulator.lanes import NO_GPU, Lane, Lanes
 from simulator.physics import Physics
+from simulator.plant.moving import MovingPlant
 from simulator.schedule import Scheduler
 from simulator.site import Layout
 from simulator.workload import DAY, NO_JOB, Job, Patterns
@@ -88,6 +89,7 @@ class World:
         for _ in self.scheduler.advance(start):
             pass  # who came and went before the meters began is no matter of ours
         self.physics = Physics(self.lanes, hall, self.patterns, seed + 2, start)
+        self.plant = MovingPlant(hall, self.lanes, self.patterns, self.physics, seed + 3)
         self.start = start
         self.accounts: dict[str, Account] = {}
         self.on_event: Callable[[Event], None] | None = None
@@ -96,6 +98,7 @@ class World:
         self._meters = np.zeros((3, len(self.lanes)))
         for job in self.scheduler.running.values():
             self._open(job)
+        self.plant.follow(self.scheduler.running.values())
         self._settle()
 
     @property
@@ -154,11 +157,13 @@ class World:
 
     def _started(self, job: Job) -> None:
         self._open(job)
+        self.plant.follow(self.scheduler.running.values())
         self._tell(self.accounts[key_of(job)], started=True)
 
     def _finished(self, job: Job) -> None:
         account = self.accounts[key_of(job)]
         account.drew = account.by_lane
+        self.plant.follow(self.scheduler.running.values())
         self._tell(account, started=False)
 
     def _tell(self, account: Account, *, started: bool) -> None:
@@ -179,6 +184,7 @@ class World:
         physics = self.physics
         whole_before, processors_before = physics.node_joules.copy(), self._processors()
         drawn = physics.step(seconds)
+        self.plant.step(seconds)
         self._post(drawn, self._processors() - processors_before, physics.node_joules - whole_before, seconds)
         if self.integrals is not None:
             self.integrals.add(seconds)
@@ -225,7 +231,9 @@ class World:
         """Let temperatures and fans arrive, then put all meters to zero."""
         for _ in range(30):
             self.physics.step(20.0)
+            self.plant.step(20.0)
         self.physics.restart_meters(self.start)
+        self.plant.settle()
 
 
 def key_of(job: Job) -> str:

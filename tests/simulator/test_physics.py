@@ -6,7 +6,7 @@ import pytest
 from simulator.models import H100_SXM
 from simulator.physics import GPU_LAG_SECONDS
 from simulator.power_path import TRIP_SECONDS, Breakers, PowerSupplies
-from simulator.site import BREAKER_WATTS, SWITCH_WATTS, layout
+from simulator.site import BREAKER_WATTS, layout
 from simulator.workload import Job, Kind
 from simulator.world import World
 
@@ -193,16 +193,20 @@ def test_a_main_that_opens_takes_its_feed_from_every_rack():
     assert (world.physics.supplies.input_watts[0] > 0).all()
 
 
-def test_mains_carry_all_racks_and_their_switches():
+def test_mains_carry_all_racks_and_what_stands_in_them_and_elsewhere():
     world = quiet_world()
     world.advance(START + 10, 0.25)
     breakers = world.physics.breakers
-    drawn = world.physics.node_watts.sum() + SWITCH_WATTS * len(breakers.racks)
-    assert breakers.main_load_watts.sum() == pytest.approx(drawn)
+    held = world.plant.electric.watts.sum()
+    world.advance(START + 10.25, 0.25)
+    assert breakers.elsewhere_watts.sum() > 1000
+    assert breakers.main_load_watts.sum() == pytest.approx(world.physics.node_watts.sum() + held)
     breakers.set_closed("rack-01", "A", closed=False)
     world.advance(world.now + 10, 0.25)
+    held = world.plant.electric.watts[world.plant.electric.rack == 0].sum()
+    world.advance(world.now + 0.25, 0.25)
     assert breakers.load_watts[0, 0] == 0
-    assert breakers.load_watts[0, 1] == pytest.approx(world.physics.node_watts[breakers.rack_of == 0].sum() + SWITCH_WATTS)
+    assert breakers.load_watts[0, 1] == pytest.approx(world.physics.node_watts[breakers.rack_of == 0].sum() + held)
     assert breakers.document()["rack-01-a"] == {
         "load_watts": 0.0,
         "limit_watts": BREAKER_WATTS,
@@ -246,7 +250,7 @@ def test_breakers_trip_by_their_thermal_curve(load, trips_between):
     hall = layout(1)
     supplies, breakers = PowerSupplies(hall, 1), Breakers(hall)
     supplies.input_watts[:] = 0
-    supplies.input_watts[0, 0] = load * BREAKER_WATTS - SWITCH_WATTS / 2
+    supplies.input_watts[0, 0] = load * BREAKER_WATTS
     breakers.main_limit_watts[:] = np.inf
     tripped = next((second for second in range(4 * int(TRIP_SECONDS)) if breakers.carry(supplies, 1.0)), None)
     if trips_between is None:
