@@ -46,6 +46,8 @@ KINDS: Mapping[str, str] = {
     "storage_broken_json": "bodies of the storage cluster are cut in the middle of the JSON",
     "switch_unauthorized": "the switch's web interface refuses every password (401)",
     "switch_broken_json": "bodies of the switch's web interface are cut in the middle of the JSON",
+    "manager_unauthorized": "the fabric manager refuses every password and token (401)",
+    "manager_broken_json": "bodies of the fabric manager are cut in the middle of the JSON",
     "pdu_gone": "the PDU does not answer",
     "pdu_frozen": "the PDU answers what it measured when the fault began",
 }

@@ -56,6 +56,12 @@ SWITCH_PORT_LINK_FAULTS_TOTAL = counter(
     "Times the link went down or had to recover; kind is down or recovery.",
     source="InfiniBand LinkDownedCounter, LinkErrorRecoveryCounter",
 )
+SWITCH_PORT_WAIT_TICKS_TOTAL = counter(
+    "switch_port_wait_ticks_total",
+    "switch port",
+    "Ticks in which data waited for credits.",
+    source="InfiniBand PortXmitWait",
+)
 SWITCH_PORT_BIT_ERROR_RATIO = gauge(
     "switch_port_bit_error_ratio",
     "switch port kind",
