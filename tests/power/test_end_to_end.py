@@ -61,10 +61,12 @@ def own_cap(hall, node):
 
 
 def lowered_cap(hall, node):
-    """The same once it stands, well below what the server could have."""
-    device = next(each for each in hall.status()["devices"] if each["device"] == node)
+    """The same once it is known and stands, well below what the server could have."""
+    device = next((each for each in hall.status()["devices"] if each["device"] == node), None)
+    if device is None or device["state"] != "controlled":
+        return None
     cap = device["confirmed_watts"]
-    return cap if cap and device["state"] == "controlled" and cap <= device["max_watts"] - 700 else None
+    return cap if cap and cap <= device["max_watts"] - 700 else None
 
 
 def binding(hall, rack):
