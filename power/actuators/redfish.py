@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from power.actuators import cap
 from power.actuators.bmc import Bmc, Line, Sleep
@@ -27,14 +27,42 @@ class Found:
     monotonic: Callable[[], float] = time.monotonic
     _offers: Offers | None = None
     _at: float = 0.0
-    _lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _search: asyncio.Task[Offers] | None = None
 
     async def offers(self) -> Offers:
-        """What it offers. Raises `ActuatorError`."""
-        async with self._lock:
-            if self._offers is None or self.monotonic() - self._at > LOOK_AGAIN_SECONDS:
-                self._offers, self._at = await discover(self.line), self.monotonic()
+        """What it offers. Raises `ActuatorError`.
+
+        A search is dozens of requests, each of seconds on a BMC that is busy: it goes on when whoever asked gives up waiting,
+        or it would begin from the start each time and never come to an end.
+        """
+        if self._offers is not None and self.monotonic() - self._at <= LOOK_AGAIN_SECONDS:
             return self._offers
+        search = self._search
+        if search is None:
+            search = self._search = asyncio.create_task(self._look())
+            search.add_done_callback(self._looked)
+        try:
+            return await asyncio.shield(search)
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if search.cancelled() and task is not None and not task.cancelling():
+                raise ActuatorError(f"{self.line.node}: nobody asks this BMC any more") from None
+            raise
+
+    async def close(self) -> None:
+        """End a search that is under way."""
+        if self._search is not None:
+            self._search.cancel()
+            await asyncio.wait([self._search])
+
+    async def _look(self) -> Offers:
+        self._offers, self._at = await discover(self.line), self.monotonic()
+        return self._offers
+
+    def _looked(self, search: asyncio.Task[Offers]) -> None:
+        self._search = None
+        if not search.cancelled():
+            search.exception()  # whoever waits has it; nobody may
 
     def forget(self) -> None:
         """Something was not where it had been."""
@@ -82,6 +110,7 @@ class NodeCap:
 
     async def close(self) -> None:
         """The session belongs to who made it."""
+        await self.found.close()
 
     async def _listen(self) -> None:
         """A log that cannot be read hides no cap."""
@@ -137,6 +166,7 @@ class Baseboard:
 
     async def close(self) -> None:
         """The session belongs to who made it."""
+        await self.found.close()
 
     async def _gpus(self) -> dict[str, Gpu]:
         offers = await self.found.offers()
