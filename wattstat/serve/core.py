@@ -14,7 +14,20 @@ import structlog
 from aiohttp import web
 
 import wattstat
-from collectors import agent, command_scheduler, ecs, inference, journal, kubernetes, onefs, redfish, restconf, slurm, ufm
+from collectors import (
+    agent,
+    command_scheduler,
+    ecs,
+    inference,
+    journal,
+    kubernetes,
+    onefs,
+    redfish,
+    restconf,
+    slurm,
+    switches,
+    ufm,
+)
 from collectors.frame.runner import Runner, reconcile
 from collectors.frame.source import Source
 from collectors.frame.tls import spare_buffers
@@ -46,6 +59,7 @@ def all_sources(
     found += ecs.sources(config, inventory)
     found += onefs.sources(config, inventory)
     found += restconf.sources(config, inventory)
+    found += switches.sources(config, inventory)
     found += ufm.sources(config, inventory)
     if ledger is not None:  # nobody else wants to know who ran where
         found += journal.sources(config, inventory, sink=ledger.journal)
