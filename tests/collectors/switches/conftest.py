@@ -1,6 +1,6 @@
 """A switch of the inventory whose agent is a responder on the loopback."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -48,7 +48,7 @@ def switch(config: Config) -> Callable[..., SwitchSource]:
 
 
 @pytest.fixture
-def shown() -> Iterator[Callable[..., Any]]:
+def shown() -> Callable[..., Any]:
     """What a collection brought, as `{(family, labels…): value}` without the prefix and the switch's name."""
 
     async def read(source: SwitchSource, *tiers: str) -> dict[tuple[str, ...], float]:
@@ -62,4 +62,4 @@ def shown() -> Iterator[Callable[..., Any]]:
                 found[key] = sample.value
         return found
 
-    yield read
+    return read
