@@ -81,6 +81,21 @@ class Limit:
     fixed_watts: float = 0.0
 
 
+RISE_RATIO = 1.1
+"""By how much an uncappable load may have risen since it was read."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Uncapped:
+    """Loads that take no cap, and at which limits they count: entry i is `share[i]` of load `load[i]` at `limit[i]`."""
+
+    names: tuple[str, ...]
+    most_watts: Floats
+    limit: Ints
+    load: Ints
+    share: Floats
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Tree:
     """Limits and which servers count against each: a sparse matrix in rows of limits.
@@ -97,12 +112,32 @@ class Tree:
     fixed_watts: Floats
     trip_safe_watts: Floats
     """Infinite where there is no breaker."""
+    uncapped: Uncapped | None = None
+    """Of what `fixed_watts` is made; None where nobody said."""
 
-    def load(self, node_watts: Floats) -> Floats:
-        """What each limit carries when the servers draw this; uncappable loads included. NaN spreads to what it touches."""
+    def load(self, node_watts: Floats, fixed_watts: Floats | None = None) -> Floats:
+        """What each limit carries when the servers draw this; uncappable loads included. NaN spreads to what it touches.
+
+        `fixed_watts` is what those loads draw now; their most unless given.
+        """
         carried = np.bincount(self.row_of_entry, weights=self.share * node_watts[self.member], minlength=len(self.limits))
-        total: Floats = self.fixed_watts + carried
+        total: Floats = (self.fixed_watts if fixed_watts is None else fixed_watts) + carried
         return total
+
+    def fixed_now(self, known: Mapping[str, float]) -> Floats:
+        """What uncappable loads draw at each limit, by `known` readings of them; those that nobody read count at their most.
+
+        They are read once in a minute or so, and may rise meanwhile: a reading counts with a tenth more, up to the load's most.
+        """
+        if self.uncapped is None or not known:
+            return self.fixed_watts
+        most = self.uncapped.most_watts
+        read = np.array([known.get(name, np.nan) for name in self.uncapped.names])
+        counts = np.where(np.isnan(read), most, np.maximum(read, np.minimum(most, RISE_RATIO * read)))
+        spared = self.uncapped.share * (most - counts)[self.uncapped.load]
+        less = np.bincount(self.uncapped.limit, weights=spared, minlength=len(self.limits))
+        fixed: Floats = self.fixed_watts - less
+        return fixed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -165,6 +200,8 @@ class View:
     node_cap_min_watts: Floats
     node_cap_max_watts: Floats
     node_state: Ints
+    limit_fixed_watts: Floats | None = None
+    """By limit: what loads without a cap draw there, as read; their most where nobody read it. None: their most."""
 
 
 class Basis(StrEnum):

@@ -80,6 +80,7 @@ class Telemetry:
         self.gpu_watts, self.limit, self.own, self.least, self.most, self.default = (np.full(gpus, np.nan) for _ in range(6))
         self.gpu_at, self.limit_at = np.full(gpus, -math.inf), np.full(gpus, -math.inf)
         self._mean_meter, self._mean_gpus, self._readings = np.zeros(nodes), np.zeros(nodes), np.zeros(nodes)
+        self._fixed = fleet.tree.fixed_watts
         self._meter = np.full(nodes, np.nan)
         self._meter_at = np.full(nodes, -math.inf)
         self._still_gpus, self._still_meters = Still(count=gpus), Still(count=nodes)
@@ -207,7 +208,12 @@ class Telemetry:
             node_cap_min_watts=caps.node_cap_min_watts,
             node_cap_max_watts=caps.node_cap_max_watts,
             node_state=caps.node_state,
+            limit_fixed_watts=self._fixed,
         )
+
+    def take_uncapped(self, known: Mapping[str, float]) -> None:
+        """What switches, storage and the like draw, by name, as it stood in the hall."""
+        self._fixed = self.fleet.tree.fixed_now(known)
 
     def inherit(self, older: Telemetry) -> None:
         """Take over what was known of the same devices when the fleet was made anew."""

@@ -210,6 +210,7 @@ def _rows(intent: Intent, state: State, made: Loads, shown: Bands, tuning: Tunin
         worst_aim=(1 - tuning.slack_ratio) * worst,
         most=shown.most_watts,
         aim=shown.aim_watts,
+        fixed=shown.fixed_watts,
     )
 
 

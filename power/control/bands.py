@@ -38,6 +38,8 @@ class Bands:
     predicted_watts: Floats
     aim_watts: Floats
     most_watts: Floats
+    fixed_watts: Floats
+    """What takes no cap, as read."""
     window: tuple[Sample, ...]
     ratio: Held
     rising: Bools
@@ -75,7 +77,7 @@ def bands(
     writes a checkpoint comes back), what the caps let them draw, and when the last of their changes took effect.
     """
     now = view.monotonic
-    fixed = layout.fleet.tree.fixed_watts
+    fixed = layout.fleet.tree.fixed_watts if view.limit_fixed_watts is None else view.limit_fixed_watts
     taken = Sample(at=now, node_watts=node_now(layout.fleet, view, tuning))
     kept = (*(sample for sample in window if now - tuning.window_seconds < sample.at < now), taken)
     entries = np.flatnonzero(np.isfinite(budget_watts)[layout.fleet.tree.row_of_entry])
@@ -103,6 +105,7 @@ def bands(
         predicted_watts=predicted,
         aim_watts=fixed + (aim - fixed) / factor,
         most_watts=fixed + (tuning.cut * budget_watts - fixed) / factor,
+        fixed_watts=fixed,
         window=kept,
         ratio=held,
         rising=may_rise,

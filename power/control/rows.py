@@ -35,12 +35,20 @@ class Filled:
 
 
 def rows(
-    layout: Layout, intent: Intent, loads: Loads, *, worst_most: Floats, worst_aim: Floats, most: Floats, aim: Floats
+    layout: Layout,
+    intent: Intent,
+    loads: Loads,
+    *,
+    worst_most: Floats,
+    worst_aim: Floats,
+    most: Floats,
+    aim: Floats,
+    fixed: Floats,
 ) -> Filled:
     """Rows for the loads.
 
     Columns of the tree's limits, infinite where there is none: `worst_*` for worst cases, the others for what is expected;
-    `aim` is what is filled, `most` what must not be exceeded.
+    `aim` is what is filled, `most` what must not be exceeded; `fixed` is what takes no cap and is expected.
     """
     tree = layout.fleet.tree
     worst = np.flatnonzero(np.isfinite(worst_most))
@@ -51,7 +59,7 @@ def rows(
     base = np.concatenate(
         [
             (tree.fixed_watts + layout.carried(loads.worst_base))[worst],
-            (tree.fixed_watts + layout.carried(loads.expected_base))[shown],
+            (fixed + layout.carried(loads.expected_base))[shown],
             loads.worst_base[capped],
         ]
     )

@@ -38,6 +38,8 @@ def misfit(fleet: Fleet, view: View, intent: Intent) -> str:
     sizes = {"gpu": len(fleet.gpus), "node": len(fleet.nodes), "limit": len(fleet.tree.limits)}
     columns: list[tuple[object, str, str]]
     columns = [(view, each.name, each.name.partition("_")[0]) for each in fields(View) if each.name not in {"at", "monotonic"}]
+    # What switches and storage draw need not be told: then they count at their most.
+    columns = [each for each in columns if getattr(*each[:2], None) is not None or each[1] != "limit_fixed_watts"]
     columns += [(intent, name, rows) for rows, names in _INTENT_COLUMNS.items() for name in names]
     for source, name, rows in columns:
         column = getattr(source, name, None)

@@ -100,7 +100,7 @@ def budgets(fleet: Fleet, view: View, intent: Intent, proposal: Proposal | None 
             coverage_ratio=_ratio(at["highest"][row] - at["lowest"][row], at["highest"][row]),
             fixed_watts=limit.fixed_watts,
             assumed_watts=at["assumed"][row],
-            measured_ratio=_ratio(at["measured"][row], at["power"][row] - limit.fixed_watts),
+            measured_ratio=_ratio(at["measured"][row], at["power"][row] - at["fixed"][row]),
         )
         for row, limit in enumerate(limits)
         if is_limited[row] or limit.kind != "node"
@@ -109,6 +109,8 @@ def budgets(fleet: Fleet, view: View, intent: Intent, proposal: Proposal | None 
 
 def _columns(fleet: Fleet, view: View, intent: Intent) -> dict[str, Floats]:
     tree = fleet.tree
+    most = tree.fixed_watts
+    fixed = most if view.limit_fixed_watts is None else view.limit_fixed_watts
     gpu_watts, node_cap = counted(fleet, view)
     worst = worst_draw(fleet, gpu_watts, node_cap)
     power = _power(fleet, view, worst)
@@ -122,21 +124,21 @@ def _columns(fleet: Fleet, view: View, intent: Intent) -> dict[str, Floats]:
     at_floor = worst_draw(fleet, np.where(can_move, _least(floor, gpu_watts), gpu_watts), node_cap)
     allowed = _allowed(fleet, intent)
     guaranteed = tree.load(at_floor)
-    demanded = np.where(intent.guaranteed, guaranteed, tree.load(np.minimum(at_floor, peak)))
+    demanded = np.where(intent.guaranteed, guaranteed, tree.load(np.minimum(at_floor, peak), fixed))
     deficit = np.fmax(_over(demanded, allowed), _over(guaranteed, tree.trip_safe_watts))
     found = envelope_of(tree, worst)
-    none_fixed = tree.fixed_watts
     return {
         "limit": allowed,
         "worst": found.watts,
         "slack": found.slack_watts,
-        "power": tree.load(power),
-        "peak": tree.load(peak),
-        "measured": tree.load(np.where(np.isnan(view.node_watts), 0.0, view.node_watts)) - none_fixed,
+        "power": tree.load(power, fixed),
+        "peak": tree.load(peak, fixed),
+        "fixed": fixed,
+        "measured": tree.load(np.where(np.isnan(view.node_watts), 0.0, view.node_watts)) - most,
         "highest": tree.load(highest),
         "lowest": tree.load(np.minimum(lowest, highest)),
         "deficit": np.where(deficit > ROUNDING_WATTS, deficit, 0.0),
-        "assumed": tree.load(np.zeros(len(fleet.nodes)) if fleet.assumed_watts is None else fleet.assumed_watts) - none_fixed,
+        "assumed": tree.load(np.zeros(len(fleet.nodes)) if fleet.assumed_watts is None else fleet.assumed_watts) - most,
     }
 
 

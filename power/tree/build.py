@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from power.model import Device, DeviceCaps, Fleet, Limit, Tree
+from power.model import Device, DeviceCaps, Fleet, Limit, Tree, Uncapped
 from power.tree import assumed
 from power.tree.assumed import AC_LOSS
 from power.tree.paths import Paths
@@ -63,9 +63,11 @@ def tree(inventory: Inventory, *, trip_safe_ratio: float = 1.0) -> Tree:
     rows: dict[tuple[str, str], int] = {}
     limits: list[Limit] = []
     fixed: defaultdict[tuple[str, str], float] = defaultdict(float)
-    for load in inventory.uncapped:
+    hung: list[tuple[int, tuple[str, str], float]] = []
+    for number, load in enumerate(inventory.uncapped):
         for key, share in paths.of_load(load):
             fixed[key] += share * load.max_watts
+            hung.append((number, key, share))
     for limit in _limits(inventory, paths, trip_safe_ratio):
         key = (limit.kind, limit.name)
         rows[key] = len(limits)
@@ -94,6 +96,13 @@ def tree(inventory: Inventory, *, trip_safe_ratio: float = 1.0) -> Tree:
         row_of_entry=row_of_entry[order],
         fixed_watts=np.array([limit.fixed_watts for limit in limits]),
         trip_safe_watts=np.array([np.inf if limit.trip_safe_watts is None else limit.trip_safe_watts for limit in limits]),
+        uncapped=Uncapped(
+            names=tuple(load.name for load in inventory.uncapped),
+            most_watts=np.array([load.max_watts for load in inventory.uncapped], np.float64),
+            limit=np.array([rows[key] for _, key, _ in hung], np.int64),
+            load=np.array([number for number, _, _ in hung], np.int64),
+            share=np.array([share for _, _, share in hung], np.float64),
+        ),
     )
 
 

@@ -59,7 +59,16 @@ def random_case(seed: int, *, nodes: int, depth: int) -> Case:
     budget = looser * np.minimum(made.tree.trip_safe_watts, wanted.limit_watts)
     measured = random.random(limits) < 0.3
     worst, expected = np.where(measured, np.inf, budget), np.where(measured, budget, np.inf)
-    filled = rows(layout(made, 0), wanted, some, worst_most=worst, worst_aim=worst, most=expected, aim=expected)
+    filled = rows(
+        layout(made, 0),
+        wanted,
+        some,
+        worst_most=worst,
+        worst_aim=worst,
+        most=expected,
+        aim=expected,
+        fixed=made.tree.fixed_watts,
+    )
     return Case(loads=some, rows=filled.rows)
 
 
