@@ -8,13 +8,12 @@ waited for, not lost. Source: ECS Management REST API, "Authenticate with the EC
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, NamedTuple
-
-import aiohttp
 
 from collectors.frame.errors import AuthFailed, BadPayload, CollectError
 from collectors.frame.web import Answer, Web
@@ -109,7 +108,8 @@ class Session:
             secret = self.credentials.password().get_secret_value()
         except ValueError as error:
             raise AuthFailed(f"{self.web.url}: no password: {error}") from error
-        answer = await self.web.ask("GET", LOGIN, auth=aiohttp.BasicAuth(self.credentials.username, secret, "utf-8"))
+        basic = base64.b64encode(f"{self.credentials.username}:{secret}".encode()).decode()
+        answer = await self.web.ask("GET", LOGIN, headers={"Authorization": f"Basic {basic}"})
         if answer.status == 401:
             raise AuthFailed(
                 f"{answer.url}: user or password is refused (HTTP 401), or the user holds too many tokens; "

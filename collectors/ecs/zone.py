@@ -15,6 +15,13 @@ from wattstat.members import Body, as_body, member, percent, text
 
 KINDS = {"used": "diskSpaceAllocated", "free": "diskSpaceFree", "reserved": "diskSpaceReserved"}
 TOTAL = "diskSpaceTotal"
+PARTS = {
+    "user_data": "UserData",
+    "system_metadata": "SystemMetadata",
+    "local_protection": "LocalProtection",
+    "geo_copy": "GeoCopy",
+    "geo_cache": "GeoCache",
+}
 SEVERITIES = {
     "critical": "alertsNumUnackCritical",
     "error": "alertsNumUnackError",
@@ -36,6 +43,9 @@ def zone_samples(storage: str, document: Any, fallback: Any = None) -> Samples:
     out = Samples()
     out.add(catalogue.STORAGE_HEALTH, health(zone), storage)
     out.extend(_capacity(storage, zone, now, as_body(fallback)))
+    for part, name in PARTS.items():
+        out.add(catalogue.STORAGE_USED_PART_BYTES, latest(zone, f"diskSpaceAllocated{name}", now), storage, part)
+    out.add(catalogue.STORAGE_OFFLINE_BYTES, latest(zone, "diskSpaceOfflineTotal", now), storage)
     for state, drives in drive_states(zone).items():
         out.add(catalogue.STORAGE_DRIVES, drives, storage, state)
     out.add(catalogue.STORAGE_REPLACEABLE_DRIVES, count(zone.get("numReadyToReplaceDisks")), storage)

@@ -27,6 +27,18 @@ STORAGE_SIZE_BYTES = gauge(
     "Capacity of the cluster, all kinds together.",
     source="OneFS ifs.bytes.total, ECS diskSpaceTotal",
 )
+STORAGE_USED_PART_BYTES = gauge(
+    "storage_used_part_bytes",
+    "storage part",
+    "What the used capacity holds, as far as the cluster says: the parts do not add up to all of it.",
+    source="ECS diskSpaceAllocatedUserData, SystemMetadata, LocalProtection, GeoCopy, GeoCache",
+)
+STORAGE_OFFLINE_BYTES = gauge(
+    "storage_offline_bytes",
+    "storage",
+    "Capacity of drives that are offline, which no other family counts.",
+    source="ECS diskSpaceOfflineTotal",
+)
 STORAGE_POOL_CAPACITY_BYTES = gauge(
     "storage_pool_capacity_bytes",
     "storage pool kind",
