@@ -12,11 +12,14 @@ from simulator.bmc.controller import Controller
 from simulator.bmc.server import Bmcs
 from simulator.cap_faults import CapFaults
 from simulator.faults import KINDS, Fault, Faults, UnknownFault
+from simulator.plant.troubles import Troubles
 from simulator.site import FEEDS, Server
 from simulator.world import World
 
 Apply = Callable[[Fault, bool], Awaitable[None]]
 WHOLE_HALL = "hall"
+# Managers above the devices, by the beginning of their faults.
+MANAGERS = {"ufm": "ufm", "bcm": "bcm"}
 
 
 class Control:
@@ -43,6 +46,8 @@ class Control:
             "gpu_cap_denied": self._caps.denied,
             "gpu_cap_ignored": self._caps.ignored,
         }
+        self._troubles = Troubles(world.plant)
+        self._edges |= self._troubles.edges
 
     async def switch_on(self, body: Mapping[str, Any]) -> Fault:
         """Switch on what a request asks for. Raises `UnknownFault` with what was expected."""
@@ -50,18 +55,28 @@ class Control:
         target, kind, seconds = options.pop("target", None), options.pop("kind", None), options.pop("for_seconds", None)
         if not isinstance(target, str) or not isinstance(kind, str):
             raise UnknownFault('a fault needs a target and a kind: {"target": "xe9680-01", "kind": "bmc_slow"}')
-        places = [*self.world.hall.racks, WHOLE_HALL]
-        if self.world.hall.by_name(target) is None and not (kind == "feed_lost" and target in places):
-            raise UnknownFault(f"nothing is called {target!r} here; there are: {', '.join([*self._controllers, *places])}")
+        known = self._targets(kind)
+        if target not in known:
+            raise UnknownFault(f"nothing that {kind} could happen to is called {target!r}; there are: {', '.join(known)}")
         if seconds is not None and (isinstance(seconds, bool) or not isinstance(seconds, int | float) or seconds <= 0):
             raise UnknownFault(f"for_seconds must be a number above 0, not {seconds!r}")
+        before = self.faults.find(target, kind)
         fault = self.faults.add(target, kind, options, self.world.now, seconds)
+        if before is not None:  # it is replaced, and what it did is over
+            await self._edge(before, False)
         try:
             await self._edge(fault, True)
         except UnknownFault:
             self.faults.remove(fault.id)
             raise
         return fault
+
+    def _targets(self, kind: str) -> list[str]:
+        """What a kind may be switched on for."""
+        if (managers := MANAGERS.get(kind.partition("_")[0])) is not None:
+            return [managers]
+        places = [*self.world.hall.racks, WHOLE_HALL] if kind == "feed_lost" else []
+        return self._troubles.targets(kind) or [*self._controllers, *places]
 
     async def switch_off(self, number: int) -> Fault | None:
         """Switch a fault off; None where there is none."""

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from simulator.bmc.controller import stamp
+from simulator.plant.moving import MovingPlant
 from simulator.world import Account, World
 
 
@@ -34,9 +35,26 @@ def truth(world: World) -> dict[str, Any]:
             }
             for server in world.hall.servers
         },
+        **_plant(world.plant),
         "jobs": [_job(account) for account in world.accounts.values()],
         "breakers": physics.breakers.document(),
         "tripped_breakers": physics.tripped,
+    }
+
+
+def _plant(plant: MovingPlant) -> dict[str, Any]:
+    """What was drawn beside the servers, and what is stored."""
+    electric = plant.electric
+    drawn = {
+        name: {"joules": float(electric.joules[row]), "watts": float(electric.watts[row])} for name, row in plant.rows.items()
+    }
+    used = plant.stores.used_bytes
+    inlets = zip(plant.plant.pdus, electric.pdu_joules, electric.pdu_watts, strict=True)
+    return {
+        "switches": {device.name: drawn[device.name] for device in plant.described.switches},
+        "storage_nodes": {device.name: drawn[device.name] for device in plant.described.members},
+        "storage": {each.name: {"used_bytes": float(used[row])} for row, each in enumerate(plant.plant.clusters)},
+        "pdus": {pdu.name: {"joules": float(joules), "watts": float(watts)} for pdu, joules, watts in inlets},
     }
 
 

@@ -98,6 +98,7 @@ class Cables:
             for end in (row, self.twin[row]):
                 self.symbol_rate[end] = TIRED_SYMBOLS * rng.uniform(0.5, 2.0)
                 self.bit_errors[end] = TIRED_BIT_ERRORS
+        self.rest_symbol_rate, self.rest_bit_errors = self.symbol_rate.copy(), self.bit_errors.copy()
 
     def step(self, now: float, seconds: float, alive: Bools, traffic: Traffic) -> None:
         """Move to `now` by `seconds`, with what is to be carried."""

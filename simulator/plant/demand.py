@@ -38,8 +38,8 @@ APPETITES = {
     Kind.FINETUNE: Appetite(store=SCRATCH, read=90e6, write=1e6, save=60e6, patience=0.02),
     # Weights are in memory; nobody waits for a file.
     Kind.INFERENCE: Appetite(store=SCRATCH, read=2e6, write=0.2e6, save=0.0, patience=np.inf),
-    Kind.INTERACTIVE: Appetite(store=OBJECTS, read=160e6, write=20e6, save=0.0, patience=0.1),
-    Kind.CPU: Appetite(store=OBJECTS, read=400e6, write=150e6, save=0.0, patience=np.inf),
+    Kind.INTERACTIVE: Appetite(store=OBJECTS, read=160e6, write=8e6, save=0.0, patience=0.1),
+    Kind.CPU: Appetite(store=OBJECTS, read=400e6, write=60e6, save=0.0, patience=np.inf),
 }
 
 

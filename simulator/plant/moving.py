@@ -49,7 +49,6 @@ class MovingPlant:
         switches, members = self.described.switches, self.described.members
         self._switches = len(switches)
         self.store_of_member = np.array([[each.name for each in STORAGE].index(device.cluster) for device in members])
-        self.member_off: Bools = np.zeros(len(members), bool)
         self._forwarded = np.array([FORWARDED[device.fabric] for device in switches])
         self._cabled = np.maximum(
             np.bincount(self.cables.own, self.cables.cabled, minlength=len(self.rows))[: len(self.rows)], 1
@@ -73,15 +72,13 @@ class MovingPlant:
     @property
     def member_up(self) -> Bools:
         """Which storage nodes run."""
-        up: Bools = self.electric.powered[self._switches :] & ~self.member_off
+        up: Bools = self.electric.powered[self._switches :]
         return up
 
     @property
     def alive(self) -> Bools:
         """What has power and runs: devices, then servers."""
-        powered = self.electric.powered.copy()
-        powered[self._switches :] &= ~self.member_off
-        return np.concatenate([powered, self._physics.powered])
+        return np.concatenate([self.electric.powered, self._physics.powered])
 
     def follow(self, running: Iterable[Job]) -> None:
         """Take what runs from now on."""
@@ -172,4 +169,3 @@ class MovingPlant:
         self._work[self._switches :] = stores.load[self.store_of_member] * self.member_up
         self.member_load = stores.load[self.store_of_member] * self.member_up
         self.forwarding = np.minimum(carried / self._forwarded, 1.0)
-        self.electric.off[self._switches :] = self.member_off

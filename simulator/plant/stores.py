@@ -17,11 +17,11 @@ PREFETCH_SECONDS = 3.0
 REMOVAL_SECONDS = 1800.0
 LEAST_PACE = 0.02
 # Of what is written so much is removed again: old checkpoints, scratch files.
-REMOVED = np.array([0.72, 0.5, 0.3])
+REMOVED = np.array([0.72, 0.85, 0.6])
 # The purge of scratch at night, bytes a second, from and until which hour (UTC).
 PURGE_RATE, PURGE_FROM, PURGE_UNTIL = 0.25e9, 2.0, 3.0
 # What people do in their home directories, bytes a second for each server.
-HOME_RATE, HOME_RATE_BY_DAY, HOME_WRITES = 30e6, 160e6, 0.2
+HOME_RATE, HOME_RATE_BY_DAY, HOME_WRITES = 30e6, 160e6, 0.06
 IDLE_LATENCY = np.array([0.00035, 0.0006, 0.008])
 # Of a cluster that is full only so much of the work goes on: caches and logs cannot be written.
 FULL_PACE = 0.3
