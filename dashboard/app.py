@@ -19,6 +19,7 @@ from dashboard.components import frame
 from dashboard.index import FIRST_OVERVIEW, INDEX, Page
 from dashboard.pages import energy, job, jobs, node, nodes, overview, policies
 from dashboard.pages import power as power_page
+from dashboard.pages import storage as storage_page
 from dashboard.services import Services
 from dashboard.timerange import parse
 from wattstat.api.energy import EnergyReports
@@ -87,6 +88,7 @@ def create(
     energy.register(app, services)
     power_page.register(app, services)
     policies.register(app, services)
+    storage_page.register(app, services)
     # Dash prepares itself at the first request of `/`; who came by a deep link before got a page without scripts and styles.
     app._setup_server()  # type: ignore[no-untyped-call]  # noqa: SLF001
     return app
@@ -168,6 +170,7 @@ def _page(parts: list[str], search: str, now: float) -> Component | None:
         ("energy",): energy.layout,
         ("power",): power_page.layout,
         ("policies",): policies.layout,
+        ("storage",): storage_page.layout,
     }
     if tuple(parts) in whole:
         return whole[tuple(parts)]()
@@ -177,7 +180,7 @@ def _page(parts: list[str], search: str, now: float) -> Component | None:
     return job.layout("/".join(parts[1:])) if parts[0] == "job" and len(parts) > 1 else None
 
 
-_PAGES_WITH_TICKS = ("overview", "node", "nodes", "jobs", "job", "energy", "power", "policies")
+_PAGES_WITH_TICKS = ("overview", "node", "nodes", "jobs", "job", "energy", "power", "policies", "storage")
 _CHARTS = (
     "power-chart",
     "power-where",
@@ -189,6 +192,7 @@ _CHARTS = (
     "job-power",
     "job-hours",
     "job-heat",
+    "storage-path",
 )
 
 # What the browser works out by itself: a function of assets/, what it sets, what it depends on.

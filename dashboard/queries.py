@@ -43,6 +43,14 @@ SINCE = {
 }
 
 
+MOST_PORTS = 50
+_USED = 'wattstat_storage_capacity_bytes{kind="used"}'
+_LINK = "wattstat_fabric_link_info"
+# One rail an adapter, even where the inventory and the fabric manager disagree.
+_RAIL_OF_ADAPTER = f'topk by (node, device) (1, {_LINK}{{rail!=""}})'
+_RAIL_RATE = f'(wattstat_infiniband_port_rate_bits_per_second and on (node, device) {_LINK}{{rail!=""}})'
+
+
 def _mean(selector: str, window: int) -> str:
     return selector if window <= RAW_SECONDS else f"avg_over_time({selector}[{max(window, LEAST_SECONDS)}s])"
 
@@ -55,7 +63,27 @@ def _selector(name: str, **labels: str) -> str:
 def _among(nodes: Iterable[str], name: str, **labels: str) -> str:
     """The series of several servers."""
     fixed = "".join(f'{label}="{_escaped(value)}",' for label, value in labels.items())
-    return f'{name}{{{fixed}node=~"{_escaped("|".join(_literal(node) for node in nodes))}"}}'
+    return f'{name}{{{fixed}node=~"{_any_of(nodes)}"}}'
+
+
+def _of_switches(switches: Iterable[str], name: str, **labels: str) -> str:
+    """The series of several switches."""
+    fixed = "".join(f'{label}="{_escaped(value)}",' for label, value in labels.items())
+    return f'{name}{{{fixed}switch=~"{_any_of(switches)}"}}'
+
+
+def _of_ports(switches: Iterable[str], ports: Iterable[str], name: str, **labels: str) -> str:
+    """The series of some ports of some switches; of others of the same names too."""
+    return f'{_of_switches(switches, name, **labels)[:-1]},port=~"{_any_of(ports)}"}}'
+
+
+def _worst(expression: str, most: int = MOST_PORTS) -> str:
+    """Not more than anybody reads, however many there are."""
+    return f"topk({most}, {expression})"
+
+
+def _any_of(names: Iterable[str]) -> str:
+    return _escaped("|".join(_literal(name) for name in names))
 
 
 def _literal(text: str) -> str:
@@ -216,3 +244,141 @@ def budget_trip_safe(kind: str, name: str) -> str:
 
 def _highest(selector: str, window: int) -> str:
     return selector if window <= RAW_SECONDS else f"max_over_time({selector}[{max(window, LEAST_SECONDS)}s])"
+
+
+def storage_throughput(storage: str, window: int) -> str:
+    """What a cluster's clients read and write."""
+    return _mean(_selector("wattstat_storage_throughput_bytes_per_second", storage=storage), window)
+
+
+def storage_latency(storage: str, window: int) -> str:
+    """How long an operation of each protocol takes."""
+    return _mean(_selector("wattstat_storage_latency_seconds", storage=storage), window)
+
+
+def readers_utilization(nodes: Sequence[str], window: int) -> str:
+    """How busy the GPUs of some servers are, together; of all servers where none is named."""
+    selector = _among(nodes, "wattstat_gpu_utilization_ratio") if nodes else "wattstat_gpu_utilization_ratio"
+    return f"avg({_mean(selector, window)})"
+
+
+def storage_growth(seconds: int) -> str:
+    """Bytes a second by which each cluster fills, by linear regression over a time."""
+    return f"deriv({_USED}[{seconds}s])"
+
+
+def storage_known(seconds: int) -> str:
+    """For how many seconds of a time each cluster's capacity is known, to the five minutes of its readings."""
+    return f"time() - min_over_time(timestamp({_USED})[{seconds}s:300s])"
+
+
+def fabric_links(nodes: Sequence[str]) -> str:
+    """Cables of several servers, once each, whoever knows of them."""
+    return f"max by (node, device, rail, switch, port) ({_among(nodes, _LINK)})"
+
+
+def leaf_links(switch: str) -> str:
+    """Cables that end at a switch."""
+    return f"max by (node, device, rail, port) ({_selector(_LINK, switch=switch)})"
+
+
+def adapters_active(nodes: Sequence[str]) -> str:
+    """Whether each adapter of several servers has its link, by the server."""
+    return _among(nodes, "wattstat_infiniband_port_active")
+
+
+def adapters_rate(nodes: Sequence[str]) -> str:
+    """How fast each of these links is, by the server."""
+    return _among(nodes, "wattstat_infiniband_port_rate_bits_per_second")
+
+
+def adapters_errors(nodes: Sequence[str], seconds: int) -> str:
+    """Errors that the adapters of several servers counted, where there were any."""
+    return f"sum by (node, device) (increase({_among(nodes, 'wattstat_infiniband_port_errors_total')}[{seconds}s])) > 0"
+
+
+def ports_up(switches: Sequence[str]) -> str:
+    """Whether each port of several switches has its link, by the switch."""
+    return _of_switches(switches, "wattstat_switch_port_up")
+
+
+def ports_speed(switches: Sequence[str]) -> str:
+    """How fast each of these links is, by the switch."""
+    return _of_switches(switches, "wattstat_switch_port_speed_bits_per_second")
+
+
+def ports_light(switches: Sequence[str]) -> str:
+    """The weakest light that each of these ports receives."""
+    return f'min by (switch, port) ({_of_switches(switches, "wattstat_switch_transceiver_power_dbm", direction="receive")})'
+
+
+def ports_flaps(seconds: int) -> str:
+    """Ports whose link came and went most."""
+    return _worst(f'sum by (switch, port) (increase(wattstat_switch_port_link_faults_total{{kind="down"}}[{seconds}s])) > 0')
+
+
+def ports_symbol_errors(seconds: int) -> str:
+    """Ports with the most symbols that could not be corrected."""
+    return _worst(f"increase(wattstat_switch_port_symbol_errors_total[{seconds}s]) > 0")
+
+
+def ports_packet_errors(seconds: int) -> str:
+    """Ports with the most broken packets."""
+    return _worst(f"sum by (switch, port) (increase(wattstat_switch_port_errors_total[{seconds}s])) > 0")
+
+
+def symbol_error_rate(switches: Sequence[str], ports: Sequence[str], window: int) -> str:
+    """Symbols a second that could not be corrected."""
+    return f"rate({_of_ports(switches, ports, 'wattstat_switch_port_symbol_errors_total')}[{max(window, LEAST_SECONDS)}s])"
+
+
+def packet_error_rate(switches: Sequence[str], ports: Sequence[str], window: int) -> str:
+    """Broken packets a second."""
+    selector = _of_ports(switches, ports, "wattstat_switch_port_errors_total")
+    return f"sum by (switch, port) (rate({selector}[{max(window, LEAST_SECONDS)}s]))"
+
+
+def bit_error_ratio(switches: Sequence[str], ports: Sequence[str], window: int) -> str:
+    """Share of wrong bits after correction."""
+    return _highest(_of_ports(switches, ports, "wattstat_switch_port_bit_error_ratio", kind="effective"), window)
+
+
+def pauses(seconds: int) -> str:
+    """Ports that sent or were sent the most pause frames (PFC) a second."""
+    return _worst(f"sum by (switch, port, direction) (rate(wattstat_switch_port_pfc_frames_total[{seconds}s])) > 0", 20)
+
+
+def congestion_marks(seconds: int) -> str:
+    """Ports that marked the most packets for congestion (ECN) a second."""
+    return _worst(f"rate(wattstat_switch_port_ecn_packets_total[{seconds}s]) > 0", 20)
+
+
+def rail_traffic(direction: str, seconds: int) -> str:
+    """Bytes a second of each rail, as the servers count them."""
+    counted = f"rate({_selector('wattstat_infiniband_port_bytes_total', direction=direction)}[{seconds}s])"
+    return f"sum by (rail) ({counted} * on (node, device) group_left (rail) {_RAIL_OF_ADAPTER})"
+
+
+RAIL_CAPACITY = (
+    "sum by (rail) (wattstat_infiniband_port_rate_bits_per_second"
+    f" * on (node, device) group_left (rail) {_RAIL_OF_ADAPTER}) / 8"
+)
+
+FABRIC_SERVERS = f"count by (node) ({_LINK})"
+PORTS_UP = "count by (switch) (wattstat_switch_port_up == 1)"
+PORTS_ON = "count by (switch) (wattstat_switch_port_on == 1)"
+
+# A port that somebody left switched on without a cable is no trouble; a known cable without a link is.
+CABLES_DOWN = (
+    f"topk({MOST_PORTS}, wattstat_switch_port_up == 0 and on (switch, port) wattstat_switch_port_on == 1"
+    f" and on (switch, port) {_LINK})"
+)
+ADAPTERS_DOWN = f"topk({MOST_PORTS}, wattstat_infiniband_port_active == 0 and on (node, device) {_LINK})"
+
+# Slower than the fastest of the server's own rails: what a rail is worth the server's other rails say best.
+ADAPTERS_SLOW = f"topk({MOST_PORTS}, {_RAIL_RATE} < on (node) group_left () max by (node) ({_RAIL_RATE}))"
+
+# Raw errors are what correction is for; 1e-15 is normal after it, and fabric managers take a port at 1e-12 out of service.
+PORTS_BIT_ERRORS = _worst(
+    'max by (switch, port) (wattstat_switch_port_bit_error_ratio{kind=~"effective|symbol"}) > 1e-14'
+)

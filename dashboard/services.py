@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 
 from dashboard import queries
 from dashboard.components.charts import Chart
+from dashboard.devices import STORAGE, SWITCHES, Plant
 from dashboard.ledger import ALIVE_METRICS, Alive, Ledger, alive
 from dashboard.plantproblems import PLANT
 from dashboard.problems import Problem, in_order
@@ -25,6 +26,7 @@ from wattstat.api.live import CoreUnavailable, Live, LiveSnapshot
 from wattstat.api.power_calls import PowerCalls
 from wattstat.api.power_routes import Rehearse
 from wattstat.api.problems import Problem as Refusal
+from wattstat.catalogue import Metric
 from wattstat.inventory import Inventory
 from wattstat.store.protocol import Answer, QueryError, Series, Store
 
@@ -32,6 +34,8 @@ LIVE_SECONDS = 1.0
 PLANT_SECONDS = 5.0
 INVENTORY_SECONDS = 30.0
 PREVIEW_SECONDS = 5.0
+SWITCH_SECONDS = 5.0
+INSTANT_SECONDS = 10.0
 SINCE_SPAN_SECONDS = 6 * 3600
 _SINCE_STEP = 60
 
@@ -133,6 +137,19 @@ class Services:
         answer = await self._shared.get(expression, seconds, lambda: self._store.query(expression))
         return float(answer.series[0].values[-1]) if answer.series and len(answer.series[0].values) else None
 
+    async def instant(self, expression: str, seconds: float = INSTANT_SECONDS) -> tuple[Series, ...]:
+        """The series of a query now, kept for some seconds. Raises `QueryError`."""
+        answer = await self._shared.get(("instant", expression), seconds, lambda: self._store.query(expression))
+        return plain(answer).series
+
+    async def storage(self) -> Plant:
+        """The storage clusters now. Raises `CoreUnavailable`."""
+        return await self._shared.get("storage", LIVE_SECONDS, lambda: self._read_plant(STORAGE))
+
+    async def switches(self) -> Plant:
+        """The switches now, without their ports: of these history is asked, which can sort them. Raises `CoreUnavailable`."""
+        return await self._shared.get("switches", SWITCH_SECONDS, lambda: self._read_plant(SWITCHES))
+
     async def dated(self, found: Iterable[Problem]) -> list[Problem]:
         """The problems with since when each holds, as far as history knows."""
         listed = list(found)
@@ -154,6 +171,12 @@ class Services:
 
     async def _read_alive(self) -> Alive:
         return alive(await self._live.hall(ALIVE_METRICS))
+
+    async def _read_plant(self, metrics: Sequence[Metric]) -> Plant:
+        snapshot, collectors, inventory = await asyncio.gather(
+            self._live.hall(metrics), self._live.collectors(), self.inventory()
+        )
+        return Plant(snapshot=snapshot, collectors=tuple(collectors), inventory=inventory)
 
     async def _read_hall(self) -> HallState:
         snapshot, collectors, inventory, plant = await asyncio.gather(

@@ -20,6 +20,44 @@ def scaled(value: float | None, unit: str) -> str:
     return f"{number}{THIN}{full_unit}" if full_unit else number
 
 
+def capacity(value: float | None) -> str:
+    """`1.20 PB`, `738 TB`: powers of ten, as storage is sold and its design throughput is told."""
+    return _ten(value, (("PB", 1e15), ("TB", 1e12), ("GB", 1e9), ("MB", 1e6), ("kB", 1e3)), "B")
+
+
+def throughput(value: float | None) -> str:
+    """`31.2 GB/s`."""
+    return _ten(value, (("GB/s", 1e9), ("MB/s", 1e6), ("kB/s", 1e3)), "B/s")
+
+
+def line_rate(value: float | None) -> str:
+    """`400 Gb/s`."""
+    return NOTHING if value is None else f"{value / 1e9:g}{THIN}Gb/s"
+
+
+def latency(seconds: float | None) -> str:
+    """`340 µs`, `1.84 ms`, `2.10 s`."""
+    return _ten(None if seconds is None else seconds * 1e6, (("s", 1e6), ("ms", 1e3)), "µs")
+
+
+def rate(value: float | None) -> str:
+    """`12.4 k` of what is counted in a second."""
+    return _ten(value, (("M", 1e6), ("k", 1e3)), "").rstrip(THIN)
+
+
+def tiny(value: float) -> str:
+    """A small ratio as a power of ten: `3e-11`."""
+    return f"{value:.0e}".replace("e-0", "e-")
+
+
+def _ten(value: float | None, units: tuple[tuple[str, float], ...], unit: str) -> str:
+    if value is None:
+        return NOTHING
+    # 999.6 would be written as 1000 in the smaller unit
+    name, factor = next(((name, factor) for name, factor in units if abs(value) >= factor * 0.9995), (unit, 1.0))
+    return f"{_three(value / factor) if factor > 1 else f'{value:.0f}'}{THIN}{name}"
+
+
 def span(values: Iterable[float | None]) -> str:
     """`400 W`, `250 to 400 W`: what is known of several."""
     known = [value for value in values if value is not None]

@@ -75,7 +75,8 @@
     return [links, "/" + query];
   };
 
-  const SECTIONS = { "": "Overview", nodes: "Servers", jobs: "Jobs", energy: "Energy", power: "Power", policies: "Policies" };
+  const SECTIONS = { "": "Overview", nodes: "Servers", jobs: "Jobs", energy: "Energy", power: "Power", policies: "Policies",
+    storage: "Storage", fabric: "Fabric" };
   function carried(given) {
     const kept = [...given].filter(([name]) => ["from", "to", "refresh", "theme", "kiosk"].includes(name));
     return kept.length ? "?" + new URLSearchParams(kept) : "";
@@ -243,8 +244,9 @@
     clientside.set_props("url", { pathname: target.pathname, search: target.search });
   };
 
-  // g o: overview, g n: servers, g j: jobs, g e: energy, g p: power, g y: policies, j and k: next and previous server.
-  const PLACES = { o: "/", n: "/nodes", j: "/jobs", e: "/energy", p: "/power", y: "/policies" };
+  // g o: overview, g n: servers, g j: jobs, g e: energy, g p: power, g y: policies, g s: storage,
+  // g f: fabric, j and k: next and previous server.
+  const PLACES = { o: "/", n: "/nodes", j: "/jobs", e: "/energy", p: "/power", y: "/policies", s: "/storage", f: "/fabric" };
   let lead = 0;
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || /^(INPUT|TEXTAREA|SELECT)$/.test(event.target.tagName)) return;

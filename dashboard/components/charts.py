@@ -60,14 +60,14 @@ class Line:
 def figure(lines: Sequence[Line], chart: Chart, *, unit: str, zero: bool = True) -> Figure:
     """Lines over time. `unit` stands behind each number (`W`, `°C`, `%`); `zero` begins the axis at zero."""
     drawn = plain(chart)
-    drawn["data"] = [_trace(line, chart.span, unit, chart.zone) for line in lines]
+    drawn["data"] = [trace(line, chart, unit) for line in lines]
     drawn["layout"]["showlegend"] = len(lines) > 1
     drawn["layout"]["yaxis"] = {
         "rangemode": "tozero" if zero else "normal",
         "automargin": True,
         "nticks": 5,
         "zeroline": False,
-        **_axis_unit(unit),
+        **axis_unit(unit),
     }
     return drawn
 
@@ -154,18 +154,29 @@ def _highest(drawn: Figure) -> float:
     return max((value for trace in drawn["data"] for value in trace["y"] if value is not None), default=0.0)
 
 
-def _axis_unit(unit: str) -> Figure:
+_HOVERS = {
+    "%": "%{y:.0%}",
+    **{unit: f"%{{y:.4~s}}{unit}" for unit in ("W", "B/s")},
+    "s": "%{y:.3~s}s",
+    "a second": "%{y:.3~g} a second",
+    "": "%{y:.1e}",
+}
+
+
+def axis_unit(unit: str) -> Figure:
+    """How an axis writes its numbers."""
     if unit == "%":
         return {"tickformat": ".0%", "range": [0, 1.02]}
-    if unit in {"W", "J", "B"}:
+    if unit in {"W", "J", "B", "B/s", "s"}:
         return {"tickformat": "~s", "ticksuffix": unit}
     return {"ticksuffix": f" {unit}"}
 
 
-def _trace(line: Line, span: Span, unit: str, zone: tzinfo) -> Figure:
-    times, values = with_gaps(line.series.times, line.series.values, span.step)
-    hover = {"%": "%{y:.0%}", "W": "%{y:.4~s}W"}.get(unit, "%{y:.1f} " + unit)
-    trace: Figure = {
+def trace(line: Line, chart: Chart, unit: str) -> Figure:
+    """A line as Plotly has it."""
+    zone = chart.zone
+    times, values = with_gaps(line.series.times, line.series.values, chart.span.step)
+    drawn: Figure = {
         "type": "scatter",
         "mode": "lines",
         "name": line.name,
@@ -173,11 +184,11 @@ def _trace(line: Line, span: Span, unit: str, zone: tzinfo) -> Figure:
         "y": values,
         "line": {"color": line.colour, "width": line.width, "dash": line.dash, "shape": line.shape},
         "connectgaps": False,
-        "hovertemplate": f"{hover}<extra>{line.name}</extra>",
+        "hovertemplate": f"{_HOVERS.get(unit, '%{y:.1f} ' + unit)}<extra>{line.name}</extra>",
     }
     if line.fill:
-        trace |= {"fill": "tozeroy", "fillcolor": line.colour + "24"}
-    return trace
+        drawn |= {"fill": "tozeroy", "fillcolor": line.colour + "24"}
+    return drawn
 
 
 def with_gaps(times: Sequence[float], values: Sequence[float], step: float) -> tuple[list[float | None], list[float | None]]:

@@ -1,0 +1,131 @@
+"""A cluster over time above the GPUs that read from it, on one time axis, and what both together say. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import fmean, median, pstdev
+
+from dashboard import words
+from dashboard.components import charts
+from dashboard.components.charts import Chart, Line
+from dashboard.components.panes import Pane, stacked
+from dashboard.problem import Level
+from dashboard.storagestate import SATURATED, Cluster
+from wattstat.store.protocol import Series
+
+_NOW_SECONDS = 600
+_SLOW, _LEAST_LATENCY = 2.0, 0.001
+_STARVING = 0.15
+_LEAST_POINTS = 20
+_OPPOSITE = -0.5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StorageHistory:
+    """What history has of one cluster and its readers; what is empty was not recorded."""
+
+    throughput: Sequence[Series] = ()
+    latency: Sequence[Series] = ()
+    readers: Sequence[Series] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """Is this storage the reason that its readers' GPUs are idle? In a word and a sentence of evidence."""
+
+    level: Level
+    word: str
+    why: str
+
+
+def figure(found: StorageHistory, cluster: Cluster, chart: Chart) -> charts.Figure:
+    """Three panes on one time axis: what flows, how long it takes, how busy the readers are."""
+    if not found.throughput and not found.latency and not found.readers:
+        return charts.message("Nothing was recorded of this cluster in this time.", chart)
+    panes = [
+        Pane(lines=_flows(found.throughput), unit="B/s", title="Throughput",
+                    levels=[(value, f"design {direction}") for direction, value in cluster.design.items()]),
+        Pane(lines=_latencies(found.latency), unit="s", title="Latency"),
+        Pane(lines=[Line(series=one, name="GPUs of its readers", colour=charts.GREY, fill=True) for one in found.readers[:1]],
+                    unit="%", title="GPU utilization of its readers"),
+    ]  # fmt: skip
+    return stacked(panes, chart)
+
+
+def _flows(series: Sequence[Series]) -> list[Line]:
+    colours = {"read": charts.BLUE, "write": charts.AMBER}
+    return [
+        Line(series=one, name=direction, colour=colours.get(direction, charts.GREY))
+        for one in sorted(series, key=lambda each: each.labels.get("direction", ""))
+        if (direction := one.labels.get("direction", ""))
+    ]
+
+
+def _latencies(series: Sequence[Series]) -> list[Line]:
+    ordered = sorted(series, key=lambda one: one.labels.get("protocol", ""))
+    colours = (charts.TEAL, charts.MAGENTA, *charts.LINES[3:])
+    return [
+        Line(series=one, name=one.labels.get("protocol", ""), colour=colours[number % len(colours)])
+        for number, one in enumerate(ordered)
+    ]
+
+
+def verdict(found: StorageHistory, cluster: Cluster) -> Verdict:
+    """By what is unusual now against the median of the shown time; where nothing is recorded nothing is said."""
+    busy = next((one for one in found.readers if one.values), None)
+    known = [one for one in found.latency if one.values]
+    if busy is None or not known:
+        missing = "utilization of the readers' GPUs" if busy is None else "latency"
+        return Verdict(level=Level.OK, word="Cannot be said", why=f"the {missing} is not recorded in this time.")
+    end = max(one.times[-1] for one in (busy, *known))
+    slow = [text for one in known if (text := _slowness(one, end))]
+    full = [f"{direction} at {words.percent(ratio)} of its design" for direction in ("read", "write")
+            if (ratio := cluster.saturation(direction)) is not None and ratio >= SATURATED]  # fmt: skip
+    ratio, usual = _now(busy, end), median(busy.values)
+    if ratio is None:
+        return Verdict(level=Level.OK, word="Cannot be said", why="the readers' GPUs are not recorded now.")
+    starving = ratio < usual - _STARVING
+    gpus = f"its readers' GPUs run at {words.percent(ratio)}" + (f", usually {words.percent(usual)}" if starving else "")
+    trouble = "; ".join([*slow, *full])
+    if trouble and starving:
+        return Verdict(level=Level.WARNING, word="Likely", why=f"{trouble}; {gpus}{_together(known, busy)}.")
+    if trouble:
+        return Verdict(level=Level.WARNING, word="Strained, yet nobody starves", why=f"{trouble}; {gpus}.")
+    if starving:
+        why = f"{gpus}, but latency is as usual and no limit is near. See Fabric, or the jobs."
+        return Verdict(level=Level.OK, word="Not by this cluster", why=why)
+    return Verdict(level=Level.OK, word="No", why=f"latency is as usual, no limit is near, {gpus}.")
+
+
+def _now(one: Series, end: float) -> float | None:
+    """The mean of the last minutes."""
+    recent = [value for at, value in zip(one.times, one.values, strict=True) if at > end - _NOW_SECONDS]
+    return fmean(recent) if recent else None
+
+
+def _slowness(one: Series, end: float) -> str:
+    at_present, usual = _now(one, end), median(one.values)
+    if at_present is None or at_present < _LEAST_LATENCY or at_present < _SLOW * usual:
+        return ""
+    return f"{one.labels.get('protocol', '')} takes {words.latency(at_present)}, usually {words.latency(usual)}"
+
+
+def _together(latencies: Sequence[Series], busy: Series) -> str:
+    """Whether both move against each other over the shown time."""
+    least = min((correlation(one, busy) or 0.0 for one in latencies), default=0.0)
+    return f"; over the shown time they move against each other (r = {least:.1f})" if least <= _OPPOSITE else ""
+
+
+def correlation(one: Series, other: Series) -> float | None:
+    """Pearson's r of the points that both have; None where there are too few, or nothing moves."""
+    values = dict(zip(other.times, other.values, strict=True))
+    pairs = [(value, values[at]) for at, value in zip(one.times, one.values, strict=True) if at in values]
+    if len(pairs) < _LEAST_POINTS:
+        return None
+    left, right = zip(*pairs, strict=True)
+    spread = pstdev(left) * pstdev(right)
+    if not spread:
+        return None
+    means = fmean(left), fmean(right)
+    return fmean((a - means[0]) * (b - means[1]) for a, b in pairs) / spread
