@@ -17,7 +17,7 @@ from fastapi.responses import RedirectResponse
 
 from dashboard.components import frame
 from dashboard.index import FIRST_OVERVIEW, INDEX, Page
-from dashboard.pages import energy, job, jobs, node, nodes, overview, policies
+from dashboard.pages import energy, fabric, job, jobs, node, nodes, overview, policies
 from dashboard.pages import power as power_page
 from dashboard.pages import storage as storage_page
 from dashboard.services import Services
@@ -89,6 +89,7 @@ def create(
     power_page.register(app, services)
     policies.register(app, services)
     storage_page.register(app, services)
+    fabric.register(app, services)
     # Dash prepares itself at the first request of `/`; who came by a deep link before got a page without scripts and styles.
     app._setup_server()  # type: ignore[no-untyped-call]  # noqa: SLF001
     return app
@@ -171,6 +172,7 @@ def _page(parts: list[str], search: str, now: float) -> Component | None:
         ("power",): power_page.layout,
         ("policies",): policies.layout,
         ("storage",): storage_page.layout,
+        ("fabric",): fabric.layout,
     }
     if tuple(parts) in whole:
         return whole[tuple(parts)]()
@@ -180,7 +182,7 @@ def _page(parts: list[str], search: str, now: float) -> Component | None:
     return job.layout("/".join(parts[1:])) if parts[0] == "job" and len(parts) > 1 else None
 
 
-_PAGES_WITH_TICKS = ("overview", "node", "nodes", "jobs", "job", "energy", "power", "policies", "storage")
+_PAGES_WITH_TICKS = ("overview", "node", "nodes", "jobs", "job", "energy", "power", "policies", "storage", "fabric")
 _CHARTS = (
     "power-chart",
     "power-where",
@@ -193,6 +195,7 @@ _CHARTS = (
     "job-hours",
     "job-heat",
     "storage-path",
+    "fabric-errors",
 )
 
 # What the browser works out by itself: a function of assets/, what it sets, what it depends on.

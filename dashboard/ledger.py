@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Hashable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, TypeVar
 
 from dashboard.shared import Shared
@@ -28,6 +28,7 @@ class Alive:
     watts: Mapping[JobName, float]
     holders: Mapping[str, tuple[Mapping[str, str], ...]]
     counts: Mapping[str, int]
+    names: Mapping[JobName, str] = field(default_factory=dict)
 
     def watts_of(self, scheduler: str, job_id: str) -> float | None:
         return self.watts.get((scheduler, job_id))
@@ -47,6 +48,7 @@ def alive(snapshot: LiveSnapshot) -> Alive:
         },
         holders={uuid: tuple(found) for uuid, found in holders.items()},
         counts=counts,
+        names={(one.labels["scheduler"], one.labels["job_id"]): one.labels["name"] for one in snapshot.find(job.JOB_INFO)},
     )
 
 

@@ -273,13 +273,18 @@ def storage_known(seconds: int) -> str:
 
 
 def fabric_links(nodes: Sequence[str]) -> str:
-    """Cables of several servers, once each, whoever knows of them."""
-    return f"max by (node, device, rail, switch, port) ({_among(nodes, _LINK)})"
+    """Cables of several servers, as each source has them."""
+    return _among(nodes, _LINK)
 
 
 def leaf_links(switch: str) -> str:
-    """Cables that end at a switch."""
-    return f"max by (node, device, rail, port) ({_selector(_LINK, switch=switch)})"
+    """Cables that end at a switch, as each source has them."""
+    return _selector(_LINK, switch=switch)
+
+
+def port_links(switches: Sequence[str], ports: Sequence[str]) -> str:
+    """Cables that end at some ports, as each source has them."""
+    return _of_ports(switches, ports, _LINK)
 
 
 def adapters_active(nodes: Sequence[str]) -> str:
@@ -307,19 +312,25 @@ def ports_speed(switches: Sequence[str]) -> str:
     return _of_switches(switches, "wattstat_switch_port_speed_bits_per_second")
 
 
-def ports_light(switches: Sequence[str]) -> str:
-    """The weakest light that each of these ports receives."""
-    return f'min by (switch, port) ({_of_switches(switches, "wattstat_switch_transceiver_power_dbm", direction="receive")})'
+def ports_light(switches: Sequence[str], ports: Sequence[str]) -> str:
+    """The weakest light that each of some ports receives."""
+    light = _of_ports(switches, ports, "wattstat_switch_transceiver_power_dbm", direction="receive")
+    return f"min by (switch, port) ({light})"
+
+
+def ports_symbol_errors_of(switches: Sequence[str], seconds: int) -> str:
+    """Symbols that could not be corrected at any port of several switches, where there were any."""
+    return f"increase({_of_switches(switches, 'wattstat_switch_port_symbol_errors_total')}[{seconds}s]) > 0"
 
 
 def ports_flaps(seconds: int) -> str:
-    """Ports whose link came and went most."""
-    return _worst(f'sum by (switch, port) (increase(wattstat_switch_port_link_faults_total{{kind="down"}}[{seconds}s])) > 0')
+    """Ports whose link came and went most; once or twice is a server that was started anew."""
+    return _worst(f'sum by (switch, port) (increase(wattstat_switch_port_link_faults_total{{kind="down"}}[{seconds}s])) > 2')
 
 
 def ports_symbol_errors(seconds: int) -> str:
-    """Ports with the most symbols that could not be corrected."""
-    return _worst(f"increase(wattstat_switch_port_symbol_errors_total[{seconds}s]) > 0")
+    """Ports with the most symbols that could not be corrected; three in two hours are within a link's promise."""
+    return _worst(f"increase(wattstat_switch_port_symbol_errors_total[{seconds}s]) > 3")
 
 
 def ports_packet_errors(seconds: int) -> str:
@@ -379,6 +390,4 @@ ADAPTERS_DOWN = f"topk({MOST_PORTS}, wattstat_infiniband_port_active == 0 and on
 ADAPTERS_SLOW = f"topk({MOST_PORTS}, {_RAIL_RATE} < on (node) group_left () max by (node) ({_RAIL_RATE}))"
 
 # Raw errors are what correction is for; 1e-15 is normal after it, and fabric managers take a port at 1e-12 out of service.
-PORTS_BIT_ERRORS = _worst(
-    'max by (switch, port) (wattstat_switch_port_bit_error_ratio{kind=~"effective|symbol"}) > 1e-14'
-)
+PORTS_BIT_ERRORS = _worst('max by (switch, port) (wattstat_switch_port_bit_error_ratio{kind=~"effective|symbol"}) > 1e-14')

@@ -45,10 +45,15 @@ def fabric() -> Markup:
 
 
 def _empty(what: str, inventory: str, credentials: str) -> Markup:
-    return tag("div", [
+    def lines(text: str, where: str) -> Markup:
+        return tag("pre", text, tabindex=0, aria_label=f"For {where}")
+
+    pieces = [
         tag("p", tag("strong", what)),
-        tag("p", ["Name it in ", tag("code", "inventory.yaml"), ":"]), tag("pre", inventory, tabindex=0, aria_label="For inventory.yaml"),
+        tag("p", ["Name it in ", tag("code", "inventory.yaml"), ":"]),
+        lines(inventory, "inventory.yaml"),
         tag("p", ["and its way in, which needs to read only, in ", tag("code", "wattstat.yaml"), ":"]),
-        tag("pre", credentials, tabindex=0, aria_label="For wattstat.yaml"),
+        lines(credentials, "wattstat.yaml"),
         tag("p", ["Then ", tag("code", "wattstat check-config"), " says whether it holds together."]),
-    ], class_="how-to")  # fmt: skip
+    ]
+    return tag("div", pieces, class_="how-to")

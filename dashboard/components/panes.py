@@ -36,7 +36,8 @@ def stacked(panes: Sequence[Pane], chart: Chart) -> Figure:
         suffix = "" if number == 0 else str(number + 1)
         layout[f"yaxis{suffix}"] = _axis(pane) | {"domain": [max(0.0, top - height), top]}
         layout[f"legend{suffix}"] = {
-            "orientation": "h", "x": 1, "xanchor": "right", "y": top, "yanchor": "bottom", "itemwidth": 30, "bgcolor": "rgba(0,0,0,0)",
+            "orientation": "h", "x": 1, "xanchor": "right", "y": top, "yanchor": "bottom", "itemwidth": 30,
+            "bgcolor": "rgba(0,0,0,0)",
         }  # fmt: skip
         layout["annotations"].append(_heading(pane.title, top))
         drawn["data"] += [
@@ -74,8 +75,8 @@ def _highest(pane: Pane) -> float:
 
 
 def _heading(title: str, top: float) -> Figure:
-    return {"text": f"<b>{title}</b>", "xref": "paper", "yref": "paper", "x": 0, "xanchor": "left", "y": top, "yanchor": "bottom",
-            "yshift": 4, "showarrow": False, "font": {"size": 14}}  # fmt: skip
+    return {"text": f"<b>{title}</b>", "xref": "paper", "yref": "paper", "x": 0, "xanchor": "left", "y": top,
+            "yanchor": "bottom", "yshift": 4, "showarrow": False, "font": {"size": 14}}  # fmt: skip
 
 
 def _nothing(middle: float) -> Figure:
@@ -89,5 +90,8 @@ def _level(value: float, suffix: str) -> Figure:
 
 
 def _level_name(value: float, name: str, suffix: str, *, is_log: bool) -> Figure:
-    return {"text": name, "xref": "paper", "x": 1, "xanchor": "right", "yref": f"y{suffix}", "y": log10(value) if is_log else value,
-            "yanchor": "bottom", "showarrow": False}  # fmt: skip
+    place = log10(value) if is_log else value
+    return {
+        "text": name, "xref": "paper", "x": 1, "xanchor": "right", "yref": f"y{suffix}", "y": place, "yanchor": "bottom",
+        "showarrow": False,
+    }  # fmt: skip

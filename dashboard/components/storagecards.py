@@ -64,7 +64,9 @@ def _card(cluster: Cluster, shown: Shown) -> Markup:
         _clients(cluster), _events(cluster),
     ]  # fmt: skip
     level = cluster.level.name.lower()
-    return tag("section", [head, *cells], class_=f"cluster {level}{' chosen' * is_chosen}", aria_label=f"Storage {cluster.name}")
+    return tag(
+        "section", [head, *cells], class_=f"cluster {level}{' chosen' * is_chosen}", aria_label=f"Storage {cluster.name}"
+    )
 
 
 def state(cluster: Cluster) -> Markup:
@@ -180,8 +182,8 @@ def _events(cluster: Cluster) -> Markup:
         return _cell("Open events", words.NOTHING if cluster.age_seconds is None else "none", "")
     order = sorted(cluster.events, key=lambda name: _SEVERITIES.index(name) if name in _SEVERITIES else len(_SEVERITIES))
     level = severity_level(order[0])
-    return _cell("Open events", f"{sum(cluster.events.values())}", ", ".join(f"{cluster.events[name]} {name}" for name in order),
-                 level=level)  # fmt: skip
+    listed = ", ".join(f"{cluster.events[name]} {name}" for name in order)
+    return _cell("Open events", f"{sum(cluster.events.values())}", listed, level=level)
 
 
 def severity_level(word: str) -> Level:

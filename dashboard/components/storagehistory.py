@@ -108,7 +108,7 @@ def _slowness(one: Series, end: float) -> str:
     at_present, usual = _now(one, end), median(one.values)
     if at_present is None or at_present < _LEAST_LATENCY or at_present < _SLOW * usual:
         return ""
-    return f"{one.labels.get('protocol', '')} takes {words.latency(at_present)}, usually {words.latency(usual)}"
+    return f"latency of {one.labels.get('protocol', '')} is {words.latency(at_present)}, usually {words.latency(usual)}"
 
 
 def _together(latencies: Sequence[Series], busy: Series) -> str:
@@ -123,9 +123,9 @@ def correlation(one: Series, other: Series) -> float | None:
     pairs = [(value, values[at]) for at, value in zip(one.times, one.values, strict=True) if at in values]
     if len(pairs) < _LEAST_POINTS:
         return None
-    left, right = zip(*pairs, strict=True)
+    left, right = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
     spread = pstdev(left) * pstdev(right)
     if not spread:
         return None
-    means = fmean(left), fmean(right)
-    return fmean((a - means[0]) * (b - means[1]) for a, b in pairs) / spread
+    mean_left, mean_right = fmean(left), fmean(right)
+    return fmean((a - mean_left) * (b - mean_right) for a, b in pairs) / spread

@@ -64,7 +64,9 @@ def _hottest(celsius: Mapping[str, float]) -> Children:
     if not celsius:
         return words.NOTHING
     sensor = max(celsius, key=lambda name: celsius[name])
-    return tag("span", [words.celsius(celsius[sensor]), tag("span", sensor, class_="below")], title=f"hottest of {len(celsius)}")
+    return tag(
+        "span", [words.celsius(celsius[sensor]), tag("span", sensor, class_="below")], title=f"hottest of {len(celsius)}"
+    )
 
 
 def _slowest(rpm: Mapping[str, float]) -> Children:
@@ -91,7 +93,7 @@ def summary(cluster: Cluster) -> Markup:
         of_all.update(member.drives)
     facts: list[Children] = [
         f"{len(up)} of {words.plural(len(cluster.members), 'node')} up" if told else "no node is told of",
-        ["drives: ", drives(cluster.drives or of_all)],
+        ["drives: ", tag("span", drives(cluster.drives or of_all))],
         _watts(measured, len(cluster.members)),
     ]
     return tag("p", [tag("span", fact) for fact in facts], class_="facts")
@@ -119,8 +121,9 @@ def _share(used: float, size: float) -> float:
 
 def _pool(name: str, used: float, size: float) -> Markup:
     level = fullness_level(_share(used, size))
-    share = tag("div", [tag("span", words.percent(_share(used, size))), parts.bar(_share(used, size), level=level)], class_="barred")
+    share = tag(
+        "div", [tag("span", words.percent(_share(used, size))), parts.bar(_share(used, size), level=level)], class_="barred"
+    )
     mark = parts.shape(level) if level else None
-    return tag("tr", [
-        tag("th", [name, mark], scope="row"), tag("td", words.capacity(used)), tag("td", words.capacity(size)), tag("td", share),
-    ])  # fmt: skip
+    cells = (words.capacity(used), words.capacity(size), share)
+    return tag("tr", [tag("th", [name, mark], scope="row"), *(tag("td", cell) for cell in cells)])

@@ -114,9 +114,7 @@ async def growing(services: Services, seconds: int) -> dict[str, Growth]:
     }
 
 
-async def of_cluster(
-    services: Services, cluster: Cluster, servers: list[str], chart: Chart
-) -> storagehistory.StorageHistory:
+async def of_cluster(services: Services, cluster: Cluster, servers: list[str], chart: Chart) -> storagehistory.StorageHistory:
     """What history has of a cluster and of those who read from it. Raises `QueryError`."""
     name, window = cluster.name, chart.window
     expressions = [queries.storage_throughput(name, window), queries.storage_latency(name, window)]

@@ -6,7 +6,8 @@ import shutil
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 
 import pytest
@@ -38,9 +39,22 @@ class Site:
 
 
 @pytest.fixture
+def served() -> Iterator[Callable[[FakeLive, FakeStore], Site]]:
+    """Serves the dashboard on a hall and a history at the present time, each in a thread of its own."""
+    with ExitStack() as stack:
+        yield lambda live, store: stack.enter_context(serving(live, store))
+
+
+@pytest.fixture
 def site() -> Iterator[Site]:
-    """The dashboard on the fixture's hall, at the present time, in a thread of its own."""
-    served = Site(live=FakeLive(clock=time.time), store=FakeStore(), reports=FakeReports(at=time.time()), power=FakePower())
+    """The dashboard on the fixture's hall."""
+    with serving(FakeLive(clock=time.time), FakeStore()) as found:
+        yield found
+
+
+@contextmanager
+def serving(live: FakeLive, store: FakeStore) -> Iterator[Site]:
+    served = Site(live=live, store=store, reports=FakeReports(at=time.time()), power=FakePower())
     web = FastAPI()
     create(web, served.store, served.live, reports=served.reports, power=served.power)
     with socket.socket() as bound:

@@ -14,10 +14,13 @@ from dashboard import queries
 from wattstat.catalogue import ALL, Metric
 
 HOURS = 2
-EXTRA = {"role": ["inlet", "exhaust"], "reason": ["hw_slowdown", "sw_power_cap"], "node": ["n1", "n2"], "gpu": ["0", "1"]}
+EXTRA = {
+    "role": ["inlet", "exhaust"], "reason": ["hw_slowdown", "sw_power_cap"], "node": ["n1", "n2"], "gpu": ["0", "1"],
+    "switch": ["s1", "s2"], "port": ["1", "2"], "device": ["mlx5_0", "mlx5_1"], "storage": ["scratch", "projects"],
+}  # fmt: skip
 _ARGUMENTS = {
     "node": "n1", "seconds": 3600, "window": 120, "nodes": ("n1", "n2"), "scheduler": "slurm", "job_id": "42", "kind": "rack",
-    "name": "r1",
+    "name": "r1", "storage": "scratch", "switch": "s1", "switches": ("s1", "s2"), "ports": ("1", "2"), "direction": "receive",
 }  # fmt: skip
 
 

@@ -1,0 +1,115 @@
+"""Cables to reseat, sorted by harm; and where traffic is held up. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from dashboard import address, markup, words
+from dashboard.components import parts
+from dashboard.fabricharm import ERROR_SECONDS, FLAP_SECONDS, Evidence, Job, Suspect
+from dashboard.fabricstate import Place
+from dashboard.markup import Children, Markup, tag
+from dashboard.problem import Level
+
+_MOST, _MOST_JOBS = 25, 2
+_DARK_DBM = -10.0
+
+
+def table(found: Sequence[Suspect], search: str) -> Markup:
+    """A line for each, with what speaks against it and who waits for it."""
+    if not found:
+        text = "No cable: no flaps, no errors that matter, every known link is up and as fast as its neighbours."
+        return tag("p", [parts.shape(Level.OK), tag("span", text)], class_="check")
+    rows = [_row(each, search) for each in found[:_MOST]]
+    whole = markup.table(("Cable", "Evidence", "Behind it"), rows, class_="table members", aria_label="Cables to reseat")
+    if len(found) <= _MOST:
+        return whole
+    return tag("div", [whole, tag("p", f"and {len(found) - _MOST} that do less harm", class_="quiet")])
+
+
+def _row(each: Suspect, search: str) -> Markup:
+    cable = each.cable
+    place = f"{each.switch} {each.port}".rstrip()
+    if cable is None:
+        name: Children = [place, tag("span", "no server is known behind it", class_="below")]
+    else:
+        where = f"rail {cable.rail}, {cable.device}" if cable.rail is not None else cable.device
+        server = tag("a", cable.node, href=address.to_node(cable.node, search), data_link=True, class_="row-link")
+        name = [server, f" {where}", tag("span", f"at {place}", class_="below")]
+    return tag("tr", [
+        tag("th", name, scope="row"),
+        tag("td", [parts.shape(each.evidence.level), " ", tag("span", evidence(each.evidence))], class_="evidence"),
+        tag("td", behind(each, search)),
+    ], class_=each.evidence.level.name.lower())  # fmt: skip
+
+
+def evidence(seen: Evidence) -> str:
+    """In words, the worst first."""
+    said: list[str] = []
+    if seen.is_down:
+        said.append("down")
+    if seen.speed is not None and seen.expected is not None:
+        said.append(f"{words.line_rate(seen.speed)}, its neighbours {words.line_rate(seen.expected)}")
+    if seen.flaps is not None:
+        said.append(f"came and went {seen.flaps:.0f} times in {words.duration(FLAP_SECONDS)}")
+    if seen.bit_error_ratio is not None:
+        said.append(f"bit error ratio {words.tiny(seen.bit_error_ratio)} after correction")
+    if seen.symbol_errors is not None:
+        said.append(f"{seen.symbol_errors:,.0f} symbol errors in {words.duration(ERROR_SECONDS)}")
+    if seen.packet_errors is not None:
+        said.append(f"{seen.packet_errors:,.0f} broken packets in {words.duration(ERROR_SECONDS)}")
+    if seen.light_dbm is not None and (seen.is_down or seen.light_dbm < _DARK_DBM):
+        said.append(f"receives {seen.light_dbm:.1f}{words.THIN}dBm" + (" of light: dark" if seen.light_dbm < _DARK_DBM else ""))
+    return "; ".join(said)
+
+
+def behind(each: Suspect, search: str) -> Children:
+    """Whose GPUs wait."""
+    if not each.jobs:
+        return tag("span", "no job runs there", class_="quiet")
+    more = f" and {len(each.jobs) - _MOST_JOBS} more" if len(each.jobs) > _MOST_JOBS else ""
+    names = [piece for job in each.jobs[:_MOST_JOBS] for piece in (", ", job_link(job, search))][1:]
+    return [tag("strong", words.plural(each.gpus, "GPU")), tag("span", [*names, more], class_="below")]
+
+
+def job_link(job: Job, search: str) -> Markup:
+    """To the job's own page."""
+    text = f"{job.job_id} {job.name}".rstrip()
+    return tag("a", text, href=address.to_job(job.job_id, None, search, job.scheduler), data_link=True, class_="row-link")
+
+
+def congestion(
+    pauses: Mapping[tuple[str, str, str], float], marks: Mapping[Place, float], servers: Mapping[Place, str], search: str
+) -> Markup:
+    """Ports of Ethernet that had to pause or to mark packets, the most first."""
+    places = {(switch, port) for switch, port, _ in pauses} | marks.keys()
+    if not places:
+        text = "No port pauses (PFC) or marks packets (ECN), or no Ethernet switch tells."
+        return tag("p", [parts.shape(Level.OK), tag("span", text)], class_="check")
+
+    def received(place: Place) -> float:
+        return pauses.get((*place, "receive"), 0.0)
+
+    ordered = sorted(
+        places, key=lambda place: -(received(place) + pauses.get((*place, "transmit"), 0.0) + marks.get(place, 0.0))
+    )
+    rows = [
+        tag("tr", [
+            tag("th", [" ".join(place), _server(servers.get(place), search)], scope="row"),
+            *(tag("td", _a_second(value), class_="number")
+              for value in (pauses.get((*place, "receive")), pauses.get((*place, "transmit")), marks.get(place))),
+        ])
+        for place in ordered[:12]
+    ]  # fmt: skip
+    head = ("Port", "Paused by its peer", "Pauses its peer", "ECN marks")
+    return markup.table(head, rows, class_="table members", aria_label="Congestion of Ethernet ports")
+
+
+def _server(name: str | None, search: str) -> Markup | None:
+    if not name:
+        return None
+    return tag("span", tag("a", name, href=address.to_node(name, search), data_link=True, class_="row-link"), class_="below")
+
+
+def _a_second(value: float | None) -> str:
+    return words.NOTHING if value is None else f"{words.rate(value)}/s" if value >= 1 else f"<1{words.THIN}/s"

@@ -1,0 +1,48 @@
+"""Errors of the worst ports over time, on a log scale. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from dashboard.components import charts
+from dashboard.components.charts import Chart, Line
+from dashboard.components.panes import Pane, stacked
+from dashboard.fabricstate import BAD_RATIO, Place
+from wattstat.store.protocol import Series
+
+MOST = 10
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FabricHistory:
+    """What history has of the worst ports."""
+
+    symbols: Sequence[Series] = ()
+    packets: Sequence[Series] = ()
+    ratios: Sequence[Series] = ()
+
+
+def figure(found: FabricHistory, chosen: Sequence[Place], chart: Chart) -> charts.Figure:
+    """Errors a second above the share of wrong bits. No error is no point: zero has no logarithm."""
+    if not chosen:
+        return charts.message("No port counted an error in the last hours.", chart)
+    colours = {place: charts.LINES[number % len(charts.LINES)] for number, place in enumerate(chosen)}
+    errors = [*_lines(found.symbols, colours), *_lines(found.packets, colours, dash="dot")]
+    panes = [
+        Pane(lines=errors, unit="a second", title="Errors a second: symbols solid, packets dotted", is_log=True),
+        Pane(lines=_lines(found.ratios, colours), unit="", title="Bit error ratio after correction",
+             is_log=True, levels=[(BAD_RATIO, "taken out of service at 1e-12")]),
+    ]  # fmt: skip
+    return stacked(panes, chart)
+
+
+def _lines(series: Iterable[Series], colours: dict[Place, str], *, dash: str = "solid") -> list[Line]:
+    made = []
+    for one in series:
+        place = (one.labels.get("switch", ""), one.labels.get("port", ""))
+        points = [(at, value) for at, value in zip(one.times, one.values, strict=True) if value > 0]
+        if place in colours and points:
+            kept = Series(labels=one.labels, times=[at for at, _ in points], values=[value for _, value in points])
+            made.append(Line(series=kept, name=" ".join(place), colour=colours[place], dash=dash))
+    return made
