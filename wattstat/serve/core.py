@@ -22,6 +22,7 @@ from collectors import (
     journal,
     kubernetes,
     onefs,
+    pdu,
     redfish,
     restconf,
     slurm,
@@ -58,6 +59,7 @@ def all_sources(
     found = [*redfish.sources(config, inventory), *agent.sources(config, inventory)]
     found += ecs.sources(config, inventory)
     found += onefs.sources(config, inventory)
+    found += pdu.sources(config, inventory)
     found += restconf.sources(config, inventory)
     found += switches.sources(config, inventory)
     found += ufm.sources(config, inventory)
