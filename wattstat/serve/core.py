@@ -21,6 +21,7 @@ from collectors import (
     inference,
     journal,
     kubernetes,
+    mlnxos,
     onefs,
     pdu,
     redfish,
@@ -58,6 +59,7 @@ def all_sources(
     """Every source that settings and inventory ask for. A further collector is one more line here."""
     found = [*redfish.sources(config, inventory), *agent.sources(config, inventory)]
     found += ecs.sources(config, inventory)
+    found += mlnxos.sources(config, inventory)
     found += onefs.sources(config, inventory)
     found += pdu.sources(config, inventory)
     found += restconf.sources(config, inventory)
