@@ -31,7 +31,7 @@ MOST_ROWS = 10_000  # of a column: a device that walks in circles is left
 VALUES_A_REQUEST = 44  # names of 15 bytes and 64-bit counters fill 1,400 bytes with it
 _FEWEST = 4
 _RENEWED_SECONDS = 120  # agents forget our clock's agreement with theirs after 150 s (RFC 3414, 2.2.3)
-_GOOD_BEFORE_MORE = 100
+_GOOD_BEFORE_MORE = 1000
 
 Answered = TypeVar("Answered")
 
@@ -43,7 +43,7 @@ class Snmp:
     access: Access
     timeout_seconds: float
     repetitions: int
-    _values: int = VALUES_A_REQUEST
+    _sizes: dict[tuple[str, ...], int] = field(default_factory=dict)
     _rows: int = 0
     _good: int = 0
     _waited: bool = False
@@ -72,7 +72,7 @@ class Snmp:
     async def get(self, oids: Iterable[str]) -> dict[str, Value]:
         """The values of whole identifiers (`1.3.6.1.2.1.1.3.0`), as many as the device has."""
         async with self._turn:
-            return await self._guarded(lambda: self._get(list(dict.fromkeys(oids))))
+            return await self._guarded(lambda: self._get((), list(dict.fromkeys(oids))))
 
     async def columns(self, columns: Mapping[str, str]) -> Rows:
         """All rows of columns, which are given as `name: identifier`; walked one after another."""
@@ -87,7 +87,9 @@ class Snmp:
         """Columns of rows whose indexes are known: fewer requests than `columns`, row by row."""
         places = {f"{column}.{index}": (index, name) for index in indexes for name, column in columns.items()}
         rows: Rows = {}
-        for at, value in (await self.get(places)).items():
+        async with self._turn:
+            found = await self._guarded(lambda: self._get(tuple(columns.values()), list(places)))
+        for at, value in found.items():
             index, name = places[at]
             rows.setdefault(index, {})[name] = value
         return rows
@@ -132,17 +134,19 @@ class Snmp:
             self._renewed = now
         return self._session
 
-    async def _get(self, oids: list[str]) -> dict[str, Value]:
+    async def _get(self, kind: tuple[str, ...], oids: list[str]) -> dict[str, Value]:
+        """Values, as many a request as the device answered before; `kind` tells the columns: texts are longer than numbers."""
         found: dict[str, Value] = {}
         waiting = list(reversed(oids))
         while waiting:
-            batch = [waiting.pop() for _ in range(min(self._values, len(waiting)))]
+            size = self._sizes.get(kind, VALUES_A_REQUEST)
+            batch = [waiting.pop() for _ in range(min(size, len(waiting)))]
             answer = await self._answer(batch)
             if answer is not None:
                 found.update(answer)
                 self._more()
             elif len(batch) > 1:  # one that is refused alone (genErr) is as good as absent
-                self._values = len(batch) // 2
+                self._sizes[kind] = len(batch) // 2
                 waiting.extend(reversed(batch))
         return found
 
@@ -216,7 +220,7 @@ class Snmp:
         self._good += 1
         if self._good >= _GOOD_BEFORE_MORE:
             self._good = 0
-            self._values = min(2 * self._values, VALUES_A_REQUEST)
+            self._sizes.clear()
             self._rows = min(2 * self._rows, self.repetitions)
 
     def _forget(self) -> None:
