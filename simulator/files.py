@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import yaml
 
 from simulator.bmc.controller import stamp
+from simulator.plant.entries import Served
 from simulator.site import Layout, Server, inventory
 from simulator.workload import daylight
 
@@ -35,28 +38,39 @@ def secret(path: Path, words: str) -> Path:
     return path
 
 
-def write_inventory(directory: Path, hall: Layout, *, bmc_port: int, agent_port: int | None) -> None:
+def write_inventory(
+    directory: Path, hall: Layout, *, bmc_port: int, agent_port: int | None, served: Served | None = None
+) -> None:
     """Write inventory.yaml."""
-    described = inventory(hall, bmc_port=bmc_port, agent_port=agent_port, ca_file=str(directory / "ca.pem"))
+    ca_file = str(directory / "ca.pem")
+    described = inventory(hall, bmc_port=bmc_port, agent_port=agent_port, ca_file=ca_file, served=served)
     as_yaml(directory / "inventory.yaml", described.model_dump(mode="json", exclude_defaults=True))
 
 
 def write_config(
-    directory: Path, hall: Layout, *, web: str, core_port: int, slurm_url: str, services: list[dict[str, str]]
+    directory: Path,
+    hall: Layout,
+    *,
+    web: str,
+    core_port: int,
+    slurm_url: str,
+    services: list[dict[str, str]],
+    others: Mapping[str, Mapping[str, Any]],
 ) -> None:
-    """Write wattstat.yaml."""
+    """Write wattstat.yaml. `others` are members of `credentials` and `collectors` of what stands beside the servers."""
+    credentials = {
+        "bmc": {"username": USER, "password_file": str(directory / "bmc-password")},
+        **others.get("credentials", {}),
+    }
     config: dict[str, object] = {
         "data_dir": str(directory / "data"),
         "inventory": {"file": str(directory / "inventory.yaml")},
-        "credentials": {"bmc": {"username": USER, "password_file": str(directory / "bmc-password")}},
+        "credentials": credentials,
         "core": {"listen": f"127.0.0.1:{core_port}"},
         "web": {"listen": web},
     }
     if slurm_url:
-        config["credentials"] = {
-            "bmc": {"username": USER, "password_file": str(directory / "bmc-password")},
-            "slurm": {"username": USER, "password_file": str(directory / "slurm-token")},
-        }
+        credentials["slurm"] = {"username": USER, "password_file": str(directory / "slurm-token")}
         config["schedulers"] = {"slurm": [{"url": slurm_url, "credentials": "slurm"}]}
         config["energy"] = {
             "tariff": TARIFF,
@@ -64,8 +78,8 @@ def write_config(
             "pue": 1.24,
             **({"overhead_nodes": overhead} if (overhead := overhead_nodes(hall)) else {}),
         }
-    if services:
-        config["collectors"] = {"inference": services}
+    if collectors := {**others.get("collectors", {}), **({"inference": services} if services else {})}:
+        config["collectors"] = collectors
     # A newcomer shall lower a rack's budget and see it obey, without making a token first.
     config["power"] = {"mode": "enforce"}
     config["access"] = {"local_role": "approver", "tokens": [second_person(directory)]}

@@ -6,14 +6,17 @@ import asyncio
 import contextlib
 import secrets
 import time
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from aiohttp import web
 
+from simulator.bmc.controller import Controller
 from simulator.bmc.server import Bmcs, free_port
 from simulator.certificates import Authority, Issued
 from simulator.control import Control, controllers_of
+from simulator.devices import Beside
 from simulator.external import External
 from simulator.faults import Faults
 from simulator.files import USER, secret, write_agent, write_carbon, write_config, write_inventory
@@ -21,7 +24,7 @@ from simulator.history import write_history
 from simulator.inference import Inference
 from simulator.motion import Motion
 from simulator.nodes import NvmlFeed, RaplFeed
-from simulator.site import Layout, layout
+from simulator.site import Layout, Server, layout
 from simulator.slurm import token
 from simulator.slurm.prolog import Prologs
 from simulator.slurm.server import SlurmRest
@@ -71,21 +74,18 @@ async def run(options: Options, stop: asyncio.Event) -> None:
         write_history(world, now, directory / "history")
     faults = Faults()
     password, slurm_key = secrets.token_urlsafe(18), secrets.token_bytes(32)
-    controllers = controllers_of(world, faults, (USER, password))
     is_usual = options.core_port in {0, CORE_PORT}
-    port = free_port(list(controllers), BMC_PORT if is_usual else 0)
-    bmcs = Bmcs(controllers, port, options.latency_seconds)
-    certificates = _certificates(directory, hall)
-    for address, controller in controllers.items():
-        controller.certificate = certificates[address].attributes
-    await bmcs.start(certificates)
+    authority = Authority(directory)
+    bmcs = await _bmcs(controllers_of(world, faults, (USER, password)), authority, options, BMC_PORT if is_usual else 0)
     nvml = None if options.bmc_only else NvmlFeed(world, directory / "state")
     rapl = None if options.bmc_only else RaplFeed(world, directory / "sysfs")
     hosts = [server.host_address for server in hall.servers]
     agent_port = None if options.bmc_only else free_port(hosts, AGENT_PORT if is_usual else 0)
+    is_whole = options.jobs and not options.bmc_only
+    beside = await Beside.start(world, faults, authority, directory, is_usual=is_usual) if is_whole else None
     prologs = Prologs(_agents_with_prolog(hall, agent_port)) if agent_port and options.jobs else None
     step = BMC_ONLY_STEP_SECONDS if options.bmc_only else STEP_SECONDS
-    motion = Motion(world, nvml, rapl, prologs, step=step)
+    motion = Motion(world, nvml, rapl, prologs, step=step, show=None if beside is None else beside.write)
     control = Control(world, faults, bmcs, nvml.states if nvml else None)
     control_runner, control_url = await _serve(
         control.application(lambda: truth(world), External(motion).routes()), CONTROL_PORT
@@ -96,9 +96,9 @@ async def run(options: Options, stop: asyncio.Event) -> None:
     secret(directory / "slurm-token", token.make(slurm_key, USER, now=now, seconds=TOKEN_SECONDS))
     secret(directory / "bmc-password", password)
     (directory / "control-url").write_text(control_url, encoding="utf-8")
-    slurm = slurm_url if options.jobs and not options.bmc_only else ""
+    slurm = slurm_url if is_whole else ""
     services = inference.services(inference_url) if slurm else []
-    _write_files(options, hall, bmc_port=port, agent_port=agent_port, slurm_url=slurm, services=services)
+    _write_files(options, hall, beside, bmc_port=bmcs.port, agent_port=agent_port, slurm_url=slurm, services=services)
     write_truth(world, directory / "truth.json")
     (directory / "ready").write_text(f"{time.time()}\n", encoding="utf-8")
     try:
@@ -110,6 +110,8 @@ async def run(options: Options, stop: asyncio.Event) -> None:
         for runner in (control_runner, slurm_runner, inference_runner):
             await runner.cleanup()
         await bmcs.stop()
+        if beside is not None:
+            await beside.devices.stop()
         if nvml is not None:
             nvml.close()
 
@@ -128,13 +130,23 @@ async def _move(motion: Motion, control: Control, options: Options, step: float,
             await asyncio.wait_for(stop.wait(), max(0.01, step - (time.time() - now)))
 
 
-def _certificates(directory: Path, hall: Layout) -> dict[str, Issued]:
-    authority = Authority(directory)
+async def _bmcs(controllers: Mapping[str, Controller], authority: Authority, options: Options, wanted: int) -> Bmcs:
+    """All controllers, listening."""
+    servers = [controller.server for controller in controllers.values()]
+    certificates = _certificates(authority, servers)
+    for address, controller in controllers.items():
+        controller.certificate = certificates[address].attributes
+    bmcs = Bmcs(controllers, free_port(list(controllers), wanted), options.latency_seconds)
+    await bmcs.start(certificates)
+    return bmcs
+
+
+def _certificates(authority: Authority, servers: Iterable[Server]) -> dict[str, Issued]:
     return {
         server.bmc_address: authority.issue(
             f"idrac-{server.service_tag.lower()}", server.bmc_address, days=LAST_DAYS.get(server.index, 700)
         )
-        for server in hall.servers
+        for server in servers
     }
 
 
@@ -152,12 +164,20 @@ def _agents_with_prolog(hall: Layout, port: int) -> dict[str, str]:
 
 
 def _write_files(
-    options: Options, hall: Layout, *, bmc_port: int, agent_port: int | None, slurm_url: str, services: Services
+    options: Options,
+    hall: Layout,
+    beside: Beside | None,
+    *,
+    bmc_port: int,
+    agent_port: int | None,
+    slurm_url: str,
+    services: Services,
 ) -> None:
     directory = options.directory
-    write_inventory(directory, hall, bmc_port=bmc_port, agent_port=agent_port)
+    write_inventory(directory, hall, bmc_port=bmc_port, agent_port=agent_port, served=beside.served if beside else None)
     core_port = options.core_port or free_port(["127.0.0.1"], CORE_PORT)
-    write_config(directory, hall, web=options.web, core_port=core_port, slurm_url=slurm_url, services=services)
+    others = beside.settings(directory) if beside else {}
+    write_config(directory, hall, web=options.web, core_port=core_port, slurm_url=slurm_url, services=services, others=others)
     write_carbon(directory / "carbon.csv", time.time() - options.history_hours * 3600, time.time())
     if agent_port is not None:
         for server in hall.servers:

@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable
 
 from simulator.nodes import NvmlFeed, RaplFeed
-from simulator.plant.show import Show
 from simulator.slurm.prolog import Prologs
 from simulator.workload import Job
 from simulator.world import Event, World
@@ -28,10 +27,10 @@ class Motion:
         *,
         step: float,
         clock: Callable[[], float] = time.time,
-        show: Show | None = None,
+        show: Callable[[], None] | None = None,
     ) -> None:
         self.world = world
-        self._plant, self._plant_at = show, 0.0
+        self._show_plant, self._plant_at = show, 0.0
         self._nvml, self._rapl, self._prologs = nvml, rapl, prologs
         self._step = step
         self._clock = clock
@@ -88,8 +87,8 @@ class Motion:
         if self._rapl is not None and now - self._rapl_at >= RAPL_SECONDS:
             self._rapl.write()
             self._rapl_at = now
-        if self._plant is not None and now - self._plant_at >= PLANT_SECONDS:
-            self._plant.write()
+        if self._show_plant is not None and now - self._plant_at >= PLANT_SECONDS:
+            self._show_plant()
             self._plant_at = now
 
     async def _show(self) -> None:
