@@ -60,14 +60,17 @@ class Fabric:
     # By GUID and number in telemetry: the labels of the port's series.
     ports: dict[tuple[str, str], tuple[str, str]] = field(default_factory=dict)
     systems: dict[str, str] = field(default_factory=dict)
+    # Switches that another collector reads in band: their insides are its to tell.
+    in_band: frozenset[str] = frozenset()
 
     @classmethod
-    def of(cls, inventory: Inventory) -> Fabric:
+    def of(cls, inventory: Inventory, in_band: Iterable[str] = ()) -> Fabric:
         """That of an inventory."""
         return cls(
             switches=Switches.of(inventory),
             hosts=Hosts(node.name for node in inventory.nodes),
             links={(link.node, link.device): link for link in inventory.links},
+            in_band=frozenset(in_band),
         )
 
     def learn(self, reading: Reading) -> None:
@@ -138,13 +141,13 @@ def _chips(out: Samples, fabric: Fabric, rows: Iterable[Row]) -> None:
 def _read_elsewhere(fabric: Fabric, name: str) -> bool:
     """Whether the switch itself is read: its own interface tells more of its insides than the manager does."""
     entry = fabric.switches.by_name.get(name.lower())
-    return entry is not None and (entry.rest is not None or entry.snmp is not None)
+    return name in fabric.in_band or (entry is not None and (entry.rest is not None or entry.snmp is not None))
 
 
 def _system(out: Samples, system: System, fabric: Fabric) -> None:
     entry = fabric.switches.entry(system.guid, system.name)
     name = fabric.switches.label(system.guid, system.name)
-    if entry is not None and entry.rest is not None:
+    if name in fabric.in_band or (entry is not None and entry.rest is not None):
         return
     _supplies(out, name, system.modules)
     if _read_elsewhere(fabric, name):

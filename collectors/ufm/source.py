@@ -171,6 +171,6 @@ def _source(config: Config, settings: Ufm, inventory: Inventory, contexts: Conte
         base="/ufmRest" if entry.username else "/ufmRestV3",
         counters=None if where is None else web(url=str(where.origin())),
         counters_path="" if where is None else where.path_qs,
-        fabric=Fabric.of(inventory),
+        fabric=Fabric.of(inventory, config.collectors.in_band.switches if config.collectors.in_band else ()),
         every_seconds=settings.every_seconds,
     )

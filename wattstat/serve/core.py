@@ -18,6 +18,7 @@ from collectors import (
     agent,
     command_scheduler,
     ecs,
+    inband,
     inference,
     journal,
     kubernetes,
@@ -59,6 +60,7 @@ def all_sources(
     """Every source that settings and inventory ask for. A further collector is one more line here."""
     found = [*redfish.sources(config, inventory), *agent.sources(config, inventory)]
     found += ecs.sources(config, inventory)
+    found += inband.sources(config, inventory)
     found += mlnxos.sources(config, inventory)
     found += onefs.sources(config, inventory)
     found += pdu.sources(config, inventory)
