@@ -128,7 +128,7 @@ def _medium(cluster: Storage, documents: Documents) -> Medium:
 def _slow(cluster: Storage, documents: Documents) -> Slow:
     drives = _named(cluster, nodes.drives(documents.get("drives")))
     doubts = _silent(cluster, documents, ("drives",))
-    events = documents.get("events")
+    events = _listed(documents, "events")
     return Slow(
         pools=contents.pools(documents.get("pools")),
         drives=drives,
@@ -139,11 +139,10 @@ def _slow(cluster: Storage, documents: Documents) -> Slow:
 
 
 def _rare(cluster: Storage, documents: Documents) -> Rare:
-    items = documents.get("quotas") or ()
-    quotas = contents.quotas(items, MOST_QUOTAS)
+    items = _listed(documents, "quotas") or []
     return Rare(
         version=nodes.identity(documents.get("config")).version,
-        quotas=tuple(quotas),
+        quotas=tuple(contents.quotas(items, MOST_QUOTAS)),
         quota_kinds=contents.quota_kinds(items),
         snapshots=contents.snapshots(documents.get("snapshots")),
         nodes=_named(cluster, nodes.hardware(documents.get("hardware"))),
@@ -157,6 +156,11 @@ _READERS: Mapping[str, Callable[[Storage, Documents], Reading]] = {
     "slow": _slow,
     "rare": _rare,
 }
+
+
+def _listed(documents: Documents, name: str) -> list[Any] | None:
+    found = documents.get(name)
+    return found if isinstance(found, list) else None
 
 
 def _named(cluster: Storage, found: Mapping[int, Thing]) -> dict[str, Thing]:

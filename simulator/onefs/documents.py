@@ -291,14 +291,15 @@ def snapshots(cluster: Cluster) -> Document:
     }
 
 
-def protocol_summary(cluster: Cluster, now: float, *, slow_metadata: bool) -> Document:
+def protocol_summary(cluster: Cluster, now: float, *, metadata_factor: float = 1.0) -> Document:
     """`statistics/summary/protocol?totalby=protocol,class`; protocols that do nothing have no rows.
 
-    The classes' times have the protocol's own as their mean. Slow metadata is in the namespace classes.
+    The classes' times have the protocol's own as their mean; those of metadata are `metadata_factor` times as long as usual.
     """
-    times = dict(CLASSES)
-    if slow_metadata:
-        times |= {"read": (0.45, 0.1), "write": (0.10, 0.1), "namespace_read": (0.35, 1.9), "namespace_write": (0.10, 2.8)}
+    times = {
+        name: (part, time * (metadata_factor if name.startswith("namespace") else 1.0))
+        for name, (part, time) in CLASSES.items()
+    }
     mean = sum(part * time for part, time in times.values())
     rows = []
     for protocol, rate in cluster.operations.items():
@@ -310,8 +311,6 @@ def protocol_summary(cluster: Cluster, now: float, *, slow_metadata: bool) -> Do
                 {
                     "class": name,
                     "in": cluster.write * share(cluster, protocol) if name == "write" else 0.0,
-                    "node": None,
-                    "operation": None,
                     "operation_count": round(rate * part * 5),
                     "operation_rate": rate * part,
                     "out": cluster.read * share(cluster, protocol) if name == "read" else 0.0,

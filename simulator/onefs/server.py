@@ -160,10 +160,7 @@ class OneFsServer:
         return {
             "/platform/3/cluster/config": lambda _: _json(200, documents.config(cluster)),
             "/platform/1/statistics/current": self._statistics,
-            "/platform/3/statistics/summary/protocol": lambda _: _json(
-                200,
-                documents.protocol_summary(cluster, self.plant.now, slow_metadata=self._fault("storage_slow_metadata")),
-            ),
+            "/platform/3/statistics/summary/protocol": lambda _: _json(200, self._protocols()),
             "/platform/3/storagepool/storagepools": lambda _: _json(200, documents.storage_pools(cluster)),
             "/platform/1/snapshot/snapshots-summary": lambda _: _json(200, documents.snapshots(cluster)),
         }
@@ -176,6 +173,11 @@ class OneFsServer:
         if unknown and query.get("degraded") != "true":
             return _refusal(404, "AEC_NOT_FOUND", f"Unable to find key {unknown[0]}")
         return _json(200, {"stats": statistics.current(self.cluster, wanted, self.plant.now)})
+
+    def _protocols(self) -> documents.Document:
+        slow = self._faults.find(self.name, "storage_slow_metadata")
+        factor = 1.0 if slow is None else slow.number("factor")
+        return documents.protocol_summary(self.cluster, self.plant.now, metadata_factor=factor)
 
     def _events(self, query: dict[str, str]) -> list[Any]:
         found = documents.events(self.cluster)
