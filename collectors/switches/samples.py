@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from typing import TypeVar
 
-from collectors.switches.readings import Environment, Port, Ports, Supply, Topology, Traffic
+from collectors.switches.readings import Environment, Fan, Port, Ports, Supply, Topology, Traffic
 from wattstat.catalogue import network as catalogue
 from wattstat.catalogue.metric import Samples
 from wattstat.inventory import Link
 
+Named = TypeVar("Named", Supply, Fan)
 SIDES = ("input", "output", "unknown")
 
 
@@ -27,14 +29,15 @@ def of_environment(switch: str, reading: Environment) -> Samples:
     """Supplies, fans, temperatures, optics, processor."""
     out = Samples()
     out.add(catalogue.SWITCH_CPU_RATIO, reading.cpu_ratio, switch)
-    for supply in reading.supplies:
+    supplies = _distinct(reading.supplies)
+    for supply in supplies:
         out.add(catalogue.SWITCH_PSU_ON, supply.present, switch, supply.name)
         out.add(catalogue.SWITCH_PSU_OK, supply.ok, switch, supply.name)
         for side, watts in supply.watts.items():
             out.add(catalogue.SWITCH_PSU_POWER_WATTS, watts, switch, supply.name, side)
     for side in SIDES:
-        out.add(catalogue.SWITCH_POWER_WATTS, _sum(reading.supplies, side), switch, f"psu_{side}")
-    for fan in reading.fans:
+        out.add(catalogue.SWITCH_POWER_WATTS, _sum(supplies, side), switch, f"psu_{side}")
+    for fan in _distinct(reading.fans):
         out.add(catalogue.SWITCH_FAN_OK, fan.ok, switch, fan.name)
         out.add(catalogue.SWITCH_FAN_SPEED_RPM, fan.rpm, switch, fan.name)
     for sensor, degrees in reading.temperatures.items():
@@ -83,8 +86,17 @@ def _traffic(out: Samples, switch: str, port: str, direction: str, traffic: Traf
     out.add(catalogue.SWITCH_PORT_DISCARDS_TOTAL, traffic.discards, switch, port, direction)
 
 
-def _sum(supplies: tuple[Supply, ...], side: str) -> float | None:
+def _sum(supplies: list[Supply], side: str) -> float | None:
     """The sum where all that are present tell this side: a supply that is not read is a gap, not 0 W."""
     told = [supply.watts.get(side) for supply in supplies if supply.present is not False]
     read = [watts for watts in told if watts is not None]
     return math.fsum(read) if read and len(read) == len(told) else None
+
+
+def _distinct(entries: Iterable[Named]) -> list[Named]:
+    """Those with a name, the first of each."""
+    found: dict[str, Named] = {}
+    for entry in entries:
+        if entry.name:
+            found.setdefault(entry.name, entry)
+    return list(found.values())

@@ -146,23 +146,25 @@ class SwitchSource(Source[Reading]):
 
     async def _environment(self) -> dict[str, Any]:
         system = await self._recognized()
-        documents: dict[str, Any] = {"processors": await self.snmp.columns(processors.COLUMNS)}
+        documents: dict[str, Any] = {"system": system, "processors": await self.snmp.columns(processors.COLUMNS)}
         if system == "os10":
             return documents | {name: await self.snmp.columns(table) for name, table in os10.TABLES.items()}
         if self._parts is None:
             self._parts = await self._assembled()
         names = {} if self._known is None else dict(self._known.names)
-        values = await self.snmp.cells(entities.VALUES, self._parts["sensors"])
-        return documents | self._parts | {"values": values, "names": names}
+        parts = self._parts
+        values = await self.snmp.cells(entities.VALUES, parts["sensors"])
+        return documents | parts | {"values": values, "names": names}
 
     def _parsed_environment(self, documents: Mapping[str, Any]) -> Environment:
-        if self._system == "os10":
+        system = documents["system"]
+        if system == "os10":
             found = os10.parsed(documents)
         else:
             # Agents of SONiC tell what the supplies' converters put out, and do not say so.
-            side = "output" if self._system == "sonic" else "unknown"
+            side = "output" if system == "sonic" else "unknown"
             found = entities.parsed(documents, documents["names"], side=side)
-            if self._system == "sonic" and self.switch.rest is not None:  # by which the same output is told
+            if system == "sonic" and self.switch.rest is not None:  # by which the same output is told
                 found = entities.without_watts(found)
         return replace(found, cpu_ratio=processors.ratio(documents["processors"]))
 
@@ -185,9 +187,8 @@ class SwitchSource(Source[Reading]):
 
     async def _topology(self) -> dict[str, Any]:
         """Everything that seldom changes, read anew."""
-        self._system = ""
         scalars = await self.snmp.get((*identity.SCALARS, *ports.TABLE_CHANGED))
-        system = await self._recognized()
+        system = self._system = self.switch.system or identity.system_of(scalars)
         known = self._known = await self._learn(tuple(scalars.get(at) for at in ports.TABLE_CHANGED))
         classes = await self.snmp.columns({"class": identity.CHASSIS["class"]})
         of_class = [index for index, row in classes.items() if whole(row.get("class")) == identity.CHASSIS_CLASS]
@@ -195,7 +196,7 @@ class SwitchSource(Source[Reading]):
             self._parts = await self._assembled()
         return {
             "scalars": scalars,
-            "system": self.switch.system or system,
+            "system": system,
             "chassis": await self.snmp.cells(identity.CHASSIS, of_class),
             "tags": await self.snmp.columns(identity.SERVICE_TAG) if system == "os10" else {},
             "names": known.names,

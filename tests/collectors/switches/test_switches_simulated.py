@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from collectors.frame import Unreachable
@@ -169,3 +171,13 @@ async def test_beside_restconf_sonic_has_one_source_of_watts(switch, shown):
     assert alone["psu_power_watts", "PSU 1", "output"] == pytest.approx(302.6)
     assert ("power_watts", "psu_output") not in alone, "the other supply was not read"
     assert not [key for key in beside if "watts" in key[0]]
+
+
+@pytest.mark.parametrize("build", [plants.os10, plants.sonic])
+async def test_tiers_that_run_at_the_same_time_do_not_disturb_each_other(switch, build):
+    state = build()
+    async with agent_of(state) as responder:
+        source = switch(responder)
+        for _ in range(3):
+            collected = await asyncio.gather(*(source.collect(tier.name) for tier in source.tiers))
+            assert all(each.samples for each in collected)
