@@ -132,7 +132,7 @@ async def _measure(port: int) -> Seen:
 
 async def _watch(power: Power) -> Seen:
     seen, service = Seen(), power.service
-    cycle, heard = service._cycle, service._beat_heard  # noqa: SLF001 - measured where they run
+    cycle, heard = service._cycle, service.hearing.beat_heard  # noqa: SLF001 - measured where they run
 
     def timed(worker: ThreadPoolExecutor) -> Timed:
         return Timed(cycle(worker), done)
@@ -148,8 +148,8 @@ async def _watch(power: Power) -> Seen:
         heard(*answer)
 
     service._cycle = timed  # type: ignore[method-assign, assignment]  # noqa: SLF001
-    assert service._beats is not None  # noqa: SLF001 - it runs
-    service._beats.heard = count  # noqa: SLF001
+    assert service.hearing.beats is not None  # it runs
+    service.hearing.beats.heard = count
     began, cpu_began = time.monotonic(), time.process_time()
     await asyncio.sleep(WINDOW_SECONDS)
     seen.cpu_share = (time.process_time() - cpu_began) / (time.monotonic() - began)

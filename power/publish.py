@@ -171,6 +171,24 @@ def states(decision: Decision) -> dict[str, int]:
     return {_word(state): int((column == state).sum()) for state in ControlState if (column == state).any()}
 
 
+def policy_samples(decision: Decision, resolved: Resolved) -> Samples:
+    """Which policies are in force, and how many devices each holds back."""
+    out = Samples()
+    binding = binding_counts(decision)
+    for policy in resolved.in_force:
+        standing = policy.standing
+        labels = (
+            policy.name,
+            str(standing.version),
+            standing.policy.ask.kind,
+            standing.policy.mode.value,
+            policy.state.value,
+        )
+        out.add(catalogue.POLICY_INFO, 1, *labels)
+        out.add(catalogue.POLICY_BINDING_DEVICES, binding.get(policy.name, 0), policy.name)
+    return out
+
+
 def mode_samples(mode: Mode) -> Samples:
     """Which mode holds."""
     out = Samples()

@@ -52,18 +52,18 @@ def test_who_does_not_lead_orders_nothing_and_says_so():
 async def test_caps_that_an_enforcing_core_left_are_named_and_given_back(tmp_path):
     servers = [FakeServer("a"), FakeServer("b")]
     async with Running(tmp_path, inventory(budget=6000), servers) as running:
-        await running.until(lambda status: status["ready"] and max(servers[0].limits.values()) < 700)
+        held = running.service.hearing.executor
+        await running.until(lambda status: status["ready"] and len(held.ours()) == 8)
         with pytest.raises(Busy, match="enforce"):
             running.service.give_back(Scope(), "a test", dry_run=True)
-        held = running.service._executor
         before = {device: held.held(device) for device in held.ours()}
-    assert before
+    assert len(before) == 8
 
     async with Running(tmp_path, inventory(budget=6000), servers, mode=Mode.OBSERVE) as running:
         await running.until(lambda status: status["ready"])
-        running.service._executor._devices.recall(_notes(before.values()))
+        running.service.hearing.executor._devices.recall(_notes(before.values()))
         for device in before:
-            running.service._executor.held(device).recalled.clear()
+            running.service.hearing.executor.held(device).recalled.clear()
         status = await running.until(lambda status: any(each["why"] == "left_behind" for each in status["findings"]))
         assert {each["node"] for each in status["findings"] if each["why"] == "left_behind"} <= {"a", "b"}
         limits = [dict(server.limits) for server in servers]

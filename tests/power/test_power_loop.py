@@ -8,11 +8,11 @@ import pytest
 from power.audit.replay import replay
 from power.controller import decide
 from power.desk.steering import Wish
+from power.hearing import Ways
 from power.model import Mode, Way
 from power.policies.reader import from_json
 from power.policies.scope import Scope
 from power.policies.standing import Emergency, Standing
-from power.service import Ways
 from tests.support.power_service import FakeServer, Running, inventory
 from wattstat.catalogue import power
 
@@ -181,7 +181,7 @@ async def test_agents_are_not_told_that_core_lives_when_nobody_has_renewed_the_l
         # The database hangs: the loop stands still, while the beats go on.
         hangs = threading.Event()
         running.service.lease.tick = lambda: hangs.wait(10) and ticks()
-        await running.until(lambda _: running.service._fence is not None)
+        await running.until(lambda _: running.service.deciding.fence is not None)
         ahead = 6.0
         beats = running.servers[0].beats
         try:
@@ -211,18 +211,18 @@ async def test_a_write_to_one_gpu_of_a_server_without_an_agent_leaves_the_others
     async with Running(tmp_path, inventory(names=("a",)), [server]) as running:
         await running.service.follow(running.inventory, Ways(actuators={"a": (server,)}))
         await running.until(lambda status: len(status["devices"]) == 4)
-        before = running.service._telemetry
-        running.service._heard((await server.read())[:1], time.monotonic())
+        before = running.service.hearing.telemetry
+        running.service.hearing.heard((await server.read())[:1], time.monotonic())
 
-        assert running.service._build_due is None
-        assert running.service._telemetry is before
-        assert len(running.service._found["a"]) == 4
+        assert running.service.hearing.build_due is None
+        assert running.service.hearing.telemetry is before
+        assert len(running.service.hearing.found["a"]) == 4
 
 
 async def test_an_agent_that_begins_anew_and_sees_no_gpus_yet_does_not_take_them_out_of_the_hall(tmp_path):
     async with Running(tmp_path, inventory(names=("a",)), [FakeServer("a")]) as running:
         await running.until(lambda status: len(status["devices"]) == 4)
-        running.service._beat_heard("a", (), time.monotonic())
+        running.service.hearing.beat_heard("a", (), time.monotonic())
 
-        assert running.service._build_due is None
-        assert len(running.service._found["a"]) == 4
+        assert running.service.hearing.build_due is None
+        assert len(running.service.hearing.found["a"]) == 4

@@ -17,6 +17,7 @@ from power.controller import Controller
 from power.guard.guard import Rules
 from power.guard.lease import Lease
 from power.guard.lease import open_engine as open_lease_engine
+from power.hearing import Ways
 from power.model import Device, DeviceCaps, Fence, Mode, NodeOrder, Outcome, Receipt, Way
 from power.policies.database import open_engine
 from power.policies.hall_signals import HallSignals
@@ -24,7 +25,7 @@ from power.policies.pins import Pins
 from power.policies.remembering import Remembering
 from power.policies.repository import Repository
 from power.policies.resolve import Resolver
-from power.service import PowerService, Ways
+from power.service import PowerService
 from power.wants import Wants
 from wattstat.catalogue.metric import Samples
 from wattstat.catalogue.node import NODE_POWER_WATTS

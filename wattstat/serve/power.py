@@ -35,6 +35,7 @@ from power.desk.desk import Desk
 from power.guard.guard import Rules
 from power.guard.lease import Lease
 from power.guard.lease import open_engine as open_lease_engine
+from power.hearing import Ways
 from power.model import Actuator, ActuatorError, Mode
 from power.policies.database import StoreError, address, open_engine
 from power.policies.efficiency import History
@@ -45,7 +46,7 @@ from power.policies.posted import Posted
 from power.policies.remembering import Remembering
 from power.policies.repository import Repository
 from power.policies.resolve import Resolver
-from power.service import PowerService, Ways
+from power.service import PowerService
 from power.wants import Wants
 from wattstat import corecall, keyfile
 from wattstat.config import Config
