@@ -184,7 +184,7 @@ def power_hall(directory: Path, nodes: int = 16) -> Iterator[PowerHall]:
         config = yaml.safe_load((directory / "wattstat.yaml").read_text())
         config |= {"power": POWER, "energy": {"enabled": False}}
         config["inventory"]["refresh_seconds"] = 1
-        config["collectors"] = {"redfish": {"fast_seconds": 2}}
+        config["collectors"] = {"redfish": {"fast_seconds": 5}}
         (directory / "wattstat.yaml").write_text(yaml.safe_dump(config))
         hall = PowerHall(directory)
         with _agents(directory):
