@@ -43,16 +43,17 @@ def _asked(known: Tables) -> Mapping[str, Ask]:
 
 
 def _power(known: Tables, read: Tables) -> Power:
+    """Which sensor is the inlet follows from all that there are: one that fails does not make another one the inlet."""
     told = dict(_told(known, read))
-    named = {index: _name(known, index) for index in told}
-    in_watts = [index for index in told if _kind(known, index) == _WATTS]
+    named = {index: _name(known, index) for index in rows(known, "sensor")}
+    in_watts = [index for index in named if _kind(known, index) == _WATTS]
     inlets = [index for index in in_watts if _INLET.search(named[index]) and not _PHASE.search(named[index])]
     outlets = {match[1]: index for index in in_watts if (match := _OUTLET.search(named[index]))}
     chosen = in_watts if len(in_watts) == 1 and not outlets else inlets
     return Power(
-        watts=told[chosen[0]] if len(chosen) == 1 else None,
+        watts=told.get(chosen[0]) if len(chosen) == 1 else None,
         phases=_phases(known, {index: value for index, value in told.items() if not _OUTLET.search(named[index])}),
-        outlets=tuple(Outlet(label=label, watts=told[index]) for label, index in outlets.items()),
+        outlets=tuple(Outlet(label=label, watts=told.get(index)) for label, index in outlets.items()),
         temperatures=present({named[index]: told[index] for index in told if _kind(known, index) == _CELSIUS}),
     )
 

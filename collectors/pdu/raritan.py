@@ -108,13 +108,13 @@ def _phases(known: Tables, read: Tables, inlets: set[str]) -> Iterator[tuple[str
 
 
 def _phase(known: Tables, read: Tables, table: str, row: str, *, neutral: bool) -> Phase:
-    """Voltage to the neutral conductor where there is one, else to the next line."""
-    to_neutral = _value(known, read, table, f"{row}.{_VOLTAGE_TO_NEUTRAL}")
-    to_line = _value(known, read, table, f"{row}.{_VOLTAGE}")
+    """Voltage to the neutral conductor where that is measured at all, else to the next line: never by turns."""
+    to_neutral = f"{row}.{_VOLTAGE_TO_NEUTRAL}"
+    voltage = to_neutral if to_neutral in rows(known, table) else f"{row}.{_VOLTAGE}"
     return Phase(
         watts=_value(known, read, table, f"{row}.{_ACTIVE_POWER}"),
         amperes=_value(known, read, table, f"{row}.{_CURRENT}"),
-        volts=None if neutral else to_line if to_neutral is None else to_neutral,
+        volts=None if neutral else _value(known, read, table, voltage),
     )
 
 

@@ -7,6 +7,7 @@ in tenths of a kilowatt-hour and of an outlet in watt-hours. One agent tells of 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from types import MappingProxyType
 
 from collectors.pdu.dialect import Ask, Dialect, Tables, cell, columns, first, parts, rows
@@ -61,7 +62,7 @@ _KNOWN3 = MappingProxyType(
     {
         "system": columns(f"{_SENTRY3}.1", version=1),
         "tower": columns(f"{_SENTRY3}.2.1.1", serial=6, model=7),
-        "infeed": columns(f"{_SENTRY3}.2.2.1", id=2, line=21),
+        "infeed": columns(f"{_SENTRY3}.2.2.1", id=2, phase_voltage=18, line=21),
         "outlet": columns(f"{_SENTRY3}.2.3.1", id=2),
         "sensor": columns(f"{_SENTRY3}.2.5.1", name=3, scale=13),
     }
@@ -111,10 +112,7 @@ def _phases4(known: Tables, read: Tables) -> dict[str, Phase]:
     for index, row in rows(known, "line").items():
         name = _named(text(row.get("label")), index, alone=alone)
         current = amperes(_sound(rows(read, "line").get(index, {}), "current"), 0.01)
-        of_phase = found.get(name, Phase())
-        found[name] = Phase(
-            watts=of_phase.watts, volts=of_phase.volts, amperes=of_phase.amperes if current is None else current
-        )
+        found[name] = replace(found.get(name, Phase()), amperes=current)
     return found
 
 
@@ -171,16 +169,16 @@ def _power3(known: Tables, read: Tables) -> Power:
 
 
 def _phases3(known: Tables, read: Tables) -> Iterator[tuple[str, Phase]]:
-    """Each infeed is a line. Lines are named by their own names where that tells them apart."""
+    """Each infeed is a line, named as such where that tells them apart. Its voltage is the phase's, if it measures that."""
     lines = [text(row.get("line")) for row in rows(known, "infeed").values()]
     unique = all(lines) and len(set(lines)) == len(lines)
     for index, row in rows(known, "infeed").items():
         told = rows(read, "infeed").get(index, {})
-        of_phase = volts(told.get("phase_voltage"), 0.1)
+        voltage = "voltage" if volts(row.get("phase_voltage")) is None else "phase_voltage"
         phase = Phase(
             watts=watts(told.get("power")),
             amperes=amperes(told.get("current"), 0.01),
-            volts=volts(told.get("voltage"), 0.1) if of_phase is None else of_phase,
+            volts=volts(told.get(voltage), 0.1),
         )
         yield text(row.get("line")) if unique else text(row.get("id")) or index, phase
 
