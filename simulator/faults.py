@@ -55,8 +55,10 @@ KINDS: Mapping[str, str] = {
     "optics_dark": "the optical module at `port` receives no light",
     "switch_unauthorized": "the switch's web interface refuses every password (401)",
     "switch_broken_json": "bodies of the switch's web interface are cut in the middle of the JSON",
-    "manager_unauthorized": "the fabric manager refuses every password and token (401)",
-    "manager_broken_json": "bodies of the fabric manager are cut in the middle of the JSON",
+    "ufm_gone": "the fabric manager breaks off every connection",
+    "ufm_unauthorized": "the fabric manager refuses every password and token (401)",
+    "ufm_broken_json": "bodies of the fabric manager are cut in the middle of the JSON",
+    "ufm_telemetry_frozen": "the fabric manager's telemetry shows for ever what it counted when the fault began",
     "pdu_gone": "the PDU does not answer",
     "pdu_frozen": "the PDU answers what it measured when the fault began",
 }

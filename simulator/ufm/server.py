@@ -71,7 +71,7 @@ class UfmServer:
     def _handler(self, answer: Callable[[web.Request], Any]) -> Handler:
         async def handle(request: web.Request) -> web.Response:
             body = json.dumps(answer(request))
-            if self._faults.find(self.name, "manager_broken_json") is not None:
+            if self._faults.find(self.name, "ufm_broken_json") is not None:
                 body = body[: len(body) * 2 // 3]
             return web.Response(text=body, content_type="application/json")
 
@@ -80,15 +80,21 @@ class UfmServer:
     @web.middleware
     async def _guard(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         self.requests += 1
+        self._break_off(request)
         base = "/" + request.path.split("/")[1]
-        is_shut = self._faults.find(self.name, "manager_unauthorized") is not None
+        is_shut = self._faults.find(self.name, "ufm_unauthorized") is not None
         if is_shut or not (admitted := self._admitted.get(base)) or request.headers.get("Authorization") != admitted:
             return web.Response(status=401, text="Unauthorized")
         return await handler(request)
 
+    def _break_off(self, request: web.Request) -> None:
+        if self._faults.find(self.name, "ufm_gone") is not None and request.transport is not None:
+            request.transport.abort()
+
     def _telemetry(self) -> web.Application:
-        async def metrics(_: web.Request) -> web.Response:
-            if self._faults.find(self.name, "telemetry_frozen") is None:
+        async def metrics(request: web.Request) -> web.Response:
+            self._break_off(request)
+            if self._faults.find(self.name, "ufm_telemetry_frozen") is None:
                 self._frozen = ""
             elif not self._frozen:
                 self._frozen = telemetry.text(self.plant)

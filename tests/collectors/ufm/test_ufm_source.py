@@ -129,7 +129,7 @@ async def test_a_wrong_password_is_told_as_such_and_telemetry_still_comes(bench)
 
 
 async def test_truncated_json_is_told_and_costs_only_itself(bench):
-    bench.faults.add("ufm", "manager_broken_json", {}, now=0.0)
+    bench.faults.add("ufm", "ufm_broken_json", {}, now=0.0)
     collected = await (await bench.source()).collect("ports")
 
     assert isinstance(collected.errors["ports"], BadPayload)
@@ -157,9 +157,26 @@ async def test_without_telemetry_the_ports_states_are_there_and_the_counters_are
     assert "switch_port_up" in by_family(collected)
 
 
-async def test_a_manager_that_is_gone_is_unreachable(bench):
+async def test_telemetry_that_froze_keeps_its_time(bench):
     source = await bench.source()
-    await bench.server.stop()
+    await source.collect("ports")
+    bench.faults.add("ufm", "ufm_telemetry_frozen", {}, now=0.0)
+    before = by_family(await source.collect("ports"))
+    bench.plant.now += 1000
+    bench.plant.switch("ib-leaf-1").ports[0].receive_bytes += 1e12
+    source.monotonic = lambda: 1e9
+
+    assert before["switch_port_bytes_total"]["ib-leaf-1", "IB1/1/1", "receive"] == 9e12
+    assert "the same sample for" in str((await source.collect("ports")).errors["telemetry"])
+
+
+@pytest.mark.parametrize("how", ["stopped", "ufm_gone"])
+async def test_a_manager_that_is_gone_is_unreachable(bench, how):
+    source = await bench.source()
+    if how == "stopped":
+        await bench.server.stop()
+    else:
+        bench.faults.add("ufm", how, {}, now=0.0)
     with pytest.raises(Unreachable):
         await source.collect("systems")
 
