@@ -191,3 +191,29 @@ async def test_answers_longer_than_the_librarys_buffer_are_asked_for_in_shorter_
         walked = await snmp.columns({"alias": ALIASES})
         assert len(walked) == 64
         assert await snmp.cells({"alias": ALIASES}, walked) == walked
+
+
+async def test_an_answer_to_an_earlier_request_is_not_taken_for_this_ones(tmp_path):
+    """A late answer meets the next request: asked for other values it would be taken for their absence."""
+
+    class Late(Responder):
+        before = b""
+
+        def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
+            if self.before and self._transport is not None:
+                self._transport.sendto(self.before, addr)
+            super().datagram_received(data, addr)
+
+        def answer(self, request: Request) -> bytes:
+            self.before = super().answer(request)
+            return self.before
+
+    late = Late(lambda: switch(ports=40), community="read-me")
+    await late.start("127.0.0.1")
+    try:
+        snmp = client(tmp_path, late, repetitions=8)
+        for port in (1, 2, 3):
+            assert await snmp.get([f"{NAMES}.{port}"]) == {f"{NAMES}.{port}": f"Ethernet{port}".encode()}
+        assert len(await snmp.columns({"name": NAMES})) == 40
+    finally:
+        await late.stop()
