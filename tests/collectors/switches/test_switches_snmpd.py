@@ -33,6 +33,7 @@ async def test_every_tier_of_a_real_agent_is_read(tmp_path, shown, how):
     ports = {key[1] for key in found if key[0] == "port_up"}
     kernels = {path.name for path in SYSFS.iterdir()}
     assert ports <= kernels
+    assert {name for name in kernels if name.startswith(("eth", "en"))} <= ports
     assert "lo" not in ports
     for port in ports:
         told = found["port_bytes_total", port, "receive"], again["port_bytes_total", port, "receive"]
