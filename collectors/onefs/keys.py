@@ -64,11 +64,27 @@ NODE_NETWORK: Mapping[str, Names] = {
     "receive": ("node.net.ext.bytes.in.rate",),
     "transmit": ("node.net.ext.bytes.out.rate",),
 }
+NODE_NETWORK_ERRORS: Mapping[str, Names] = {
+    "receive": ("node.net.ext.errors.in.rate",),
+    "transmit": ("node.net.ext.errors.out.rate",),
+}
 
 _ALL: tuple[Names, ...] = tuple(
     chain(
         (HEALTH, NODE_HEALTH, NODE_IDLE, NODE_DISK_BUSY),
-        *(mapping.values() for mapping in (CAPACITY, CPU, DISK_BYTES, DISK_OPERATIONS, PROTOCOLS, NODE_MEMORY, NODE_NETWORK)),
+        *(
+            mapping.values()
+            for mapping in (
+                CAPACITY,
+                CPU,
+                DISK_BYTES,
+                DISK_OPERATIONS,
+                PROTOCOLS,
+                NODE_MEMORY,
+                NODE_NETWORK,
+                NODE_NETWORK_ERRORS,
+            )
+        ),
         CLIENTS.values(),
     )
 )

@@ -73,6 +73,8 @@ def _node_statistics(out: Samples, cluster: str, node: str, told: NodeStatistics
     out.add(catalogue.STORAGE_NODE_MEMORY_RATIO, told.memory_ratio, cluster, node)
     for direction, value in told.network_bytes.items():
         out.add(catalogue.STORAGE_NODE_NETWORK_BYTES_PER_SECOND, value, cluster, node, direction)
+    for direction, value in told.network_errors.items():
+        out.add(catalogue.STORAGE_NODE_NETWORK_ERRORS_PER_SECOND, value, cluster, node, direction)
 
 
 def _medium(cluster: Storage, reading: Medium) -> Samples:

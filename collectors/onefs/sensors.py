@@ -38,6 +38,7 @@ class Sensors:
 
 
 class _Sensor(NamedTuple):
+    group: str
     name: str
     kind: str
     value: Json
@@ -69,18 +70,18 @@ def parse(section: Json) -> Sensors:
 
 def _sensors(groups: Json) -> Iterator[_Sensor]:
     for group in objects(groups):
-        named = text(group.get("name")).lower()
-        of_group = next((kind for start, kind in _GROUPS if named.startswith(start)), "")
+        named = text(group.get("name"))
+        of_group = next((kind for start, kind in _GROUPS if named.lower().startswith(start)), "")
         for each in objects(group.get("values")):
             units = text(each.get("units")).lower()
             name = text(each.get("name")) or text(each.get("desc"))
             if name:
-                yield _Sensor(name, _UNITS.get(units, "") if units else of_group, each.get("value"))
+                yield _Sensor(named, name, _UNITS.get(units, "") if units else of_group, each.get("value"))
 
 
 def _readings(found: tuple[_Sensor, ...], kind: str, read: Callable[[Json], float | None]) -> dict[str, float]:
     seen: set[str] = set()
-    named = ((distinct(each.name, "again", seen), read(each.value)) for each in found if each.kind == kind)
+    named = ((distinct(each.name, each.group, seen), read(each.value)) for each in found if each.kind == kind)
     return {name: value for name, value in named if name and value is not None}
 
 

@@ -58,6 +58,7 @@ class NodeStatistics:
     disk_busy_ratio: float | None = None
     memory_ratio: float | None = None
     network_bytes: Mapping[str, float]
+    network_errors: Mapping[str, float]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,7 +135,7 @@ def _capacity(total: float | None, used: float | None, free: float | None) -> di
 
 def _nodes(found: Rows) -> dict[int, NodeStatistics]:
     names: tuple[Names, ...] = (keys.NODE_HEALTH, keys.NODE_IDLE, keys.NODE_DISK_BUSY)
-    names += (*keys.NODE_MEMORY.values(), *keys.NODE_NETWORK.values())
+    names += (*keys.NODE_MEMORY.values(), *keys.NODE_NETWORK.values(), *keys.NODE_NETWORK_ERRORS.values())
     read = {each: _by_node(found, each) for each in names}
     devices = sorted({device for values in read.values() for device in values})
     return {device: _node({each: values.get(device) for each, values in read.items()}) for device in devices}
@@ -148,6 +149,7 @@ def _node(values: Mapping[Names, Json]) -> NodeStatistics:
         disk_busy_ratio=_permil(between(0, values[keys.NODE_DISK_BUSY], 1000)),
         memory_ratio=_share(*(between(0, values[keys.NODE_MEMORY[kind]], 1e15) for kind in ("used", "free"))),
         network_bytes=_present({way: between(0, values[names], 1e13) for way, names in keys.NODE_NETWORK.items()}),
+        network_errors=_present({way: between(0, values[names], 1e12) for way, names in keys.NODE_NETWORK_ERRORS.items()}),
     )
 
 

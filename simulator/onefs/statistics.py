@@ -127,6 +127,8 @@ def _keys() -> dict[str, Key]:
         "node.disk.busy.avg": Key("node", "permil", "double", node=lambda member: _permil(member.disk_busy_ratio)),
         "node.net.ext.bytes.in.rate": Key("node", "bytes per second", "double", node=lambda m: m.receive_bytes_per_second),
         "node.net.ext.bytes.out.rate": Key("node", "bytes per second", "double", node=lambda m: m.transmit_bytes_per_second),
+        "node.net.ext.errors.in.rate": Key("node", "errors per second", "double", node=lambda _: 0.0),
+        "node.net.ext.errors.out.rate": Key("node", "errors per second", "double", node=lambda _: 0.0),
     }
     for protocol, name in PROTOCOLS.items():
         keys[f"cluster.protostats.{name}.total"] = Key(

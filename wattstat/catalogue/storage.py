@@ -280,6 +280,12 @@ STORAGE_NODE_NETWORK_BYTES_PER_SECOND = gauge(
     "External network; direction is receive or transmit.",
     source="OneFS node.net.ext.bytes.*.rate, ECS Flux net",
 )
+STORAGE_NODE_NETWORK_ERRORS_PER_SECOND = gauge(
+    "storage_node_network_errors_per_second",
+    "storage storage_node direction",
+    "Packets with errors on the external network; direction is receive or transmit.",
+    source="OneFS node.net.ext.errors.*.rate",
+)
 STORAGE_NODE_TEMPERATURE_CELSIUS = gauge(
     "storage_node_temperature_celsius",
     "storage storage_node sensor",

@@ -88,9 +88,9 @@ def test_sensors_are_read_flat_and_wrapped():
 
 
 def test_sensors_of_one_name_do_not_become_one_series():
-    told = sensors.parse([group("Temps", "C", CPU="40"), group("Temps2", "C", CPU="50"), group("Temps3", "C", CPU="60")])
+    told = sensors.parse([group("Temps", "C", CPU="40"), group("Temps2", "C", CPU="50"), group("Temps2", "C", CPU="60")])
 
-    assert told.celsius == {"CPU": 40.0, "again/CPU": 50.0}
+    assert told.celsius == {"CPU": 40.0, "Temps2/CPU": 50.0}
 
 
 @pytest.mark.parametrize(

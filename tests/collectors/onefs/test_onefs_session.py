@@ -1,5 +1,7 @@
 """The session with a cluster: opened when needed, renewed before it ends, opened anew exactly once when it is forgotten."""
 
+import asyncio
+
 import pytest
 
 from collectors.frame.errors import AuthFailed, BadPayload, Unreachable
@@ -33,6 +35,40 @@ async def test_a_forgotten_session_is_opened_anew_once(bench):
     assert collected.samples
     assert not collected.errors
     assert server.sessions.logins == 2
+
+
+async def test_a_session_that_is_forgotten_in_the_middle_of_a_tier_costs_nothing(bench, monkeypatch):
+    server = await bench.serve()
+    source = bench.source(server)
+    ask = source.session.web.ask
+    forgotten = []
+
+    async def asked(method, path, **more):
+        if path.endswith("/status") and not forgotten:
+            forgotten.append(path)
+            server.sessions.end_all()
+        return await ask(method, path, **more)
+
+    monkeypatch.setattr(source.session.web, "ask", asked)
+    collected = await source.collect("medium")
+
+    assert forgotten
+    assert not collected.errors
+    assert server.sessions.logins == 2
+
+
+async def test_tiers_that_begin_together_share_one_login_and_one_renewal(bench):
+    server = await bench.serve()
+    source = bench.source(server)
+    tiers = [tier.name for tier in source.tiers]
+
+    await asyncio.gather(*map(source.collect, tiers))
+    assert server.sessions.logins == 1
+
+    server.sessions.end_all()
+    await asyncio.gather(*map(source.collect, tiers))
+    assert server.sessions.logins == 2
+    assert len(server.sessions) == 1
 
 
 async def test_a_cluster_that_refuses_every_session_is_asked_twice_and_no_more(bench):

@@ -147,6 +147,22 @@ async def test_slow_metadata_is_in_the_namespace_classes(bench, values):
     assert after["scratch", "nfs3", "read"] == pytest.approx(before["scratch", "nfs3", "read"], rel=0.01)
 
 
+async def test_sensors_that_answer_too_late_leave_the_rest(bench, monkeypatch, values):
+    source = bench.source(await bench.serve())
+    ask = source.session.web.ask
+
+    async def asked(method, path, **more):
+        if "sensors" in path:
+            raise Unreachable(f"{path}: no answer in time")
+        return await ask(method, path, **more)
+
+    monkeypatch.setattr(source.session.web, "ask", asked)
+    collected = await source.collect("medium")
+
+    assert set(collected.errors) == {"sensors"}
+    assert len(values(collected.samples, catalogue.STORAGE_NODE_PSU_OK)) == 8
+
+
 async def test_an_error_of_one_document_leaves_the_rest(bench, monkeypatch, values):
     source = bench.source(await bench.serve())
     await answering(source, monkeypatch, "summary/protocol", {"status": 500})
