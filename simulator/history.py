@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from simulator.ledger_history import LedgerHistory
+from simulator.plant.moving import EVERY_SECONDS
 from simulator.series import Family, families
 from simulator.world import World
 
@@ -29,11 +30,14 @@ def write_history(world: World, until: float, directory: Path) -> int:
     """Move the hall to `until` and write what collectors would have seen on the way. Returns the number of samples."""
     directory.mkdir(parents=True, exist_ok=True)
     ledger = LedgerHistory(world)
+    # What samples show of storage and cables is the mean of the time before them.
+    world.plant.every_seconds = 2 * SECOND
     moving = [family for family in families(world) if not family.constant]
     still = [family for family in families(world) if family.constant]
     times, columns, still_times, still_columns = _walk(world, until, moving, still, ledger)
     ledger.write(directory)
     world.on_event = world.integrals = None
+    world.plant.every_seconds = EVERY_SECONDS
     count_moving = sum(len(family.labels) for family in moving)
     _write_series(directory / "series.parquet", [*moving, *still])
     schema = pa.schema([("id", pa.int64()), ("time_ms", pa.int64()), ("value", pa.float64())])

@@ -27,7 +27,24 @@ DOWN_HARDSHIP, FLAP_HARDSHIP, MOST_HARDSHIP = 4.0, 6.0, 8.0
 GOOD_BIT_ERRORS, TIRED_BIT_ERRORS = 1e-15, 3e-11
 TIRED_SYMBOLS = 0.02
 # Credit ticks a second on a busy InfiniBand link; marked packets and pause frames on a busy Ethernet one.
-WAIT_TICKS, MARKED, PAUSES = 6e6, 4e4, 900.0
+WAIT_TICKS, MARKED, PAUSES, PAUSES_SENT, DISCARDS = 6e6, 4e4, 900.0, 360.0, 4.0
+BUSY_FROM = 0.45
+RECEIVE_ERRORS_PER_SYMBOL = 0.1
+COUNTERS = (
+    "receive_bytes",
+    "transmit_bytes",
+    "symbol_errors",
+    "receive_errors",
+    "link_downs",
+    "recoveries",
+    "wait_ticks",
+    "ecn_packets",
+    "pauses_received",
+    "pauses_sent",
+    "transmit_discards",
+)
+_RECEIVED, _SENT, _SYMBOLS, _ERRORS = range(4)
+_BUSY = COUNTERS.index("wait_ticks")
 
 
 class Cables:
@@ -67,9 +84,10 @@ class Cables:
         self._tire(seed)
         self.up: Bools = self.cabled.copy()
         self.receive_rate, self.transmit_rate = np.zeros(count), np.zeros(count)
-        names = ("receive_bytes", "transmit_bytes", "receive_errors", "symbol_errors", "link_downs", "recoveries")
-        further = ("wait_ticks", "ecn_packets", "pauses_received", "pauses_sent", "transmit_discards")
-        self.counters = {name: np.zeros(count) for name in (*names, *further)}
+        self._counted, self._per_second = np.zeros((len(COUNTERS), count)), np.zeros((len(COUNTERS), count))
+        self.counters = dict(zip(COUNTERS, self._counted, strict=True))
+        on_ethernet = np.array([MARKED, PAUSES, PAUSES_SENT, DISCARDS])[:, None] * ~self.is_fabric
+        self._when_busy = np.vstack([WAIT_TICKS * self.is_fabric, on_ethernet])
         self.hardship = np.ones(count)
 
     def _index_ends(self, hall: Layout, devices: dict[str, int]) -> None:
@@ -104,20 +122,13 @@ class Cables:
         """Move to `now` by `seconds`, with what is to be carried."""
         self._links(now, seconds, alive)
         self._rates(traffic)
-        count = self.counters
-        received, sent = self.receive_rate * seconds, self.transmit_rate * seconds
-        count["receive_bytes"] += received
-        count["transmit_bytes"] += sent
-        symbols = self.symbol_rate * seconds * self.up
-        count["symbol_errors"] += symbols
-        count["receive_errors"] += 0.1 * symbols
-        busy = np.maximum(self.transmit_rate / np.maximum(self.speed / 8, 1.0) - 0.45, 0.0) * seconds * self.up
-        count["wait_ticks"] += busy * WAIT_TICKS * self.is_fabric
-        marked = busy * MARKED * ~self.is_fabric
-        count["ecn_packets"] += marked
-        count["pauses_received"] += busy * PAUSES * ~self.is_fabric
-        count["pauses_sent"] += 0.4 * busy * PAUSES * ~self.is_fabric
-        count["transmit_discards"] += 1e-4 * marked
+        rate = self._per_second
+        rate[_RECEIVED], rate[_SENT] = self.receive_rate, self.transmit_rate
+        np.multiply(self.symbol_rate, self.up, out=rate[_SYMBOLS])
+        np.multiply(rate[_SYMBOLS], RECEIVE_ERRORS_PER_SYMBOL, out=rate[_ERRORS])
+        busy = np.maximum(self.transmit_rate / self._octets - BUSY_FROM, 0.0)
+        rate[_BUSY:] = busy * self._when_busy
+        self._counted += rate * seconds
 
     def settle(self, seed: int) -> None:
         """What was counted until now is replaced by what had been counted in the weeks before."""
@@ -129,19 +140,21 @@ class Cables:
 
     def _links(self, now: float, seconds: float, alive: Bools) -> None:
         """Which are up, and how hard an exchange over each is."""
-        flapped = np.floor(now / FLAP_SECONDS) - np.floor((now - seconds) / FLAP_SECONDS)
-        falls = self.flapping & (now % FLAP_SECONDS < FLAP_DOWN_SECONDS)
-        good = self.cabled & ~self.broken & ~self.dark & ~falls
-        up = good & alive[self.own] & alive[self.peer]
+        flapping = self.flapping
+        up = self.cabled & ~self.broken & ~self.dark & alive[self.own] & alive[self.peer]
+        if flapping.any():
+            flapped = np.floor(now / FLAP_SECONDS) - np.floor((now - seconds) / FLAP_SECONDS)
+            up &= ~(flapping & (now % FLAP_SECONDS < FLAP_DOWN_SECONDS))
+            self.counters["link_downs"][flapping] += flapped
+            self.counters["recoveries"][flapping] += RECOVERIES_PER_FLAP * flapped
         changed = up != self.up
         if changed.any():
             self.changed_at[changed] = now
-        self.counters["link_downs"] += np.where(self.flapping, flapped, changed & ~up)
-        self.counters["recoveries"] += np.where(self.flapping, RECOVERIES_PER_FLAP * flapped, 0.0)
+            self.counters["link_downs"][changed & ~up & ~flapping] += 1
         self.up = up
-        slower = np.divide(self.full_speed, self.speed, out=np.ones_like(self.speed), where=self.speed > 0)
-        hardship = np.where(up, slower, DOWN_HARDSHIP)
-        self.hardship = np.where(self.flapping, FLAP_HARDSHIP, np.minimum(hardship, MOST_HARDSHIP))
+        self._octets = np.maximum(self.speed / 8, 1.0)
+        hardship = np.where(up, np.minimum(self.full_speed / 8 / self._octets, MOST_HARDSHIP), DOWN_HARDSHIP)
+        self.hardship = np.where(flapping, FLAP_HARDSHIP, hardship)
 
     def _rates(self, traffic: Traffic) -> None:
         received, sent = np.full(len(self.ports), KEEPALIVE_RATE), np.full(len(self.ports), KEEPALIVE_RATE)
@@ -160,7 +173,7 @@ class Cables:
         crossing = TRUNK_SHARE * by_leaf / np.maximum(each, 1)
         sent[self.trunks] += crossing[self.own[self.trunks]]
         received[self.trunks] += crossing[self.peer[self.trunks]]
-        room = self.speed / 8 * self.up
+        room = self._octets * self.up
         self.receive_rate, self.transmit_rate = np.minimum(received, room), np.minimum(sent, room)
 
 

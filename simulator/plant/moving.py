@@ -24,6 +24,7 @@ from simulator.workload import Job, Patterns
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
+EVERY_SECONDS = 1.0
 # Of an iteration's exchange so much is on the wire, and a little always is.
 EXCHANGE_SHARE, CHATTER_SHARE = 0.8, 0.03
 # Sparse iterations have no less than this of computing between exchanges.
@@ -55,6 +56,9 @@ class MovingPlant:
         )
         self.member_read, self.member_write = np.zeros(len(members)), np.zeros(len(members))
         self.member_load, self.forwarding = np.zeros(len(members)), np.zeros(len(switches))
+        # Energy is counted in every step; storage and cables move less often, and draw the same meanwhile.
+        self.every_seconds = EVERY_SECONDS
+        self._since = 0.0
         self._work = np.zeros(len(self.rows))
         self._drag = np.ones(len(lanes))
         self.electric.draw(physics, self._work)
@@ -88,6 +92,10 @@ class MovingPlant:
         """Follow a step of the physics: count what was drawn in it, move what it moved, and say what holds in the next."""
         physics, cables, stores = self._physics, self.cables, self.stores
         self.electric.count(physics, seconds)
+        self._since += seconds
+        if self._since < self.every_seconds - 1e-6:
+            return
+        seconds, self._since = self._since, 0.0
         members = np.bincount(self.store_of_member, self.member_up, minlength=len(STORAGE)).astype(float)
         stores.step(physics.now, seconds, physics.lane_activity, members, self._reachable())
         cables.step(physics.now, seconds, self.alive, self._traffic(members))

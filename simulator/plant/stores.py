@@ -22,6 +22,8 @@ REMOVED = np.array([0.72, 0.85, 0.6])
 PURGE_RATE, PURGE_FROM, PURGE_UNTIL = 0.25e9, 2.0, 3.0
 # What people do in their home directories, bytes a second for each server.
 HOME_RATE, HOME_RATE_BY_DAY, HOME_WRITES = 30e6, 160e6, 0.06
+# Of home directories: read, written; the same asked for.
+_HOME = np.array([1.0, HOME_WRITES, 1.0, HOME_WRITES])[:, None]
 IDLE_LATENCY = np.array([0.00035, 0.0006, 0.008])
 # Of a cluster that is full only so much of the work goes on: caches and logs cannot be written.
 FULL_PACE = 0.3
@@ -42,9 +44,8 @@ class Stores:
         self.size = np.array([each.size_bytes for each in STORAGE])
         self.used = self.size * [each.used_ratio for each in STORAGE]
         self.members = np.array([each.nodes for each in STORAGE])
-        # By cluster and server: what was asked for, and what came.
-        self.asked_read, self.asked_write = np.zeros((count, nodes)), np.zeros((count, nodes))
-        self.read, self.write = np.zeros((count, nodes)), np.zeros((count, nodes))
+        # By cluster and server: what is read and written, and what would be, were there no waiting.
+        self._flows = np.zeros((4, count, nodes))
         self.latency = IDLE_LATENCY.copy()
         self.load = np.zeros(count)
         self._removal = np.zeros(count)
@@ -59,14 +60,32 @@ class Stores:
         self.failed_drives = np.zeros(count)
         self._phase = np.random.default_rng(seed).uniform(0, 2 * np.pi, nodes)
 
+    @property
+    def read(self) -> Floats:
+        """What each server reads from each cluster."""
+        read: Floats = self._flows[0]
+        return read
+
+    @property
+    def write(self) -> Floats:
+        """What each server writes to each cluster."""
+        written: Floats = self._flows[1]
+        return written
+
+    @property
+    def asked_read(self) -> Floats:
+        """What each server would read from each cluster, were there no waiting."""
+        asked: Floats = self._flows[2]
+        return asked
+
     def step(self, now: float, seconds: float, did: Activity, members_up: Floats, reachable: Floats) -> None:
         """Move by `seconds`, in which the lanes `did` something; `reachable` says which servers' cables are up."""
         health = members_up / self.members * np.maximum(0.7, 1 - DRIVE_LOSS * self.failed_drives) * ~self.gone
         can_read, can_write = self.design_read * health, self.design_write * health * ~self.full
         asked_read, asked_write = self._asked(now, seconds, did, reachable)
         read_ratio, write_ratio = _ratio(can_read, asked_read), _ratio(can_write, asked_write)
-        self.read *= _ratio(can_read, self.read.sum(axis=1))[:, None]
-        self.write *= _ratio(can_write, self.write.sum(axis=1))[:, None]
+        given = _ratio(np.stack([can_read, can_write]), self._flows[:2].sum(axis=2))
+        self._flows[:2] *= given[:, :, None]
         self._wait(seconds, did, read_ratio, write_ratio, reachable)
         self._fill(now, seconds)
         used_read, used_write = self.read.sum(axis=1), self.write.sum(axis=1)
@@ -80,29 +99,27 @@ class Stores:
         """What would be read and written of each cluster, were there no waiting; what really is goes to `read` and `write`."""
         demand = self.demand
         work = np.where(demand.by_processor, did.busy, did.level)
-        wish, save = work / self.applied, demand.save * did.checkpoint
+        save = demand.save * did.checkpoint
+        fresh = self._by_server(
+            demand.read * work,
+            demand.write * work + save * self.fed,
+            demand.read * work / self.applied,
+            demand.write * work / self.applied + save,
+        )
         noise = 1 + 0.3 * np.sin(2 * np.pi * now / 610 + self._phase) + 0.2 * np.sin(2 * np.pi * now / 127 + 3 * self._phase)
-        home = (HOME_RATE + HOME_RATE_BY_DAY * daylight(now)) * noise
-        fade = np.exp(-seconds / CACHE_SECONDS)
-        here = reachable * ~self.gone[:, None]
+        fresh[:, PROJECTS] += (HOME_RATE + HOME_RATE_BY_DAY * daylight(now)) * noise * _HOME
+        fresh[:2] *= reachable * ~self.gone[:, None]
+        self._flows = fresh + (self._flows - fresh) * np.exp(-seconds / CACHE_SECONDS)
+        asked: Floats = self._flows[2:].sum(axis=2)
+        return asked[0], asked[1]
 
-        def follow(values: Floats, lanes: Floats, at_home: Floats, there: Floats | float) -> Floats:
-            fresh = self._by_server(lanes)
-            fresh[PROJECTS] += at_home
-            fresh = fresh * there
-            followed: Floats = fresh + (values - fresh) * fade
-            return followed
-
-        self.read = follow(self.read, demand.read * work, home, here)
-        self.write = follow(self.write, demand.write * work + save * self.fed, HOME_WRITES * home, here)
-        self.asked_read = follow(self.asked_read, demand.read * wish, home, 1.0)
-        self.asked_write = follow(self.asked_write, demand.write * wish + save, HOME_WRITES * home, 1.0)
-        return self.asked_read.sum(axis=1), self.asked_write.sum(axis=1)
-
-    def _by_server(self, lanes: Floats) -> Floats:
+    def _by_server(self, *lanes: Floats) -> Floats:
+        """Sums of the lanes' values by cluster and server, one after the other."""
+        size = len(STORAGE) * self._nodes
         place = self.demand.store * self._nodes + self.demand.lanes.node
-        summed: Floats = np.bincount(place, lanes, minlength=self.read.size).reshape(self.read.shape).astype(float)
-        return summed
+        places = (place + size * np.arange(len(lanes))[:, None]).ravel()
+        summed: Floats = np.bincount(places, np.concatenate(lanes), minlength=size * len(lanes)).astype(float)
+        return summed.reshape(len(lanes), len(STORAGE), self._nodes)
 
     def _wait(self, seconds: float, did: Activity, read_ratio: Floats, write_ratio: Floats, reachable: Floats) -> None:
         """How much of its work each lane can do: of a training's data by what comes and how soon, of its checkpoints too."""
