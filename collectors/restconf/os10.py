@@ -10,8 +10,8 @@ from types import MappingProxyType
 from typing import Any
 
 from collectors.restconf.readings import Environment, Fan, Identity, Pause, Port, Ports, Supply, Traffic
-from collectors.restconf.values import counter, leaf, rows, word
-from wattstat.members import Json, as_body, between, celsius, rpm, text
+from collectors.restconf.values import bare, counter, leaf, rows, word
+from wattstat.members import Body, Json, as_body, between, celsius, rpm, text
 
 EQUIPMENT = "/restconf/data/dell-equipment:system"
 INTERFACES = "/restconf/data/ietf-interfaces:interfaces-state/interface"
@@ -68,7 +68,7 @@ def identity(documents: Mapping[str, Any]) -> Identity:
 
 
 def _port(entry: Json) -> Port:
-    statistics = leaf(entry, "statistics")
+    statistics = bare(leaf(entry, "statistics"))
     state = word(leaf(entry, "oper-status"))
     wanted = word(leaf(entry, "admin-status"))
     return Port(
@@ -80,22 +80,22 @@ def _port(entry: Json) -> Port:
         receive=_traffic(statistics, "in"),
         transmit=_traffic(statistics, "out"),
         pauses=_pauses(statistics),
-        ecn_packets=counter(leaf(statistics, "ecn-marked-packets")),
+        ecn_packets=counter(statistics.get("ecn-marked-packets")),
     )
 
 
-def _traffic(statistics: Json, way: str) -> Traffic:
+def _traffic(statistics: Body, way: str) -> Traffic:
     return Traffic(
-        bytes=counter(leaf(statistics, f"{way}-octets")),
-        packets=counter(leaf(statistics, f"{way}-pkts")),
-        errors=counter(leaf(statistics, f"{way}-errors")),
-        discards=counter(leaf(statistics, f"{way}-discards")),
+        bytes=counter(statistics.get(f"{way}-octets")),
+        packets=counter(statistics.get(f"{way}-pkts")),
+        errors=counter(statistics.get(f"{way}-errors")),
+        discards=counter(statistics.get(f"{way}-discards")),
     )
 
 
-def _pauses(statistics: Json) -> Mapping[Pause, float]:
+def _pauses(statistics: Body) -> Mapping[Pause, float]:
     found = {
-        Pause(direction, str(priority)): counter(leaf(statistics, f"pfc-{priority}-{short}-pkts"))
+        Pause(direction, str(priority)): counter(statistics.get(f"pfc-{priority}-{short}-pkts"))
         for direction, short in _DIRECTIONS.items()
         for priority in range(8)
     }

@@ -20,6 +20,11 @@ def leaf(value: Json, *path: str) -> Json:
     return value
 
 
+def bare(value: Json) -> Body:
+    """An object's members by their names without modules: quicker than `leaf` where many are wanted."""
+    return {name.rpartition(":")[2]: each for name, each in as_body(value).items() if isinstance(name, str)}
+
+
 def rows(value: Json, *path: str) -> Iterator[Body]:
     """The entries of the list at `path`; one that is no array is a list of one, as some agents write it."""
     found = leaf(value, *path)
