@@ -57,11 +57,16 @@ def _supply(index: str, row: Mapping[str, Value]) -> Supply:
 
 
 def _fans(tables: Mapping[str, Rows]) -> Iterator[Fan]:
+    """Fans; a tray stands for its fans where the switch tells none of them."""
+    told: set[str] = set()
     for row in tables.get("fans", {}).values():
         part, slot, number = _PARTS.get(whole(row.get("part")) or 0), whole(row.get("slot")), whole(row.get("number"))
         if part and slot is not None and number is not None:
+            told.add(f"{part} {slot}")
             yield Fan(name=f"{part} {slot} fan {number}", ok=_ok(row.get("state")))
     for index, row in tables.get("trays", {}).items():
+        if f"tray {index}" in told:
+            continue
         yield Fan(name=f"tray {index}", ok=_ok(row.get("state")))
 
 

@@ -100,10 +100,10 @@ def test_a_supply_that_is_there_and_gives_nothing_reads_zero():
     assert os10.parsed({"supplies": {"1": {"state": 2, "watts": 0}}}).supplies[0].watts == {"unknown": 0}
 
 
-def test_fans_of_supplies_and_of_trays_have_names_of_their_own():
+def test_fans_of_supplies_and_of_trays_have_names_of_their_own_and_an_empty_tray_stands_for_its_fans():
     fans = {"1": {"part": 1, "slot": 1, "number": 1, "state": 1}, "3": {"part": 2, "slot": 1, "number": 1, "state": 8}}
-    found = os10.parsed({"fans": fans, "trays": {"1": {"state": 6}}}).fans
-    assert [(fan.name, fan.ok) for fan in found] == [("psu 1 fan 1", True), ("tray 1 fan 1", False), ("tray 1", None)]
+    found = os10.parsed({"fans": fans, "trays": {"1": {"state": 8}, "2": {"state": 1}}}).fans
+    assert [(fan.name, fan.ok) for fan in found] == [("psu 1 fan 1", True), ("tray 1 fan 1", False), ("tray 2", True)]
 
 
 def test_the_processor_is_the_mean_of_its_cores():
