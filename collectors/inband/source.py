@@ -13,8 +13,11 @@ from collectors.frame.program import printed
 from collectors.frame.source import Fetched, Source, Tier
 from collectors.frame.unusable import made
 from collectors.inband import ibswinfo, registers
+from collectors.inband.fabric_source import PORTS_SECONDS, FabricSource
+from collectors.inband.fabric_source import TARGET as FABRIC
 from collectors.inband.reading import Reading
 from collectors.mlnxos.parts import totals
+from collectors.ufm.samples import Fabric
 from wattstat.catalogue import network
 from wattstat.catalogue.metric import Samples
 from wattstat.config import Config
@@ -99,7 +102,7 @@ def sources(config: Config, inventory: Inventory) -> list[Source[Any]]:
         return []
     known = {switch.name: switch for switch in inventory.switches}
     tier = _tier(settings)
-    return [
+    found = [
         made(
             functools.partial(_source, settings, name, device, known, tier),
             collector=InBandSource.collector,
@@ -108,6 +111,24 @@ def sources(config: Config, inventory: Inventory) -> list[Source[Any]]:
         )
         for name, device in settings.switches.items()
     ]
+    if settings.ports:
+        tiers = _fabric_tiers(config, settings)
+        make = functools.partial(_fabric, config, settings, inventory, tiers)
+        found.append(made(make, collector=FabricSource.collector, target=FABRIC, tier=tiers[0]))
+    return found
+
+
+def _fabric_tiers(config: Config, settings: InBand) -> tuple[Tier, ...]:
+    """Topology first: it finds the switches whose counters are asked for."""
+    slow = max(config.collectors.switches.topology_seconds, settings.timeout_seconds + 5)
+    every = max(PORTS_SECONDS, config.collectors.switches.ports_seconds)
+    return Tier("topology", slow, settings.timeout_seconds + 5), Tier("ports", every, max(every, 2 * settings.timeout_seconds))
+
+
+def _fabric(config: Config, settings: InBand, inventory: Inventory, tiers: tuple[Tier, ...]) -> FabricSource:
+    if config.collectors.ufm:
+        raise ValueError("collectors.in_band.ports: a UFM tells of the ports already; leave one of the two out")
+    return FabricSource(tiers=tiers, fabric=Fabric.of(inventory), timeout_seconds=settings.timeout_seconds)
 
 
 def _tier(settings: InBand) -> Tier:

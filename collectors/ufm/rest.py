@@ -178,8 +178,13 @@ def _port(body: Body) -> Port | None:
 
 
 def _speed(body: Body) -> float | None:
-    lane = _LANE_GIGABITS.get(_said(body, "active_speed").upper())
-    width = _WIDTH.fullmatch(_said(body, "active_width"))
+    return speed(_said(body, "active_speed"), _said(body, "active_width"))
+
+
+def speed(name: str, lanes: str) -> float | None:
+    """Bits a second of "NDR" and "4x"; None for "???" and the like."""
+    lane = _LANE_GIGABITS.get(name.upper())
+    width = _WIDTH.fullmatch(lanes)
     return lane * int(width[1]) * 1e9 if lane is not None and width is not None else None
 
 

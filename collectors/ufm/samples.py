@@ -105,18 +105,19 @@ def samples(manager: str, fabric: Fabric, reading: Reading) -> Samples:
         out.add(network.SWITCH_PORT_ON, port.wanted, *labels)
         out.add(network.SWITCH_PORT_SPEED_BITS_PER_SECOND, port.bits_per_second, *labels)
     for row in reading.rows:
-        _telemetry(out, row, fabric.labels(row))
+        add_row(out, row, fabric.labels(row))
     _chips(out, fabric, reading.rows)
     for system in reading.systems:
         _system(out, system, fabric)
     for cable in reading.cables:
-        _cable(out, cable, fabric)
+        add_cable(out, cable, fabric, source="ufm")
     for severity, count in reading.alarms.items():
         out.add(FABRIC_MANAGER_ALARMS, count, manager, severity)
     return Samples({(sample.metric, sample.labels): sample for sample in out}.values())
 
 
-def _telemetry(out: Samples, row: Row, labels: tuple[str, str] | None) -> None:
+def add_row(out: Samples, row: Row, labels: tuple[str, str] | None) -> None:
+    """Counters of a port."""
     if labels is None:
         return
     for name, value in row.values.items():
@@ -179,11 +180,12 @@ def _os(system: System) -> str:
     return {"3": "mlnx-os", "25": "nvos"}.get(major, "")
 
 
-def _cable(out: Samples, cable: Cable, fabric: Fabric) -> None:
+def add_cable(out: Samples, cable: Cable, fabric: Fabric, *, source: str) -> None:
+    """A cable, if it leads from a server of the inventory to a switch."""
     for host, switch in (cable.ends, cable.ends[::-1]):
         end = fabric.hosts.end(host.description)
         if end is not None and fabric.hosts.end(switch.description) is None:
-            labels = (*end, _rail(fabric, end), _switch_at(fabric, switch), switch.port, "ufm")
+            labels = (*end, _rail(fabric, end), _switch_at(fabric, switch), switch.port, source)
             out.add(network.FABRIC_LINK_INFO, 1, *labels)
 
 

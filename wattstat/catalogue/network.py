@@ -134,8 +134,8 @@ SWITCH_TRANSCEIVER_TEMPERATURE_CELSIUS = gauge(
 FABRIC_LINK_INFO = info(
     "fabric_link_info",
     "node device rail switch port source",
-    "A cable between a server's port and a switch; source is inventory, ufm or lldp.",
-    source="inventory links; UFM resources/links; LLDP-MIB lldpRemTable",
+    "A cable between a server's port and a switch; source is inventory, ufm, lldp or ibnetdiscover.",
+    source="inventory links; UFM resources/links; LLDP-MIB lldpRemTable; ibnetdiscover",
 )
 
 _SYSFS = "/sys/class/infiniband/*/ports/*"

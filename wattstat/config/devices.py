@@ -85,6 +85,8 @@ class InBand(Strict):
     """How often each is asked."""
     timeout_seconds: Seconds = 30
     """How long it may take; it and everything that it started are then killed."""
+    ports: bool = False
+    """Also reads ports and cables of the whole fabric, by `ibnetdiscover` and `perfquery`, where no UFM does."""
 
 
 class BaseCommand(Strict):

@@ -209,7 +209,15 @@ class Collectors(Strict):
     """Fabric managers of InfiniBand."""
     in_band: InBand | None = Field(
         default=None,
-        examples=[{"switches": {"ib-leaf-1": "lid-7"}, "program": "ibswinfo", "every_seconds": 120, "timeout_seconds": 30}],
+        examples=[
+            {
+                "switches": {"ib-leaf-1": "lid-7"},
+                "program": "ibswinfo",
+                "every_seconds": 120,
+                "timeout_seconds": 30,
+                "ports": True,
+            }
+        ],
     )
     """InfiniBand switches that nobody else tells about, asked in band."""
     bcm: tuple[BaseCommand, ...] = Field(
