@@ -17,6 +17,7 @@ PLANT: tuple[Metric, ...] = (
     network.SWITCH_FAN_OK,
     network.FABRIC_LINK_INFO,
     network.INFINIBAND_PORT_ACTIVE,
+    network.SWITCH_PORT_BIT_ERROR_RATIO,
     storage.STORAGE_CAPACITY_BYTES,
     storage.STORAGE_SIZE_BYTES,
     storage.STORAGE_LATENCY_SECONDS,
@@ -32,6 +33,8 @@ PLANT: tuple[Metric, ...] = (
 NEARLY_FULL, FULL = 0.85, 0.95
 SATURATED = 0.85
 SLOW_SECONDS = 0.05
+# As in alerts/rules/fabric.yml: where UFM takes a port out of service.
+BAD_BIT_ERROR_RATIO = 1e-12
 # The devices' own words for a drive that does its work.
 GOOD_DRIVES = frozenset({"healthy", "l3", "good"})
 
@@ -40,6 +43,7 @@ def problems(snapshot: LiveSnapshot, inventory: Inventory) -> Iterator[Problem]:
     """All of them, in no order."""
     yield from _switches(snapshot)
     yield from _rails(snapshot, inventory)
+    yield from _bad_links(snapshot)
     yield from _clusters(snapshot)
 
 
@@ -65,6 +69,17 @@ def _rails(snapshot: LiveSnapshot, inventory: Inventory) -> Iterator[Problem]:
         many = words.plural(len(devices), "rail")
         what = f"{many} down ({', '.join(devices)}, towards {', '.join(leaves)})"
         yield Problem(level=Level.CRITICAL, kind="rail_down", node=node, what=what)
+
+
+def _bad_links(snapshot: LiveSnapshot) -> Iterator[Problem]:
+    """Links that lose data after correction, one line a switch; who hangs there is the page Fabric's business."""
+    found: defaultdict[str, set[str]] = defaultdict(set)
+    for sample in snapshot.find(network.SWITCH_PORT_BIT_ERROR_RATIO):
+        if sample.labels["kind"] != "raw" and sample.value > BAD_BIT_ERROR_RATIO:
+            found[sample.labels["switch"]].add(sample.labels["port"])
+    for switch, ports in found.items():
+        what = f"{words.plural(len(ports), 'link')} with bit errors after correction ({', '.join(sorted(ports))})"
+        yield Problem(level=Level.WARNING, kind="bit_errors", place=switch, what=what)
 
 
 def _clusters(snapshot: LiveSnapshot) -> Iterator[Problem]:

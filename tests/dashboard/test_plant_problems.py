@@ -98,3 +98,15 @@ def test_a_node_of_the_cluster_that_is_down_is_critical_and_a_supply_a_warning()
 
     assert found["storage_node", "a"] == (Level.CRITICAL, "Storage node a-2 is down")
     assert found["storage_psu", "a"] == (Level.WARNING, "Power supply 2 of a-1 failed")
+
+
+def test_links_with_bit_errors_after_correction_are_one_line_a_switch_and_raw_ones_are_none():
+    found = told(
+        (network.SWITCH_PORT_BIT_ERROR_RATIO, 3e-11, "leaf1", "1/1", "effective"),
+        (network.SWITCH_PORT_BIT_ERROR_RATIO, 3e-11, "leaf1", "1/1", "symbol"),
+        (network.SWITCH_PORT_BIT_ERROR_RATIO, 2e-12, "leaf1", "1/2", "symbol"),
+        (network.SWITCH_PORT_BIT_ERROR_RATIO, 1e-7, "leaf1", "1/3", "raw"),
+        (network.SWITCH_PORT_BIT_ERROR_RATIO, 1e-14, "leaf2", "1/1", "effective"),
+    )
+
+    assert found == {("bit_errors", "leaf1"): (Level.WARNING, "2 links with bit errors after correction (1/1, 1/2)")}
