@@ -7,6 +7,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 import numpy as np
 import structlog
@@ -33,6 +34,8 @@ from power.wants import Standings, Wants
 from wattstat.catalogue import power as catalogue
 from wattstat.catalogue.metric import Samples
 from wattstat.hall import Snapshot
+from wattstat.inventory import Inventory
+from wattstat.rackpower import device_power
 
 log = structlog.get_logger(__name__)
 
@@ -40,6 +43,14 @@ STANDINGS_SECONDS = 5.0
 SAFE_SECONDS = 10.0
 # Caps are read before the first write; who does not answer within this time is charged in full, and the rest begins.
 COLD_SECONDS = 20.0
+
+
+class Seen(NamedTuple):
+    """What the hall says at one moment: servers' own meters, the watts of what takes no cap, by name, and signals."""
+
+    meters: Meters
+    uncapped: Mapping[str, float]
+    signals: Signals
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -84,9 +95,10 @@ class Deciding:
     _decided_at: float | None = None
     _began: float | None = None
 
-    def look(self, snapshot: Snapshot, fleet: Fleet) -> tuple[Meters, Signals]:
+    def look(self, snapshot: Snapshot, fleet: Fleet, inventory: Inventory) -> Seen:
         """What the hall says. The worker alone asks for signals: whoever reads them keeps what has not changed."""
-        return meters_of(snapshot), self.signals(snapshot, fleet, snapshot.taken_at)
+        uncapped = {name: reading.watts for name, reading in device_power(snapshot, inventory).items()}
+        return Seen(meters_of(snapshot), uncapped, self.signals(snapshot, fleet, snapshot.taken_at))
 
     def decide(self, fleet: Fleet, view: View, signals: Signals, metered_ratio: float) -> Decided:
         """What follows from all that is known and wanted; `metered_ratio` of the servers have told their power."""

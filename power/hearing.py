@@ -44,12 +44,12 @@ class Hearing:
     found: dict[str, tuple[DeviceCaps, ...]] = field(default_factory=dict)
     """The GPUs of each server."""
     ways: Ways = field(default_factory=Ways)
-    _inventory: Inventory = field(default_factory=Inventory)
+    inventory: Inventory = field(default_factory=Inventory)
     _identities: dict[str, tuple[tuple[str, str], ...]] = field(default_factory=dict)
 
     def follow(self, inventory: Inventory, ways: Ways) -> None:
         """Another hall, or the same one with changes."""
-        self._inventory, self.ways = inventory, ways
+        self.inventory, self.ways = inventory, ways
         if self.beats is not None:
             self.beats.follow(ways.agents)
         self.build_due = self.monotonic()
@@ -86,9 +86,9 @@ class Hearing:
         if telemetry is not None and (self.build_due is None or self.monotonic() < self.build_due):
             return telemetry.fleet
         self.build_due = None
-        known = {node.name for node in self._inventory.nodes}
+        known = {node.name for node in self.inventory.nodes}
         found = {node: caps for node, caps in found_by_node(self.found).items() if node in known}
-        fleet = build(self._inventory, found, trip_safe_ratio=self.trip_safe_ratio)
+        fleet = build(self.inventory, found, trip_safe_ratio=self.trip_safe_ratio)
         self.telemetry = Telemetry(fleet)
         if telemetry is not None:
             self.telemetry.inherit(telemetry)

@@ -153,13 +153,14 @@ class PowerService:
             return
         loop = asyncio.get_running_loop()
         looked = self.monotonic()
-        meters, signals = await loop.run_in_executor(worker, deciding.look, self.hall.snapshot(), fleet)
-        telemetry.take_meters(meters, looked)
+        seen = await loop.run_in_executor(worker, deciding.look, self.hall.snapshot(), fleet, self.hearing.inventory)
+        telemetry.take_meters(seen.meters, looked)
+        telemetry.take_uncapped(seen.uncapped)
         at, monotonic = self.clock(), self.monotonic()
         columns = executor.columns(fleet)
         view = telemetry.view(columns, at=at, monotonic=monotonic)
         executor.draws(fleet, view.node_watts, view.node_age)
-        decided = await loop.run_in_executor(worker, deciding.decide, fleet, view, signals, telemetry.metered_ratio)
+        decided = await loop.run_in_executor(worker, deciding.decide, fleet, view, seen.signals, telemetry.metered_ratio)
         self._last = decided
         orders, fence = decided.decision.orders, deciding.fence
         if orders and fence is not None:

@@ -24,7 +24,7 @@ FLAP_SECONDS, FLAP_DOWN_SECONDS = 9.0, 3.0
 RECOVERIES_PER_FLAP = 2.0
 # How many times longer an exchange takes over a link that is down (others carry it) or flaps (who waits for what was lost).
 DOWN_HARDSHIP, FLAP_HARDSHIP, MOST_HARDSHIP = 4.0, 6.0, 8.0
-GOOD_BIT_ERRORS, TIRED_BIT_ERRORS = 1e-15, 3e-11
+GOOD_BIT_ERRORS, TIRED_BIT_ERRORS = 1e-15, 4e-14
 TIRED_SYMBOLS = 0.02
 # Credit ticks a second on a busy InfiniBand link; marked packets and pause frames on a busy Ethernet one.
 WAIT_TICKS, MARKED, PAUSES, PAUSES_SENT, DISCARDS = 6e6, 4e4, 900.0, 360.0, 4.0
