@@ -50,8 +50,8 @@ def secrets(folder: Path, **passwords: str) -> Config:
 
 
 @contextmanager
-def snmpd(folder: Path, port: int = 0) -> Iterator[int]:
-    """net-snmp's agent for version 2c and 3 on a free port."""
+def snmpd(folder: Path, port: int = 0, *, more: str = "") -> Iterator[int]:
+    """net-snmp's agent for version 2c and 3 on a free port; `more` are further lines of its configuration."""
     program = required_program("snmpd", package="snmpd")
     port = port or _free_port()
     configuration = folder / "snmpd.conf"
@@ -60,7 +60,7 @@ def snmpd(folder: Path, port: int = 0) -> Iterator[int]:
         f"rocommunity {COMMUNITY} 127.0.0.1\n"
         f"createUser {USER} SHA {SIGNS_WITH} AES {ENCRYPTS_WITH}\n"
         f"rouser {USER} priv\n"
-        "sysServices 72\n"
+        f"sysServices 72\n{more}\n"
     )
     command = [program, "-f", "-Lo", "-C", "-c", str(configuration), "-p", str(folder / "snmpd.pid")]
     environment = {"SNMP_PERSISTENT_DIR": str(folder / "kept"), "PATH": "/usr/sbin:/usr/bin:/sbin:/bin"}
