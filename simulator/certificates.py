@@ -53,10 +53,14 @@ class Authority:
         self.ca_file = directory / "ca.pem"
         self.ca_file.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
 
-    def issue(self, name: str, address: str, *, days: int) -> Issued:
-        """A certificate for a controller at `address` that ends in `days` (in the past, if negative)."""
+    def issue(self, name: str, address: str, *, days: int, client: bool = False) -> Issued:
+        """A certificate for a controller at `address` that ends in `days` (in the past, if negative).
+
+        `client`: instead one by which a program says who it is.
+        """
         now = datetime.now(UTC)
         begin, end = now - timedelta(days=400), now + timedelta(days=days)
+        usage = ExtendedKeyUsageOID.CLIENT_AUTH if client else ExtendedKeyUsageOID.SERVER_AUTH
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
         certificate = (
             self._builder(subject, self._leaf_key.public_key(), begin, end)
@@ -65,7 +69,7 @@ class Authority:
             )
             .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
             .add_extension(_usage(signing=False), critical=True)
-            .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
+            .add_extension(x509.ExtendedKeyUsage([usage]), critical=False)
             .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key()), critical=False)
             .sign(self._key, hashes.SHA256())
         )

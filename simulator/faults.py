@@ -59,6 +59,9 @@ KINDS: Mapping[str, str] = {
     "ufm_unauthorized": "the fabric manager refuses every password and token (401)",
     "ufm_broken_json": "bodies of the fabric manager are cut in the middle of the JSON",
     "ufm_telemetry_frozen": "the fabric manager's telemetry shows for ever what it counted when the fault began",
+    "bcm_gone": "the cluster manager breaks off every connection",
+    "bcm_unauthorized": "the cluster manager refuses every certificate and password (401)",
+    "bcm_broken_json": "bodies of the cluster manager are cut in the middle of the JSON",
     "pdu_gone": "the PDU does not answer",
     "pdu_frozen": "the PDU answers what it measured when the fault began",
 }

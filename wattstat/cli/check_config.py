@@ -125,7 +125,7 @@ def _inventory(config: Config, document: Document) -> tuple[Inventory | None, li
     if not path.exists():
         named = loc in document.places
         advice = "write it (`wattstat init` has a sample)" + ("" if named else "; an agent alone needs none")
-        optional = config.inventory.http_sd is not None or not named
+        optional = config.inventory.http_sd is not None or config.inventory.bcm is not None or not named
         place = document.place(loc)
         what = f"there is no {path}"
         return None, [Problem(place=place, setting="inventory.file", what=what, advice=advice, warning=optional)]

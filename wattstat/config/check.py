@@ -8,6 +8,7 @@ import stat
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from wattstat.config.devices import BaseCommand
 from wattstat.config.schedulers import Kubernetes, Slurm
 from wattstat.config.settings import Config, Credentials, InferenceService
 from wattstat.document import Document, Loc, Problem, dotted
@@ -39,8 +40,9 @@ def check(config: Config, document: Document) -> Iterator[Problem]:
     if address(config.core.listen)[1] == 0:
         what = "port 0 is another one at every start, and web could not find core"
         yield problem(document, ("core", "listen"), what, expected="a port such as 9838", advice="choose a free port")
-    if config.inventory.file is None and config.inventory.http_sd is None:
-        yield problem(document, ("inventory",), "has neither file nor http_sd", expected="one of the two")
+    if config.inventory.file is None and config.inventory.http_sd is None and config.inventory.bcm is None:
+        yield problem(document, ("inventory",), "has neither file nor http_sd", expected="one of the two, or bcm")
+    yield from _managers(config, document)
 
 
 def check_secrets(config: Config, document: Document) -> Iterator[Problem]:
@@ -117,10 +119,11 @@ def unusable_authority(path: Path) -> str:
 
 def _named(config: Config) -> Iterator[tuple[Loc, str | None]]:
     """Entries of `credentials` that schedulers and services name."""
-    groups: tuple[tuple[Loc, Sequence[Slurm | Kubernetes | InferenceService]], ...] = (
+    groups: tuple[tuple[Loc, Sequence[Slurm | Kubernetes | InferenceService | BaseCommand]], ...] = (
         (("schedulers", "slurm"), config.schedulers.slurm),
         (("schedulers", "kubernetes"), config.schedulers.kubernetes),
         (("collectors", "inference"), config.collectors.inference),
+        (("collectors", "bcm"), config.collectors.bcm),
     )
     for loc, entries in groups:
         yield from (((*loc, position, "credentials"), entry.credentials) for position, entry in enumerate(entries))
@@ -131,6 +134,24 @@ def _twice(document: Document, loc: Loc, names: Sequence[str]) -> Iterator[Probl
         if name in names[:position]:
             advice = "choose another name"
             yield problem(document, (*loc, position, "name"), f"{name!r} stands twice", expected="each once", advice=advice)
+
+
+def _managers(config: Config, document: Document) -> Iterator[Problem]:
+    """Base Command Managers: by what they are asked, and which of them the inventory means."""
+    names = [entry.name for entry in config.collectors.bcm]
+    yield from _twice(document, ("collectors", "bcm"), names)
+    for position, entry in enumerate(config.collectors.bcm):
+        loc: Loc = ("collectors", "bcm", position)
+        if entry.certificate is None and entry.credentials is None:
+            expected = "certificate and key of a profile that may read, or credentials"
+            yield problem(document, loc, "says nowhere who asks", expected=expected, advice="add one of the two")
+        if entry.certificate is not None and entry.tls.fingerprint is not None:
+            what, advice = "does not go together with a client certificate", "name the manager's authority as ca_file"
+            yield problem(document, (*loc, "tls", "fingerprint"), what, advice=advice)
+    if config.inventory.bcm not in {None, *names}:
+        what, meant = f"there is no manager {config.inventory.bcm!r}", nearest(str(config.inventory.bcm), names)
+        advice = f"did you mean {meant}?" if meant else "list it under collectors.bcm"
+        yield problem(document, ("inventory", "bcm"), what, expected="the name of an entry of collectors.bcm", advice=advice)
 
 
 def _clusters(config: Config, document: Document) -> Iterator[Problem]:
@@ -149,6 +170,9 @@ def _secret_files(config: Config) -> Iterator[tuple[Loc, Path]]:
             yield ("credentials", name, "password_file"), entry.password_file
     if config.agent.token_file is not None:
         yield ("agent", "token_file"), config.agent.token_file
+    for position, manager in enumerate(config.collectors.bcm):
+        if manager.key is not None:
+            yield ("collectors", "bcm", position, "key"), manager.key
 
 
 def _usable(entry: Credentials, loc: Loc, document: Document) -> Iterator[Problem]:

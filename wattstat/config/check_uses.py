@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Iterator, Sequence
 from fnmatch import fnmatchcase
 
 from wattstat.config.check import problem, unusable_authority
+from wattstat.config.devices import BaseCommand
 from wattstat.config.schedulers import CommandScheduler, Kubernetes, Slurm
 from wattstat.config.settings import Config, InferenceService
 from wattstat.document import Document, Loc, Problem
@@ -19,10 +21,11 @@ LONGEST_SLURM_SECONDS = 150.0
 
 def check_uses(config: Config, document: Document) -> Iterator[Problem]:
     """What schedulers and inference servers need of this machine, and settings of theirs that do nothing."""
-    asked: tuple[tuple[Loc, Sequence[Slurm | Kubernetes | InferenceService]], ...] = (
+    asked: tuple[tuple[Loc, Sequence[Slurm | Kubernetes | InferenceService | BaseCommand]], ...] = (
         (("schedulers", "slurm"), config.schedulers.slurm),
         (("schedulers", "kubernetes"), config.schedulers.kubernetes),
         (("collectors", "inference"), config.collectors.inference),
+        (("collectors", "bcm"), config.collectors.bcm),
     )
     for loc, entries in asked:
         for position, entry in enumerate(entries):
@@ -30,6 +33,7 @@ def check_uses(config: Config, document: Document) -> Iterator[Problem]:
                 advice = "check the path and its owner; it holds one or more `-----BEGIN CERTIFICATE-----`"
                 at: Loc = (*loc, position, "tls", "ca_file")
                 yield problem(document, at, what, expected="a PEM file with certificates", advice=advice)
+    yield from _certificates(config, document)
     for position, told in enumerate(config.schedulers.commands):
         yield from _command(told, ("schedulers", "commands", position, "command"), document)
     for position, slurm in enumerate(config.schedulers.slurm):
@@ -53,18 +57,19 @@ def check_uses(config: Config, document: Document) -> Iterator[Problem]:
 
 def check_names(config: Config, inventory: Inventory, document: Document) -> Iterator[Problem]:
     """Names of servers that the inventory does not list: what is said of them does nothing."""
-    if config.inventory.http_sd is not None:
-        return  # it lists servers that are in no file
+    if config.inventory.http_sd is not None or config.inventory.bcm is not None:
+        return  # they list servers that are in no file
     known = [node.name for node in inventory.nodes]
-    mappings: tuple[tuple[str, Sequence[Slurm | Kubernetes | CommandScheduler]], ...] = (
-        ("slurm", config.schedulers.slurm),
-        ("kubernetes", config.schedulers.kubernetes),
-        ("commands", config.schedulers.commands),
+    mappings: tuple[tuple[Loc, Sequence[Slurm | Kubernetes | CommandScheduler | BaseCommand]], ...] = (
+        (("schedulers", "slurm"), config.schedulers.slurm),
+        (("schedulers", "kubernetes"), config.schedulers.kubernetes),
+        (("schedulers", "commands"), config.schedulers.commands),
+        (("collectors", "bcm"), config.collectors.bcm),
     )
-    for kind, entries in mappings:
+    for loc, entries in mappings:
         for position, entry in enumerate(entries):
             for theirs, ours in entry.nodes.items():
-                yield from _listed(ours, known, ("schedulers", kind, position, "nodes", theirs), document)
+                yield from _listed(ours, known, (*loc, position, "nodes", theirs), document)
     for position, service in enumerate(config.collectors.inference):
         if service.node:
             yield from _listed(service.node, known, ("collectors", "inference", position, "node"), document)
@@ -78,6 +83,15 @@ def check_names(config: Config, inventory: Inventory, document: Document) -> Ite
                 advice=_meant(pattern, known),
                 warning=True,
             )
+
+
+def _certificates(config: Config, document: Document) -> Iterator[Problem]:
+    """Files by which managers are asked."""
+    for position, manager in enumerate(config.collectors.bcm):
+        for name, path in (("certificate", manager.certificate), ("key", manager.key)):
+            if path is not None and not os.access(path, os.R_OK):
+                loc: Loc = ("collectors", "bcm", position, name)
+                yield problem(document, loc, f"{path} cannot be read", advice="check the path and its owner")
 
 
 def _command(entry: CommandScheduler, loc: Loc, document: Document) -> Iterator[Problem]:

@@ -106,8 +106,27 @@ class BaseCommand(Strict):
     """How the manager's certificate is checked."""
     nodes: dict[str, str] = Field(default_factory=dict)
     """Its names of nodes that the inventory calls otherwise, as `manager's name: inventory name`."""
-    measurables: tuple[str, ...] = ("GPUsTotal", "GPUsUp", "TotalGPUUtilization", "TotalGPUPowerUsage")
-    """Measurables of the cluster that are read."""
+    measurables: tuple[str, ...] = (
+        "GPUsTotal",
+        "GPUsUp",
+        "TotalGPUUtilization",
+        "TotalGPUMemoryUtilization",
+        "TotalGPUPowerUsage",
+        "RunningJobs",
+        "QueuedJobs",
+    )
+    """Measurables that are read: these, and checks that say PASS or FAIL, such as gpu_health_overall."""
+    categories: tuple[str, ...] = ()
+    """Categories, or patterns of them, whose servers the inventory takes over where `inventory.bcm` names this manager; all
+    unless given."""
+    agent_url: str | None = Field(default=None, examples=["http://{name}:9837"])
+    """Where the agents of servers that the inventory takes over are; {name} and {ip} stand for the server's."""
+    bmc_url: str | None = Field(default=None, examples=["https://{name}-idrac.example.net"])
+    """Where the BMCs of servers that the inventory takes over are; {name} and {ip} stand for the server's."""
+    bmc_credentials: str = "bmc"
+    """Name of an entry of `credentials` for those BMCs."""
+    bmc_tls: SchedulerTls = SchedulerTls()
+    """How those BMCs' certificates are checked."""
     every_seconds: Seconds = 60
     """How often states and totals are read."""
     slow_seconds: Seconds = 600

@@ -1,9 +1,9 @@
-"""Keeps an inventory current: looks at its file and its http_sd address again, and keeps the last good one when they fail."""
+"""Keeps an inventory current: looks at its file, address and manager again, and keeps the last good one when they fail."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
 import aiohttp
@@ -16,6 +16,9 @@ from wattstat.inventory.models import Inventory
 log = structlog.get_logger(__name__)
 
 TIMEOUT_SECONDS = 30.0
+
+# Adds what somebody else lists, a cluster manager, to an inventory. Raises `DiscoveryError` and `InvalidDocument`.
+Addition = Callable[[Inventory], Awaitable[Inventory]]
 
 
 class DiscoveryError(Exception):
@@ -41,22 +44,23 @@ async def fetch_http_sd(url: str, *, base: Inventory | None = None, folder: Path
 
 
 class Discovery:
-    """The inventory of a file, of an http_sd address, or of both.
+    """The inventory of a file, of an http_sd address, of somebody who adds to it, or of all of them.
 
     `inventory` is the last good one; `problem` says why it is not the newest, and is empty when it is.
     """
 
-    def __init__(self, *, file: Path | None, url: str | None = None) -> None:
+    def __init__(self, *, file: Path | None, url: str | None = None, add: Addition | None = None) -> None:
         self.inventory = Inventory()
         self.problem = ""
         self._file = file
         self._url = url
+        self._add = add
         self._base = Inventory()
         self._seen: tuple[int, int, int] | None = None
 
     async def start(self) -> Inventory:
         """The first look. A file that cannot be used raises `InvalidDocument`; an address that fails is tried again later."""
-        if self._file is not None and (self._url is None or self._file.exists()):
+        if self._file is not None and ((self._url is None and self._add is None) or self._file.exists()):
             self._seen = _signature(self._file)
             self._base = await asyncio.to_thread(reader.load, self._file)
         self.inventory = self._base
@@ -71,6 +75,8 @@ class Discovery:
             if self._url is not None:
                 folder = self._file.parent if self._file else None
                 newest = await fetch_http_sd(self._url, base=self._base, folder=folder)
+            if self._add is not None:
+                newest = await self._add(newest)
         except (DiscoveryError, InvalidDocument) as err:
             if not self.problem:
                 log.warning(
@@ -100,9 +106,11 @@ class Discovery:
         self._seen = signature
 
 
-async def follow(*, file: Path | None, url: str | None = None, every_seconds: float) -> AsyncIterator[Inventory]:
+async def follow(
+    *, file: Path | None, url: str | None = None, add: Addition | None = None, every_seconds: float
+) -> AsyncIterator[Inventory]:
     """The inventory now, and again whenever it changed. Raises `InvalidDocument` when the file cannot be used at the start."""
-    discovery = Discovery(file=file, url=url)
+    discovery = Discovery(file=file, url=url, add=add)
     yield await discovery.start()
     while True:
         await asyncio.sleep(every_seconds)

@@ -16,6 +16,7 @@ from aiohttp import web
 import wattstat
 from collectors import (
     agent,
+    bcm,
     command_scheduler,
     ecs,
     inband,
@@ -59,6 +60,7 @@ def all_sources(
 ) -> list[Source[Any]]:
     """Every source that settings and inventory ask for. A further collector is one more line here."""
     found = [*redfish.sources(config, inventory), *agent.sources(config, inventory)]
+    found += bcm.sources(config, inventory, hall=hall.snapshot)
     found += ecs.sources(config, inventory)
     found += inband.sources(config, inventory)
     found += mlnxos.sources(config, inventory)
