@@ -13,7 +13,7 @@ from collectors.onefs.classes import Operations
 from collectors.onefs.contents import Pool, Quota, Snapshots
 from collectors.onefs.nodes import Identity, NodeHealth, NodeIdentity
 from collectors.onefs.statistics import NodeStatistics, Statistics
-from wattstat.inventory import Storage, StorageNode
+from wattstat.inventory import Storage
 
 # A cluster may have a quota for every user's directory; the fullest ones are what somebody must know.
 MOST_QUOTAS = 200
@@ -72,51 +72,51 @@ class Rare:
 Reading = Fast | Medium | Slow | Rare
 
 
-def placed(cluster: Storage, lnn: int) -> StorageNode | None:
-    """The inventory's entry of a node: the one with its number, else the one at its place among those without numbers."""
-    by_number = {node.number: node for node in cluster.nodes if node.number is not None}
-    if lnn in by_number:
-        return by_number[lnn]
-    node = cluster.nodes[lnn - 1] if 0 < lnn <= len(cluster.nodes) else None
-    return node if node is not None and node.number is None else None
+class Names:
+    """What the nodes of a cluster are called: as in the inventory, else by the cluster and their number."""
 
+    def __init__(self, cluster: Storage) -> None:
+        self._cluster = cluster.name
+        self._named = {place: node.name for place, node in enumerate(cluster.nodes, start=1) if node.number is None}
+        self._named |= {node.number: node.name for node in cluster.nodes if node.number is not None}
 
-def name_of(cluster: Storage, lnn: int) -> str:
-    """What a node is called: as in the inventory, else by the cluster and its number."""
-    node = placed(cluster, lnn)
-    return node.name if node is not None else f"{cluster.name}-{lnn}"
+    def of(self, lnn: int) -> str:
+        """The name of the node with this number; among nodes without numbers in the inventory their place counts."""
+        return self._named.get(lnn) or f"{self._cluster}-{lnn}"
+
+    def of_all(self, found: Mapping[int, Thing]) -> dict[str, Thing]:
+        """The same things by the nodes' names."""
+        return {self.of(lnn): thing for lnn, thing in found.items()}
 
 
 def read(cluster: Storage, tier: str, documents: Documents) -> Reading:
     """What the documents of a tier tell."""
-    return _READERS[tier](cluster, documents)
+    return _READERS[tier](Names(cluster), documents)
 
 
-def _fast(cluster: Storage, documents: Documents) -> Fast:
+def _fast(names: Names, documents: Documents) -> Fast:
     identity = nodes.identity(documents.get("config"))
     document = documents.get("statistics")
     numbers: Mapping[int, int] = documents.get("numbers") or {}
-    read_statistics = statistics.parse(document, identity.up)
-    strange = sorted(read_statistics.nodes.keys() - numbers.keys())
-    doubts: dict[str, CollectError] = {
-        key: BadPayload(f"{key}: {said}") for key, said in statistics.failures(statistics.rows(document)).items()
-    }
+    told = statistics.parse(document, identity.up)
+    strange = sorted(told.nodes.keys() - numbers.keys())
+    doubts: dict[str, CollectError] = {key: BadPayload(f"{key}: {said}") for key, said in told.failures.items()}
     if strange:
         listed = ", ".join(map(str, strange))
         doubts["devices"] = BadPayload(f"statistics of the device ids {listed}, of which no document tells the node's number")
     return Fast(
         identity=identity,
-        statistics=read_statistics,
+        statistics=told,
         classes=classes.parse(documents.get("classes")),
-        up={name_of(cluster, each.number): each.up for each in identity.devices.values() if each.up is not None},
-        nodes={name_of(cluster, numbers[device]): node for device, node in read_statistics.nodes.items() if device in numbers},
+        up={names.of(each.number): each.up for each in identity.devices.values() if each.up is not None},
+        nodes={names.of(numbers[device]): node for device, node in told.nodes.items() if device in numbers},
         doubts=doubts,
     )
 
 
-def _medium(cluster: Storage, documents: Documents) -> Medium:
-    found = _named(cluster, nodes.health(documents))
-    doubts = _silent(cluster, documents, ("sensors", "status", "state"))
+def _medium(names: Names, documents: Documents) -> Medium:
+    found = names.of_all(nodes.health(documents))
+    doubts = _silent(names, documents, ("sensors", "status", "state"))
     without = [name for name, node in found.items() if node.sensors.seen and node.sensors.watts is None]
     if without:
         doubts["power sensor"] = NotSupported(
@@ -125,9 +125,9 @@ def _medium(cluster: Storage, documents: Documents) -> Medium:
     return Medium(nodes=found, doubts=doubts)
 
 
-def _slow(cluster: Storage, documents: Documents) -> Slow:
-    drives = _named(cluster, nodes.drives(documents.get("drives")))
-    doubts = _silent(cluster, documents, ("drives",))
+def _slow(names: Names, documents: Documents) -> Slow:
+    drives = names.of_all(nodes.drives(documents.get("drives")))
+    doubts = _silent(names, documents, ("drives",))
     events = _listed(documents, "events")
     return Slow(
         pools=contents.pools(documents.get("pools")),
@@ -138,19 +138,19 @@ def _slow(cluster: Storage, documents: Documents) -> Slow:
     )
 
 
-def _rare(cluster: Storage, documents: Documents) -> Rare:
+def _rare(names: Names, documents: Documents) -> Rare:
     items = _listed(documents, "quotas") or []
     return Rare(
         version=nodes.identity(documents.get("config")).version,
         quotas=tuple(contents.quotas(items, MOST_QUOTAS)),
         quota_kinds=contents.quota_kinds(items),
         snapshots=contents.snapshots(documents.get("snapshots")),
-        nodes=_named(cluster, nodes.hardware(documents.get("hardware"))),
-        doubts=_silent(cluster, documents, ("hardware",)),
+        nodes=names.of_all(nodes.hardware(documents.get("hardware"))),
+        doubts=_silent(names, documents, ("hardware",)),
     )
 
 
-_READERS: Mapping[str, Callable[[Storage, Documents], Reading]] = {
+_READERS: Mapping[str, Callable[[Names, Documents], Reading]] = {
     "fast": _fast,
     "medium": _medium,
     "slow": _slow,
@@ -163,14 +163,10 @@ def _listed(documents: Documents, name: str) -> list[Any] | None:
     return found if isinstance(found, list) else None
 
 
-def _named(cluster: Storage, found: Mapping[int, Thing]) -> dict[str, Thing]:
-    return {name_of(cluster, lnn): thing for lnn, thing in found.items()}
-
-
-def _silent(cluster: Storage, documents: Documents, sections: Iterable[str]) -> dict[str, CollectError]:
+def _silent(names: Names, documents: Documents, sections: Iterable[str]) -> dict[str, CollectError]:
     """The nodes that did not answer, by section and name."""
     return {
-        f"{section} of {name_of(cluster, lnn)}" if lnn else section: Unreachable(f"{section}: {said}")
+        f"{section} of {names.of(lnn)}" if lnn else section: Unreachable(f"{section}: {said}")
         for section in sections
         for lnn, said in nodes.failures(documents.get(section)).items()
     }

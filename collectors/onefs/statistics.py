@@ -63,7 +63,7 @@ class NodeStatistics:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Statistics:
-    """All of it. `nodes` is by device id."""
+    """All of it. `nodes` is by device id; `failures` tells why keys could not be read."""
 
     size_bytes: float | None = None
     capacity_bytes: Mapping[str, float]
@@ -76,6 +76,7 @@ class Statistics:
     write_bytes: float | None = None
     clients: Mapping[tuple[str, str], float]
     nodes: Mapping[int, NodeStatistics]
+    failures: Mapping[str, str]
 
 
 def rows(document: Json) -> Rows:
@@ -123,6 +124,7 @@ def parse(document: Json, up: Collection[int] | None = None) -> Statistics:
         write_bytes=_sum(each.write_bytes for each in protocols.values()) if complete else None,
         clients=_present({key: _over_nodes(found, names, up) for key, names in keys.CLIENTS.items()}),
         nodes=_nodes(found),
+        failures=failures(found),
     )
 
 

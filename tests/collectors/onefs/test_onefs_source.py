@@ -5,7 +5,7 @@ import pytest
 from collectors.frame.errors import BadPayload, NotSupported, Unreachable
 from collectors.frame.unusable import Unusable
 from collectors.onefs import OneFsSource, sources
-from collectors.onefs.reading import name_of
+from collectors.onefs.reading import Names
 from simulator.plant.model import Happening
 from tests.support.plants import NOW
 from wattstat.catalogue import storage as catalogue
@@ -266,9 +266,9 @@ def test_nodes_are_called_as_the_inventory_calls_them():
     by_number = cluster({"name": "a", "number": 2}, {"name": "b", "number": 1})
     mixed = cluster({"name": "a", "number": 3}, {"name": "b"})
 
-    assert [name_of(by_place, lnn) for lnn in (1, 2, 3)] == ["a", "b", "c-3"]
-    assert [name_of(by_number, lnn) for lnn in (1, 2, 3)] == ["b", "a", "c-3"]
-    assert [name_of(mixed, lnn) for lnn in (1, 2, 3)] == ["c-1", "b", "a"]
+    assert [Names(by_place).of(lnn) for lnn in (1, 2, 3)] == ["a", "b", "c-3"]
+    assert [Names(by_number).of(lnn) for lnn in (1, 2, 3)] == ["b", "a", "c-3"]
+    assert [Names(mixed).of(lnn) for lnn in (1, 2, 3)] == ["c-1", "b", "a"]
 
 
 async def test_a_changed_inventory_is_followed_without_a_new_session(bench, values):
