@@ -10,7 +10,8 @@ from simulator.plant.model import Cluster, Drive, Member
 
 Document = dict[str, Any]
 _DRIVE_STATES = {"HEALTHY": "HEALTHY", "SMARTFAIL": "SMARTFAIL", "FAILED": "REPLACE"}
-# How operations of files divide into classes, and how long each takes beside the mean.
+_METADATA = "namespace"
+# How operations of files divide into classes, and how long each takes beside the mean, which is that of them all.
 CLASSES = {"read": (0.45, 1.3), "write": (0.10, 2.0), "namespace_read": (0.35, 0.4), "namespace_write": (0.10, 0.75)}
 
 
@@ -291,22 +292,22 @@ def snapshots(cluster: Cluster) -> Document:
     }
 
 
-def protocol_summary(cluster: Cluster, now: float, *, metadata_factor: float = 1.0) -> Document:
+def protocol_summary(cluster: Cluster, now: float, usual: Mapping[str, float] | None = None) -> Document:
     """`statistics/summary/protocol?totalby=protocol,class`; protocols that do nothing have no rows.
 
-    The classes' times have the protocol's own as their mean; those of metadata are `metadata_factor` times as long as usual.
+    The classes' times have the protocol's own as their mean. Where `usual` tells the latencies of better days, operations on
+    data take as long as then, and metadata takes all the time that is more.
     """
-    times = {
-        name: (part, time * (metadata_factor if name.startswith("namespace") else 1.0))
-        for name, (part, time) in CLASSES.items()
-    }
-    mean = sum(part * time for part, time in times.values())
     rows = []
     for protocol, rate in cluster.operations.items():
         if not rate or protocol not in PROTOCOLS:
             continue
-        for name, (part, time) in times.items():
-            micros = cluster.latency.get(protocol, 0.0) * 1e6 * time / mean
+        latency = cluster.latency.get(protocol, 0.0)
+        data = latency if usual is None else min(latency, usual.get(protocol, latency))
+        waited = sum(part * time for name, (part, time) in CLASSES.items() if not name.startswith(_METADATA)) * data
+        metadata = (latency - waited) / sum(part * time for name, (part, time) in CLASSES.items() if name.startswith(_METADATA))
+        for name, (part, time) in CLASSES.items():
+            micros = time * (metadata if name.startswith(_METADATA) else data) * 1e6
             rows.append(
                 {
                     "class": name,

@@ -51,6 +51,7 @@ class OneFsServer:
         self.sessions = Sessions(credentials, clock)
         self.requests: deque[str] = deque(maxlen=200)
         self._faults = faults
+        self._usual: Mapping[str, float] = {}
         self._server = web.Server(self._handle, access_log=None)
         self._listening: asyncio.Server | None = None
 
@@ -175,9 +176,10 @@ class OneFsServer:
         return _json(200, {"stats": statistics.current(self.cluster, wanted, self.plant.now)})
 
     def _protocols(self) -> documents.Document:
-        slow = self._faults.find(self.name, "storage_slow_metadata")
-        factor = 1.0 if slow is None else slow.number("factor")
-        return documents.protocol_summary(self.cluster, self.plant.now, metadata_factor=factor)
+        if self._fault("storage_slow_metadata"):
+            return documents.protocol_summary(self.cluster, self.plant.now, self._usual)
+        self._usual = dict(self.cluster.latency)
+        return documents.protocol_summary(self.cluster, self.plant.now)
 
     def _events(self, query: dict[str, str]) -> list[Any]:
         found = documents.events(self.cluster)

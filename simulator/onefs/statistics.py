@@ -88,7 +88,7 @@ def _connected(protocols: tuple[str, ...]) -> Callable[[Member], int]:
 
 
 def _active(protocol: str) -> Callable[[Member], int]:
-    return lambda member: member.clients.get(protocol, 0) // 2
+    return lambda member: -(-member.clients.get(protocol, 0) // 2)
 
 
 def _disk(read: Callable[[Cluster], float], size: float) -> Callable[[Cluster], float]:
