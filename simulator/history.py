@@ -26,14 +26,15 @@ SECOND = 1.0
 Floats = NDArray[np.float64]
 
 
-def write_history(world: World, until: float, directory: Path) -> int:
+def write_history(world: World, until: float, directory: Path, *, beside: bool = True) -> int:
     """Move the hall to `until` and write what collectors would have seen on the way. Returns the number of samples."""
     directory.mkdir(parents=True, exist_ok=True)
     ledger = LedgerHistory(world)
     # What samples show of storage and cables is the mean of the time before them.
     world.plant.every_seconds = 2 * SECOND
-    moving = [family for family in families(world) if not family.constant]
-    still = [family for family in families(world) if family.constant]
+    chosen = families(world, beside=beside)
+    moving = [family for family in chosen if not family.constant]
+    still = [family for family in chosen if family.constant]
     times, columns, still_times, still_columns = _walk(world, until, moving, still, ledger)
     ledger.write(directory)
     world.on_event = world.integrals = None

@@ -71,7 +71,7 @@ async def run(options: Options, stop: asyncio.Event) -> None:
     # A whole minute: so samples and entries stand at whole minutes, and hours begin with one of them.
     world = World(hall, options.seed, (now - options.history_hours * 3600) // 60 * 60, jobs=options.jobs)
     if options.history_hours:
-        write_history(world, now, directory / "history")
+        write_history(world, now, directory / "history", beside=options.jobs)
     faults = Faults()
     password, slurm_key = secrets.token_urlsafe(18), secrets.token_bytes(32)
     is_usual = options.core_port in {0, CORE_PORT}

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from simulator.bmc.sensors import cpu_id, exhaust_id, fan_name, inlet_id
 from simulator.nvml.profiles import MIB, PROFILES
 from simulator.physics import Physics
+from simulator.plant.series import PlantFamily, plant_families
 from simulator.site import Layout, Server, Sharing, device_name
 from simulator.world import World
 
@@ -35,9 +36,14 @@ class Family:
     constant: bool = False
 
 
-def families(world: World) -> list[Family]:
-    """All families of a hall."""
-    return [*_of_gpus(world.hall), *_of_nodes(world.hall), *_out_of_band(world)]
+def families(world: World, *, beside: bool = True) -> list[Family]:
+    """All families of a hall; those of storage, switches and PDUs only where somebody can read them."""
+    others = plant_families(world) if beside else ()
+    return [*_of_gpus(world.hall), *_of_nodes(world.hall), *_out_of_band(world), *map(_of_plant, others)]
+
+
+def _of_plant(family: PlantFamily) -> Family:
+    return Family(name=family.name, labels=family.labels, read=lambda _: family.read(), constant=family.slow)
 
 
 def _of_gpus(hall: Layout) -> Iterator[Family]:
