@@ -18,6 +18,7 @@ EFFICIENCY = 0.94
 _ACTIVE, _DISABLED = "openconfig-platform-types:ACTIVE", "openconfig-platform-types:DISABLED"
 _KINDS = "openconfig-platform-types:"
 _OUTPUT_VOLTS = 12.0
+_SUPPLY_RPM = 8000.0
 
 
 def components(switch: SwitchState) -> Document:
@@ -82,24 +83,20 @@ def _supplies(switch: SwitchState) -> list[Document]:
 
 
 def _fans(switch: SwitchState) -> list[Document]:
-    return [
-        {
-            "name": f"FAN {number}",
-            "state": {
-                "name": f"FAN {number}",
-                "type": f"{_KINDS}FAN",
-                "empty": False,
-                "oper-status": _ACTIVE if fan.ok else _DISABLED,
-            },
-            "fan": {
-                "state": {
-                    "openconfig-platform-fan:speed": round(fan.rpm),
-                    "openconfig-platform-ext:direction": "EXHAUST",
-                }
-            },
-        }
-        for number, fan in enumerate(switch.fans, start=1)
-    ]
+    """Those of the trays, and one in each supply."""
+    trays = [_fan(f"FAN {number}", fan.rpm, ok=fan.ok) for number, fan in enumerate(switch.fans, start=1)]
+    supplies = [(number, supply) for number, supply in enumerate(switch.supplies, start=1) if supply.present]
+    return trays + [_fan(f"PSU {number} FAN 1", _SUPPLY_RPM if supply.ok else 0.0, ok=supply.ok) for number, supply in supplies]
+
+
+def _fan(name: str, rpm: float, *, ok: bool) -> Document:
+    status = _ACTIVE if ok else _DISABLED
+    told = {"openconfig-platform-fan:speed": round(rpm), "openconfig-platform-ext:direction": "EXHAUST"}
+    return {
+        "name": name,
+        "state": {"name": name, "type": f"{_KINDS}FAN", "empty": False, "oper-status": status},
+        "fan": {"state": told},
+    }
 
 
 def _sensor(number: int, sensor: tuple[str, float]) -> Document:

@@ -144,7 +144,7 @@ async def test_once_the_parts_are_known_the_whole_list_is_left_alone(bench):
     again = await told(source, "environment")
 
     assert again == first
-    assert server.requests - before == 2 + 7 + 3  # supplies, fans, sensors
+    assert server.requests - before == 2 + 2 + 7 + 3  # supplies, their fans, fans, sensors
 
 
 async def test_a_part_that_went_is_told_no_more_and_found_again_when_it_comes_back(bench):
