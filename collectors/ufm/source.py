@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 from yarl import URL
 
 from collectors.frame.errors import BadPayload, CollectError
-from collectors.frame.source import Fetched, Source, Tier
+from collectors.frame.source import Collected, Fetched, Source, Tier
 from collectors.frame.tls import Contexts
 from collectors.frame.unusable import made
 from collectors.frame.web import Web, refusal
@@ -26,6 +26,7 @@ from wattstat.inventory import Inventory, Tls
 
 # Longer pages of telemetry are taken apart aside, so that the event loop is not held.
 _LONG_PAGE = 256 * 1024
+_MANY_PORTS = 500
 # Telemetry that does not move for so many of its readings is frozen.
 _FROZEN_READINGS = 5
 
@@ -82,6 +83,14 @@ class UfmSource(Source[Reading]):
         if not documents:
             raise next(iter(errors.values()))
         return Fetched(documents=documents, errors=errors)
+
+    async def collect(self, tier: str) -> Collected:
+        """As every source; what is told of a large fabric is taken apart aside, so that the event loop is not held."""
+        fetched = await self.fetch(tier)
+        if len(fetched.documents.get("telemetry", ())) < _MANY_PORTS:
+            return Collected(samples=self.samples(self.parse(tier, fetched.documents)), errors=fetched.errors)
+        found = await asyncio.to_thread(lambda: self.samples(self.parse(tier, fetched.documents)))
+        return Collected(samples=found, errors=fetched.errors)
 
     def parse(self, tier: str, documents: Mapping[str, Any]) -> Reading:
         """Typed readings."""

@@ -6,6 +6,7 @@ Names of raw counters as in NVIDIA's UFM Telemetry documentation, "Ports Counter
 from __future__ import annotations
 
 import csv
+import functools
 import io
 import json
 import re
@@ -90,15 +91,13 @@ class Row:
 
     def take(self, name: str, written: Json) -> None:
         """Note a counter if it is one of ours and its value can be."""
-        plain = _CONVERTED.sub("", name.lower())
-        if (lane := _LANE.fullmatch(plain)) is not None:
-            power = between(-40, written, 20)
-            if power is not None:
-                self.dbm["receive" if lane[1] == "rx" else "transmit", str(int(lane[2]))] = power
-        elif (known := FIELDS.get(plain)) is not None:
+        known = _known(name)
+        if isinstance(known, Field):
             value = _value(known, written)
             if value is not None:
                 self.values.setdefault(known.name, value)
+        elif known is not None and (power := between(-40, written, 20)) is not None:
+            self.dbm[known] = power
 
 
 def parse(page: str) -> tuple[Row, ...]:
@@ -116,9 +115,18 @@ def newest(rows: Iterable[Row]) -> float | None:
     return max((row.sampled_at for row in rows if row.sampled_at is not None), default=None)
 
 
+@functools.lru_cache(4096)
+def _known(name: str) -> Field | tuple[str, str] | None:
+    """The counter that a name stands for, or direction and lane of the light that it measures."""
+    plain = _CONVERTED.sub("", name.lower())
+    lane = _LANE.fullmatch(plain)
+    return FIELDS.get(plain) if lane is None else ("receive" if lane[1] == "rx" else "transmit", str(int(lane[2])))
+
+
 def _of_text(page: str) -> Iterator[Row]:
     rows: dict[tuple[str, str], Row] = {}
     by_labels: dict[str, Row | None] = {}
+    before, sampled_at = "", None
     for line in page.splitlines():
         found = _LINE.fullmatch(line)
         if found is None:
@@ -131,7 +139,9 @@ def _of_text(page: str) -> Iterator[Row]:
         row = by_labels[labels]
         if row is not None:
             row.take(name, value)
-            row.sampled_at = _seconds(stamp) or row.sampled_at
+            if stamp != before:
+                before, sampled_at = stamp, _seconds(stamp)
+            row.sampled_at = sampled_at or row.sampled_at
     yield from rows.values()
 
 
