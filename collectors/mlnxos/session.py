@@ -12,6 +12,7 @@ from wattstat.members import text
 _LOGIN = "/admin/launch?script=rh&template=json-request&action=json-login"
 _ASK = "/admin/launch?script=json"
 _LOGOUT = "/admin/launch?script=rh&template=logout&action=logout"
+_NOT_FOUND = 404
 # The login page is where a session that ended leads.
 _ENDED = frozenset({301, 302, 303, 307, 401, 403})
 _NO_SESSION = re.compile(r"log(?:ged)?[ -]?in|session|authenticat|authoriz", re.IGNORECASE)
@@ -38,6 +39,7 @@ class JsonApi:
         self._web = web
         self._login = {"username": username, "password": password}
         self._cookies = ""
+        self._path = _ASK
 
     async def ask(self, command: str) -> Any:
         """The `data` of a command's answer."""
@@ -67,7 +69,11 @@ class JsonApi:
         self._cookies = "; ".join(f"{name}={value}" for name, value in answer.cookies.items())
 
     async def _send(self, command: str) -> Answer:
-        return await self._web.ask("POST", _ASK, body={"cmd": command}, headers={"Cookie": self._cookies})
+        answer = await self._web.ask("POST", self._path, body={"cmd": command}, headers={"Cookie": self._cookies})
+        if answer.status == _NOT_FOUND and self._path == _ASK:  # some releases take commands where they take logins
+            self._path = _LOGIN
+            return await self._send(command)
+        return answer
 
 
 class Nvue:

@@ -25,6 +25,7 @@ class MlnxOsServer:
         """`credentials` are user and password."""
         self.requests = 0
         self.sessions: set[str] = set()
+        self.takes_commands_as_logins = False  # as some releases do, which know no other address
         self.port = 0
         self._plant = plant
         self._name = switch_name
@@ -52,8 +53,11 @@ class MlnxOsServer:
             request.transport.abort()
         if request.path != _PATH:
             return web.Response(status=404)
-        if request.query.get("action") == "json-login":
+        is_login = request.query.get("action") == "json-login"
+        if is_login and "cmd" not in await _body(request):
             return await self._login(request)
+        if self.takes_commands_as_logins != is_login and request.query.get("action") != "logout":
+            return web.Response(status=404)
         session = request.cookies.get("session", "")
         if request.query.get("action") == "logout":
             self.sessions.discard(session)

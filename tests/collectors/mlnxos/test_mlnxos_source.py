@@ -136,6 +136,15 @@ async def test_a_switch_that_is_gone_is_unreachable_and_closes_quietly(bench):
     await source.close()
 
 
+async def test_releases_that_take_commands_where_they_take_logins_are_found_out_once(bench):
+    source = await bench.source()
+    bench.server.takes_commands_as_logins = True
+    assert by_family(await source.collect("topology"))["switch_info"]
+    requests = bench.server.requests
+    await source.collect("topology")
+    assert bench.server.requests - requests == 1
+
+
 async def test_an_unknown_command_costs_only_itself(bench, monkeypatch):
     monkeypatch.setitem(mlnxos.source.COMMANDS, "topology", ("show rubbish", "show version"))
     collected = await (await bench.source()).collect("topology")
