@@ -104,3 +104,24 @@ def test_of_two_quotas_of_one_path_the_tighter_one_counts():
 def test_snapshots_are_told_together():
     assert contents.snapshots({"summary": {"count": 25, "size": 7}}) == contents.Snapshots(count=25, size_bytes=7)
     assert contents.snapshots({"summary": None}) == contents.Snapshots(count=None, size_bytes=None)
+
+
+def test_a_quota_is_as_full_as_its_tightest_threshold():
+    assert contents.quotas([quota(logical=10, hard=100, soft=20)], 1)[0].fullness == 0.5
+    assert contents.quotas([quota(logical=10)], 1)[0].fullness == 0
+
+
+def test_among_equally_full_quotas_the_larger_ones_are_kept():
+    several = [quota("/ifs/a", logical=1), quota("/ifs/b", logical=3), quota("/ifs/c", logical=2)]
+
+    assert [each.path for each in contents.quotas(several, 2)] == ["/ifs/b", "/ifs/c"]
+
+
+def test_of_two_alike_quotas_of_one_path_the_first_counts():
+    first, second = quota(logical=10, hard=100), quota(logical=20, hard=200)
+
+    assert contents.quotas([first, second], 1)[0].used_bytes == 10
+
+
+def test_a_pool_is_named():
+    assert contents.pools({"storagepools": [pool(""), {"type": "nodepool"}, 5]}) == {}

@@ -171,3 +171,67 @@ def test_a_node_of_which_nothing_is_said_counts_as_one_that_must_answer():
 
 def test_the_release_is_told_without_its_v():
     assert nodes.identity({"onefs_version": {"release": "v9.7.1.0"}}).version == "9.7.1.0"
+
+
+def test_numbers_of_nodes_are_told_by_any_document():
+    assert nodes.numbers({"nodes": [node(1), node(2), {"id": 9}, {"lnn": 3}, None]}) == {5: 1, 6: 2}
+
+
+def test_models_and_serial_numbers_are_read_flat_and_wrapped():
+    told = nodes.hardware(
+        {"nodes": [node(1, product="F600", serial_number="A1"), node(2, hardware={"serial_number": "B2"}), node(3)]}
+    )
+
+    assert told == {1: nodes.NodeIdentity(model="F600", serial="A1"), 2: nodes.NodeIdentity(model="", serial="B2")}
+
+
+def test_drives_are_read_wrapped_too():
+    assert nodes.drives({"nodes": [node(1, drives={"drives": [{"ui_state": "DEAD"}]})]}) == {1: {"healthy": 0.0, "failed": 1.0}}
+
+
+@pytest.mark.parametrize(
+    ("state", "told"),
+    [
+        (
+            {"readonly": {"mode": True, "enabled": False}, "smartfail": {"smartfailed": False}},
+            {"readonly": True, "smartfailed": False},
+        ),
+        ({"readonly": {"enabled": True}}, {"readonly": True}),
+        ({"smartfail": {"smartfailed": True}}, {"smartfailed": True}),
+        ({"readonly": {"mode": "yes"}, "smartfail": None}, {}),
+    ],
+)
+def test_states_that_somebody_put_a_node_into_are_told(state, told):
+    assert nodes.health({"state": {"nodes": [node(**state)]}})[1].states == told
+    assert nodes.health({"state": {"nodes": [node(state=state)]}})[1].states == told
+
+
+def test_a_supply_that_is_not_present_is_not_good_though_a_word_says_so():
+    assert supplies({"status": "Not Present", "good": "Good"}) == {}
+    assert supplies({"status": "absent", "good": "Bad"}) == {}
+
+
+def test_a_supply_without_number_goes_by_its_name():
+    status = {"powersupplies": {"supplies": [{"name": "PS1", "status": "Good"}, {"status": "Good"}]}}
+
+    assert nodes.health({"status": {"nodes": [node(**status)]}})[1].supplies == {"PS1": True}
+
+
+def test_a_sensor_without_a_name_is_called_by_its_description():
+    values = [{"name": "", "desc": "CPU 0", "units": "C", "value": "41"}, {"units": "C", "value": "42"}]
+
+    assert sensors.parse([{"name": "Temps", "values": values}]).celsius == {"CPU 0": 41.0}
+
+
+def test_all_of_a_nodes_sections_are_read_together():
+    told = nodes.health(
+        {
+            "sensors": {"nodes": [node(1, sensors=[group("Fans", "RPM", F="0")])]},
+            "status": {"nodes": [node(2, powersupplies={"supplies": [{"id": 0, "status": "Good"}]})]},
+        }
+    )
+
+    assert told[1].sensors.rpm == {"F": 0.0}
+    assert told[1].supplies == {}
+    assert told[2].supplies == {"0": True}
+    assert told[2].sensors.seen == 0

@@ -203,3 +203,79 @@ def test_classes_of_operations_tell_metadata_from_data():
         ("nfs3", "namespace_read"): classes.Operations(rate=10.0, latency_seconds=0.005),
         ("nfs3", "read"): classes.Operations(rate=0.0, latency_seconds=None),
     }
+
+
+def test_a_protocol_that_says_nothing_has_no_series():
+    assert read(row("cluster.protostats.nfs.total", [])).protocols == {}
+    assert read(row("cluster.protostats.nfs.total", [{}])).protocols["nfs3"] == statistics.Protocol()
+
+
+@pytest.mark.parametrize("broken", [{"devid": None}, {"devid": "x"}, {"key": None}, {"key": ""}])
+def test_a_row_without_device_or_key_is_none(broken):
+    assert statistics.rows({"stats": [row("node.health", 0, devid=5) | broken]}) == {}
+
+
+def test_where_nothing_is_reserved_that_is_told():
+    told = read(row("ifs.bytes.total", 1000), row("ifs.bytes.used", 600), row("ifs.bytes.avail", 400))
+
+    assert told.capacity_bytes["reserved"] == 0
+
+
+def test_a_busy_node_has_no_idle_time_and_a_node_without_traffic_none():
+    told = read(
+        row("node.cpu.idle.avg", 0, devid=5),
+        row("node.disk.busy.avg", 1000, devid=5),
+        row("node.net.ext.bytes.in.rate", 0.0, devid=5),
+        row("node.net.ext.bytes.out.rate", 12.5e9, devid=5),
+        row("node.net.ext.errors.in.rate", 0.0, devid=5),
+        row("node.net.ext.errors.out.rate", 3.5, devid=5),
+        row("node.memory.used", 0, devid=5),
+        row("node.memory.free", 0, devid=5),
+        row("node.disk.busy.avg", 1001, devid=6),
+    )
+
+    assert (told.nodes[5].cpu_ratio, told.nodes[5].disk_busy_ratio, told.nodes[5].memory_ratio) == (1.0, 1.0, None)
+    assert told.nodes[5].network_bytes == {"receive": 0.0, "transmit": 12.5e9}
+    assert told.nodes[5].network_errors == {"receive": 0.0, "transmit": 3.5}
+    assert told.nodes[6].disk_busy_ratio is None
+
+
+def test_what_goes_into_the_drives_is_written():
+    told = read(
+        row("cluster.disk.bytes.in.rate", 14950.4),
+        row("cluster.disk.bytes.out.rate", 0.0),
+        row("cluster.disk.xfers.in.rate", 2.3),
+        row("cluster.disk.xfers.out.rate", 0.5),
+    )
+
+    assert told.disk_bytes == {"read": 0.0, "write": 14950.4}
+    assert told.disk_operations == {"read": 0.5, "write": 2.3}
+
+
+def test_where_the_first_name_is_not_there_the_second_counts():
+    told = read(row("cluster.protostats.nfs.total", None, error="Not present", code=1), proto("nfs3", read=3e9))
+
+    assert told.read_bytes == 3e9
+
+
+def test_a_class_without_a_time_has_no_latency():
+    told = classes.parse({"protocol": [{"protocol": "s3", "class": "read", "operation_rate": 0.5, "time_avg": 0.0}]})
+
+    assert told["s3", "read"] == classes.Operations(rate=0.5, latency_seconds=None)
+
+
+def test_a_cluster_that_serves_nothing_at_the_moment_says_so():
+    told = read(proto("nfs", rate=5.0, micros=0.5, read=0.0, write=0.0))
+
+    assert (told.read_bytes, told.write_bytes) == (0.0, 0.0)
+    assert told.protocols["nfs3"].latency_seconds == 0.5e-6
+
+
+def test_where_no_node_is_up_there_is_no_sum():
+    assert read(row("node.clientstats.active.nfs", 2, devid=5), up=set()).clients == {}
+
+
+def test_of_two_rows_of_a_class_the_first_counts():
+    rows = [{"protocol": "s3", "class": "read", "operation_rate": rate, "time_avg": 1.0} for rate in (1.0, 2.0)]
+
+    assert classes.parse({"protocol": rows})["s3", "read"].rate == 1.0
