@@ -23,7 +23,7 @@ QOS = "/restconf/data/openconfig-qos:qos/interfaces/interface"
 _DIRECTIONS = MappingProxyType({"receive": "rx", "transmit": "tx"})
 _SPEED = re.compile(r"speed_(\d{1,5})([mg])b")
 _MULTIPLES = MappingProxyType({"m": 1e6, "g": 1e9})
-_EEPROM, _SOFTWARE = "System Eeprom", "Software"
+EEPROM, _SOFTWARE = "System Eeprom", "Software"
 
 
 def ports(documents: Mapping[str, Any]) -> Ports:
@@ -50,7 +50,7 @@ def environment(documents: Mapping[str, Any]) -> Environment:
 def identity(documents: Mapping[str, Any]) -> Identity:
     """What the board's memory and the software say."""
     named = {text(leaf(entry, "name")): entry for entry in _components(documents)}
-    board, software = leaf(named.get(_EEPROM), "state"), leaf(named.get(_SOFTWARE), "software")
+    board, software = leaf(named.get(EEPROM), "state"), leaf(named.get(_SOFTWARE), "software")
     told = (leaf(software, "product-version"), leaf(software, "software-version"), leaf(board, "software-version"))
     return Identity(
         model=text(leaf(board, "part-no")) or text(leaf(board, "description")),
@@ -188,5 +188,5 @@ def _marked(entry: Json) -> float | None:
 
 
 def is_platform(document: Json) -> bool:
-    """Whether this is a switch of OpenConfig."""
-    return leaf(document, "components") is not None
+    """Whether this is the board's memory of a switch, or the list of its components: not all builds have the former."""
+    return next(rows(document, "component"), None) is not None or leaf(document, "components") is not None

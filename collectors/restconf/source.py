@@ -5,9 +5,12 @@ from __future__ import annotations
 import asyncio
 import base64
 import functools
+import ssl
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
+
+import aiohttp
 
 from collectors.frame.errors import BadPayload, CollectError, NotSupported
 from collectors.frame.source import Fetched, Source, Tier
@@ -23,6 +26,8 @@ from wattstat.config import Config
 from wattstat.config.devices import SwitchReader
 from wattstat.inventory import Https, Inventory, Switch
 
+# How many times the usual time the list of all components may take.
+_PATIENCE = 6
 _SYSTEMS = frozenset({"os10", "sonic"})
 
 
@@ -37,12 +42,14 @@ class RestconfSource(Source[Reading]):
     alone: bool
     tiers: tuple[Tier, ...]
     web: Web
+    patient: Web
     system: str = ""
     _components: tuple[str, ...] = ()
     _missing: set[str] = field(default_factory=set)
 
     async def close(self) -> None:
         await self.web.close()
+        await self.patient.close()
 
     async def fetch(self, tier: str) -> Fetched:
         """The documents of a tier. What the switch does not have is asked for again with the topology."""
@@ -78,9 +85,10 @@ class RestconfSource(Source[Reading]):
         return of_identity(self.target, self.rack, self.system, reading, alone=self.alone)
 
     async def _recognized(self) -> str:
-        """os10 or sonic, by which of the two documents there is. Raises a `CollectError`."""
+        """os10 or sonic, by which document there is, the light ones first. Raises a `CollectError`."""
         for system, path, is_one in (
             ("os10", os10.EQUIPMENT, os10.is_equipment),
+            ("sonic", openconfig.path_of(openconfig.EEPROM), openconfig.is_platform),
             ("sonic", openconfig.COMPONENTS, openconfig.is_platform),
         ):
             try:
@@ -120,7 +128,8 @@ class RestconfSource(Source[Reading]):
             return error
 
     async def _get(self, path: str) -> Any:
-        return await self.web.get(path)
+        """The list of components takes a switch seconds: it runs a program that reads its sensors."""
+        return await (self.patient if path == openconfig.COMPONENTS else self.web).get(path)
 
 
 def sources(config: Config, inventory: Inventory) -> list[Source[Any]]:
@@ -166,11 +175,17 @@ def _source(config: Config, switch: Switch, rest: Https, contexts: Contexts) -> 
     settings = config.collectors.switches
     shown = base64.b64encode(f"{credentials.username}:{password}".encode()).decode()
     headers = {"Accept": "application/yang-data+json", "Authorization": f"Basic {shown}"}
+    web = functools.partial(_web, rest.url.rstrip("/"), trust, headers)
     return RestconfSource(
         target=switch.name,
         rack=switch.rack,
         alone=switch.snmp is None,
         tiers=tiers(settings),
-        web=Web(url=rest.url.rstrip("/"), timeout_seconds=settings.timeout_seconds, tls=trust, headers=headers),
+        web=web(settings.timeout_seconds),
+        patient=web(_PATIENCE * settings.timeout_seconds),
         system=switch.system or "",
     )
+
+
+def _web(url: str, trust: ssl.SSLContext | aiohttp.Fingerprint, headers: Mapping[str, str], timeout_seconds: float) -> Web:
+    return Web(url=url, timeout_seconds=timeout_seconds, tls=trust, headers=headers)

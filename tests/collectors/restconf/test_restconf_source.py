@@ -168,6 +168,16 @@ async def test_a_switch_that_is_given_its_system_is_not_asked_for_it(bench):
     assert server.requests == 1
 
 
+async def test_a_sonic_is_recognized_without_the_list_that_takes_it_seconds(bench):
+    server = await bench.serve("eth-leaf-2")
+    source = await bench.source("eth-leaf-2", server=server, snmp=True)
+    source.patient.url = "https://127.0.0.1:9"
+    found = await told(source, "ports")
+
+    assert source.system == "sonic"
+    assert families(found) == {catalogue.SWITCH_PORT_PFC_FRAMES_TOTAL, catalogue.SWITCH_PORT_ECN_PACKETS_TOTAL}
+
+
 async def test_a_wrong_password_is_told_as_such(bench):
     source = await bench.source("eth-leaf-1", password="wrong")
     with pytest.raises(AuthFailed, match="check the credentials"):
