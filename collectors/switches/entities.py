@@ -96,11 +96,11 @@ def parts_of(rows: Rows) -> dict[str, Part]:
 
 
 def _sensors(documents: Mapping[str, Rows], parts: Mapping[str, Part]) -> Iterator[Sensor]:
+    """Readings. A sensor that is no part any more is that of something pulled out: SONiC keeps telling its last value."""
     values = documents.get("values", {})
     for index, units in documents.get("sensors", {}).items():
-        value = _value({**units, **values.get(index, {})})
-        if value is not None:
-            own = parts.get(index)
+        value, own = _value({**units, **values.get(index, {})}), parts.get(index)
+        if value is not None and (own is not None or not parts):
             yield Sensor(
                 index=index,
                 type=whole(units.get("type")) or 0,

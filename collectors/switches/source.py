@@ -151,7 +151,10 @@ class SwitchSource(Source[Reading]):
             return documents | {name: await self.snmp.columns(table) for name, table in os10.TABLES.items()}
         if self._parts is None:
             self._parts = await self._assembled()
-        names = {} if self._known is None else dict(self._known.names)
+        if self._known is None:
+            scalars = await self.snmp.get(ports.TABLE_CHANGED)
+            self._known = await self._learn(tuple(scalars.get(at) for at in ports.TABLE_CHANGED))
+        names = self._known.names
         parts = self._parts
         values = await self.snmp.cells(entities.VALUES, parts["sensors"])
         return documents | parts | {"values": values, "names": names}
