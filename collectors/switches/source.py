@@ -38,7 +38,7 @@ class Known:
 
 @dataclass(kw_only=True)
 class SwitchSource(Source[Reading]):
-    """A switch of any system. `alone`: nobody else tells about it."""
+    """A switch of any system. `managed`: a fabric manager tells of its ports, optics and supplies."""
 
     collector: ClassVar[str] = "switches"
 
@@ -48,6 +48,7 @@ class SwitchSource(Source[Reading]):
     snmp: Snmp
     nodes: Mapping[str, str]
     links: Mapping[tuple[str, str], Link]
+    managed: bool = False
     clock: Callable[[], float] = time.time
     _system: str = ""
     _known: Known | None = None
@@ -169,6 +170,11 @@ class SwitchSource(Source[Reading]):
             found = entities.parsed(documents, documents["names"], side=side)
             if system == "sonic" and self.switch.rest is not None:  # by which the same output is told
                 found = entities.without_watts(found)
+            # No series has two sources: the manager tells of supplies, and so does the API of MLNX-OS.
+            if self.managed or (self.switch.fabric == "infiniband" and self.switch.rest is not None):
+                found = replace(found, supplies=())
+            if self.managed:
+                found = replace(found, lights=(), modules={})
         return replace(found, cpu_ratio=processors.ratio(documents["processors"]))
 
     async def _assembled(self) -> dict[str, Rows]:
@@ -223,29 +229,42 @@ def sources(config: Config, inventory: Inventory) -> list[Source[Any]]:
             functools.partial(_source, config, switch, switch.snmp, nodes, links),
             collector=SwitchSource.collector,
             target=switch.name,
-            tier=tiers(config.collectors.switches)[0],
+            tier=tiers(config.collectors.switches, managed=_is_managed(config, switch))[0],
         )
         for switch in inventory.switches
         if switch.snmp is not None
     ]
 
 
-def tiers(settings: SwitchReader) -> tuple[Tier, ...]:
-    """Ports, environment and topology. Tiers of one switch wait for each other, one request at a time."""
-    every = {
-        "ports": settings.ports_seconds,
-        "environment": settings.environment_seconds,
-        "topology": settings.topology_seconds,
-    }
+def tiers(settings: SwitchReader, *, managed: bool = False) -> tuple[Tier, ...]:
+    """Ports, environment and topology; environment alone where a fabric manager tells of the others.
+
+    Tiers of one switch wait for each other, one request at a time.
+    """
+    every = {"environment": settings.environment_seconds}
+    if not managed:
+        every = {"ports": settings.ports_seconds, **every, "topology": settings.topology_seconds}
     return tuple(Tier(name, seconds, max(seconds, 4 * settings.timeout_seconds)) for name, seconds in every.items())
+
+
+def _is_managed(config: Config, switch: Switch) -> bool:
+    return switch.fabric == "infiniband" and bool(config.collectors.ufm)
 
 
 def _source(
     config: Config, switch: Switch, snmp: stock.Snmp, nodes: Mapping[str, str], links: Mapping[tuple[str, str], Link]
 ) -> SwitchSource:
-    settings = config.collectors.switches
+    settings, managed = config.collectors.switches, _is_managed(config, switch)
     try:
         agent = Snmp.of(snmp, config, timeout_seconds=settings.timeout_seconds, repetitions=settings.repetitions)
     except ValueError as error:
         raise ValueError(f"switch {switch.name}: {error}") from error
-    return SwitchSource(target=switch.name, switch=switch, tiers=tiers(settings), snmp=agent, nodes=nodes, links=links)
+    return SwitchSource(
+        target=switch.name,
+        switch=switch,
+        tiers=tiers(settings, managed=managed),
+        snmp=agent,
+        nodes=nodes,
+        links=links,
+        managed=managed,
+    )

@@ -7,6 +7,7 @@ import asyncio
 import pytest
 
 from collectors.frame import Unreachable
+from collectors.switches import sources
 from simulator.faults import Faults
 from simulator.plant.model import Plant, SwitchState
 from simulator.snmp import integer, octets
@@ -15,6 +16,7 @@ from simulator.snmp.switches import shown as rendered
 from tests.support import plants
 from tests.support.snmp_agents import COMMUNITY, responding
 from wattstat.catalogue import network
+from wattstat.inventory import Inventory
 
 
 def agent_of(state: SwitchState):
@@ -181,3 +183,23 @@ async def test_tiers_that_run_at_the_same_time_do_not_disturb_each_other(switch,
         for _ in range(3):
             collected = await asyncio.gather(*(source.collect(tier.name) for tier in source.tiers))
             assert all(each.samples for each in collected)
+
+
+async def test_what_a_fabric_manager_tells_of_an_infiniband_switch_is_not_told_twice(config, shown):
+    managed = config.collectors.model_copy(update={"ufm": ({"name": "ufm"},)})
+    async with agent_of(plants.quantum()) as responder:
+        snmp = {"address": f"127.0.0.1:{responder.port}"}
+        switches = [{"name": "ib", "fabric": "infiniband", "snmp": snmp}, {"name": "eth", "snmp": snmp}]
+        inventory = Inventory.model_validate({"switches": switches})
+        ib, eth = sources(config.model_copy(update={"collectors": managed}), inventory)
+        found = await shown(ib)
+    assert {key[0] for key in found} == {"cpu_ratio", "fan_speed_rpm", "temperature_celsius"}
+    assert [tier.name for tier in eth.tiers] == ["ports", "environment", "topology"]
+
+
+async def test_beside_the_api_of_mlnx_os_supplies_are_told_once(switch, shown):
+    rest = {"url": "https://leaf", "credentials": "snmp"}
+    async with agent_of(plants.quantum()) as responder:
+        found = await shown(switch(responder, fabric="infiniband", rest=rest))
+    assert not [key for key in found if key[0].startswith("psu")]
+    assert found["port_up", "IB1/1/1"] == 1
