@@ -40,6 +40,26 @@ def checked(monkeypatch, tmp_path):
         ("schedulers: {slurm: [{cluster: a}, {cluster: a}]}", ("slurm[1].cluster: the cluster 'a' stands twice", "each once")),
         ("schedulers: {slurm: [{}, {}]}", ("slurm[1].cluster: a second cluster without a name", "each once")),
         (
+            "collectors: {ufm: [{name: ufm, url: 'https://u', credentials: nobody}]}",
+            ("ufm[ufm].credentials: ", "nobody"),
+        ),
+        (
+            "collectors: {ufm: [{name: u, url: 'https://u', credentials: a, tls: {ca_file: no.pem}}]}",
+            ("ufm[u].tls.ca_file: ", "no.pem cannot be"),
+        ),
+        (
+            "collectors: {ufm: [{name: u, url: 'https://u', credentials: a}, {name: u, url: 'https://v', credentials: a}]}",
+            ("ufm[u].name: 'u' stands twice", "each once"),
+        ),
+        (
+            "collectors: {in_band: {switches: {ib-leaf-x: lid-7}, program: no-ibswinfo}}",
+            ("in_band.program: there is no program 'no-ibswinfo'", "in_band.switches.ib-leaf-x: the inventory lists no switch"),
+        ),
+        (
+            "collectors: {in_band: {switches: {}, ports: true}, ufm: [{name: u, url: 'https://u', credentials: a}]}",
+            ("in_band.ports: a UFM tells of the ports already", "remove it"),
+        ),
+        (
             "collectors: {inference: [{name: chat, url: 'http://c', gpus: [0]}]}",
             ("inference[chat].gpus: GPUs are named, but not the server", "add `node:`"),
         ),
@@ -101,3 +121,14 @@ def test_servers_that_an_address_adds_are_not_missed(checked):
 
 def test_a_site_without_a_ledger_needs_no_file_for_it(checked):
     assert checked("energy: {enabled: false, carbon: {file: absent.csv}, database: 'mysql://db/x'}").exit_code == 0
+
+
+def test_a_switch_is_read_one_way(checked, tmp_path):
+    rest = "rest: {url: 'https://leaf', credentials: fabric}"
+    (tmp_path / "inventory.yaml").write_text(f"switches: [{{name: ib-leaf-1, fabric: infiniband, {rest}}}]")
+    program = tmp_path / "ibswinfo"
+    program.write_text("#!/bin/sh\n")
+    program.chmod(0o755)
+    result = checked(f"collectors: {{in_band: {{switches: {{ib-leaf-1: lid-7}}, program: {program}}}}}")
+
+    assert "in_band.switches.ib-leaf-1: ib-leaf-1 is read by its `rest` already" in result.output.replace("\n", " ")

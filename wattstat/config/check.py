@@ -8,7 +8,7 @@ import stat
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from wattstat.config.devices import BaseCommand
+from wattstat.config.devices import BaseCommand, Ufm
 from wattstat.config.schedulers import Kubernetes, Slurm
 from wattstat.config.settings import Config, Credentials, InferenceService
 from wattstat.document import Document, Loc, Problem, dotted
@@ -119,11 +119,12 @@ def unusable_authority(path: Path) -> str:
 
 def _named(config: Config) -> Iterator[tuple[Loc, str | None]]:
     """Entries of `credentials` that schedulers and services name."""
-    groups: tuple[tuple[Loc, Sequence[Slurm | Kubernetes | InferenceService | BaseCommand]], ...] = (
+    groups: tuple[tuple[Loc, Sequence[Slurm | Kubernetes | InferenceService | BaseCommand | Ufm]], ...] = (
         (("schedulers", "slurm"), config.schedulers.slurm),
         (("schedulers", "kubernetes"), config.schedulers.kubernetes),
         (("collectors", "inference"), config.collectors.inference),
         (("collectors", "bcm"), config.collectors.bcm),
+        (("collectors", "ufm"), config.collectors.ufm),
     )
     for loc, entries in groups:
         yield from (((*loc, position, "credentials"), entry.credentials) for position, entry in enumerate(entries))
@@ -137,7 +138,8 @@ def _twice(document: Document, loc: Loc, names: Sequence[str]) -> Iterator[Probl
 
 
 def _managers(config: Config, document: Document) -> Iterator[Problem]:
-    """Base Command Managers: by what they are asked, and which of them the inventory means."""
+    """Fabric and cluster managers: by what they are asked, and which of them the inventory means."""
+    yield from _twice(document, ("collectors", "ufm"), [entry.name for entry in config.collectors.ufm])
     names = [entry.name for entry in config.collectors.bcm]
     yield from _twice(document, ("collectors", "bcm"), names)
     for position, entry in enumerate(config.collectors.bcm):

@@ -8,7 +8,8 @@ from collections.abc import Iterator, Sequence
 from fnmatch import fnmatchcase
 
 from wattstat.config.check import problem, unusable_authority
-from wattstat.config.devices import BaseCommand
+from wattstat.config.check_fabric import check_fabric, check_switches
+from wattstat.config.devices import BaseCommand, Ufm
 from wattstat.config.schedulers import CommandScheduler, Kubernetes, Slurm
 from wattstat.config.settings import Config, InferenceService
 from wattstat.document import Document, Loc, Problem
@@ -21,11 +22,12 @@ LONGEST_SLURM_SECONDS = 150.0
 
 def check_uses(config: Config, document: Document) -> Iterator[Problem]:
     """What schedulers and inference servers need of this machine, and settings of theirs that do nothing."""
-    asked: tuple[tuple[Loc, Sequence[Slurm | Kubernetes | InferenceService | BaseCommand]], ...] = (
+    asked: tuple[tuple[Loc, Sequence[Slurm | Kubernetes | InferenceService | BaseCommand | Ufm]], ...] = (
         (("schedulers", "slurm"), config.schedulers.slurm),
         (("schedulers", "kubernetes"), config.schedulers.kubernetes),
         (("collectors", "inference"), config.collectors.inference),
         (("collectors", "bcm"), config.collectors.bcm),
+        (("collectors", "ufm"), config.collectors.ufm),
     )
     for loc, entries in asked:
         for position, entry in enumerate(entries):
@@ -34,6 +36,7 @@ def check_uses(config: Config, document: Document) -> Iterator[Problem]:
                 at: Loc = (*loc, position, "tls", "ca_file")
                 yield problem(document, at, what, expected="a PEM file with certificates", advice=advice)
     yield from _certificates(config, document)
+    yield from check_fabric(config, document)
     for position, told in enumerate(config.schedulers.commands):
         yield from _command(told, ("schedulers", "commands", position, "command"), document)
     for position, slurm in enumerate(config.schedulers.slurm):
@@ -57,6 +60,7 @@ def check_uses(config: Config, document: Document) -> Iterator[Problem]:
 
 def check_names(config: Config, inventory: Inventory, document: Document) -> Iterator[Problem]:
     """Names of servers that the inventory does not list: what is said of them does nothing."""
+    yield from check_switches(config, inventory, document)
     if config.inventory.http_sd is not None or config.inventory.bcm is not None:
         return  # they list servers that are in no file
     known = [node.name for node in inventory.nodes]
