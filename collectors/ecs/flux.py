@@ -65,6 +65,7 @@ class Row:
     field: str
     value: float
     at: float
+    age_seconds: float = 0.0
     host: str = ""
     head: str = ""
     id: str = ""
@@ -112,6 +113,7 @@ def _row(cells: dict[str, Any]) -> Row | None:
         field=text(cells.get("_field")),
         value=value,
         at=at,
+        age_seconds=max(asked_at - at, 0.0),
         host=text(cells.get("host")),
         head=text(cells.get("head")),
         id=text(cells.get("id")),

@@ -12,6 +12,7 @@ from urllib.parse import quote
 from collectors.ecs import counted, flux, namespaces, nodes, reading, traffic, zone
 from collectors.ecs.counted import Track
 from collectors.ecs.flux import Measurement
+from collectors.ecs.held import Held
 from collectors.ecs.names import Names
 from collectors.ecs.session import Ask, Refused, Session
 from collectors.frame.errors import BadPayload, CollectError, NotSupported
@@ -56,6 +57,7 @@ class EcsSource(Source[Samples]):
     monotonic: Callable[[], float] = time.monotonic
     _refused: dict[str, tuple[float, CollectError]] = field(default_factory=dict)
     _silent: dict[str, float] = field(default_factory=dict)
+    _held: Held = field(default_factory=Held)
     _tracks: dict[counted.Key, Track] = field(default_factory=dict)
     _tracked_at: float = float("-inf")
     _asks_flux: bool = False
@@ -90,7 +92,7 @@ class EcsSource(Source[Samples]):
             documents["zone"] = await self._only("localzone", ZONE)
             if traffic.tells_traffic(documents["zone"]):
                 return Fetched(documents=documents)
-        answers = await self._measured(OF_CLUSTER, errors)
+        answers = await self._measured(OF_CLUSTER, errors, at_least=1)
         quiet = [WHOLE[each] for each in OF_CLUSTER if each in WHOLE and each.name not in answers]
         answers |= await self._measured(quiet, errors)
         self._asks_flux = bool(answers)
@@ -172,19 +174,31 @@ class EcsSource(Source[Samples]):
                 break
         return list(dict.fromkeys(found))
 
-    async def _measured(self, wanted: Iterable[Measurement], errors: dict[str, CollectError]) -> dict[str, Any]:
-        """Answers of the time series by measurement; those that are silent are left alone for a while."""
+    async def _measured(
+        self, wanted: Iterable[Measurement], errors: dict[str, CollectError], *, at_least: int = 0
+    ) -> dict[str, Any]:
+        """Answers of the time series by measurement; those that are silent are left alone for a while.
+
+        Those of which nothing newer can be there are not asked for, but for `at_least` so many: somebody must notice a
+        cluster that is gone.
+        """
         now = self.monotonic()
-        asked = {f"flux/{each.name}": each for each in wanted if self._silent.get(each.name, now) <= now}
+        loud = [each for each in wanted if self._silent.get(each.name, now) <= now]
+        answers = {each.name: held for each in loud if (held := self._held.current(each.name, now)) is not None}
+        due = [each for each in loud if each.name not in answers]
+        due += [each for each in loud if each not in due][: max(at_least - len(due), 0)]
+        asked = {f"flux/{each.name}": each for each in due}
         found, wrong = await self._read({resource: each.ask for resource, each in asked.items()})
         errors |= wrong
-        answers: dict[str, Any] = {}
-        for resource, document in found.items():
-            name = asked[resource].name
-            if flux.is_silent(document):
-                self._silent[name] = now + REMEMBERED_SECONDS
+        for resource, each in asked.items():
+            answers.pop(each.name, None)
+            if resource not in found:
+                continue
+            if flux.is_silent(found[resource]):
+                self._silent[each.name] = now + REMEMBERED_SECONDS
             else:
-                answers[name] = document
+                answers[each.name] = found[resource]
+                self._held.keep(each.name, found[resource], now)
         return answers
 
     async def _only(self, resource: str, question: Ask) -> Any:

@@ -63,8 +63,8 @@ class Counters:
                         self.buckets[each.name][kind][position] += asked * seconds / 2
 
 
-def answer(cluster: Cluster, counters: Counters, now: float, query: str) -> dict[str, Any]:
-    """What a query gives. Raises `Refusal` for one that is not allowed."""
+def answer(cluster: Cluster, counters: Counters, now: float, query: str, at: float | None = None) -> dict[str, Any]:
+    """What a query gives, of points that were written `at` a time (now). Raises `Refusal` for one that is not allowed."""
     parsed = _QUERY.fullmatch(query.strip())
     if parsed is None:
         raise Refusal("failed to compile query: expected from(bucket:…)")
@@ -75,7 +75,17 @@ def answer(cluster: Cluster, counters: Counters, now: float, query: str) -> dict
     fields = set(_FIELD.findall(parsed[2]))
     counters.advance(cluster, now)
     rows = [row for row in _rows(cluster, counters, parsed[1], measurement) if not fields or row[1] in fields]
-    return _table(measurement, rows, now) if rows else EMPTY
+    return _table(measurement, rows, now, now if at is None else at) if rows else EMPTY
+
+
+def asked(answered: dict[str, Any], now: float) -> dict[str, Any]:
+    """An answer of before, as it is given now: only the end of the window has moved."""
+    found = []
+    for table in answered["Series"]:
+        values = table["Values"]
+        moved = None if values is None else [[*row[:2], _written(now), *row[3:]] for row in values]
+        found.append({**table, "Values": moved})
+    return {"Series": found}
 
 
 def _rows(cluster: Cluster, counters: Counters, bucket: str, measurement: str) -> list[Row]:
@@ -150,12 +160,12 @@ def _of_node(counters: Counters, member: Member, bucket: str, measurement: str) 
     return found.get((bucket, measurement), [])
 
 
-def _table(measurement: str, rows: list[Row], now: float) -> dict[str, Any]:
+def _table(measurement: str, rows: list[Row], now: float, at: float) -> dict[str, Any]:
     tags = list(rows[0][0])
     columns = ["table", "_start", "_stop", "_time", "_value", "_field", "_measurement", *tags]
-    start, stop = _written(now - 900), _written(now)
+    start, stop, written = _written(now - 900), _written(now), _written(at)
     values = [
-        [str(number), start, stop, stop, repr(round(value, 6)), field, measurement, *labels.values()]
+        [str(number), start, stop, written, repr(round(value, 6)), field, measurement, *labels.values()]
         for number, (labels, field, value) in enumerate(rows)
     ]
     types = ["long", "dateTime:RFC3339", "dateTime:RFC3339", "dateTime:RFC3339", "double", *["string"] * (len(columns) - 5)]

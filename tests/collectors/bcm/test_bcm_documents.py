@@ -9,8 +9,10 @@ from hypothesis import strategies as st
 from collectors.bcm import crosscheck, documents, figures
 from collectors.bcm.documents import Device, Row, State
 from collectors.bcm.source import BcmSource
-from simulator.bcm import Machine, Shown
+from simulator.bcm import Machine, Shown, shown
 from simulator.bcm import documents as written
+from simulator.site import layout
+from simulator.world import World
 from tests.support.redfish_replay import leaves
 from wattstat.config.devices import BaseCommand
 from wattstat.hall import Snapshot
@@ -227,3 +229,17 @@ def test_empty_lists_make_no_numbers():
         "wattstat_cluster_manager_up"
     ]
     assert checked("slow", {"devices": [], "racks": []}) == []
+
+
+def test_the_simulated_hall_is_shown_as_its_physics_have_it():
+    world = World(layout(4, 1), 1, 1_760_000_000.0)
+    world.physics.present[0] = False
+    found = shown(world)
+    first = world.hall.servers[0]
+
+    assert [machine.name for machine in found.machines] == [server.name for server in world.hall.servers]
+    assert (found.machines[0].rack, found.machines[0].unit) == (first.rack, first.unit)
+    assert found.machines[0].gpu_count == len(first.gpu_rows) == len(found.machines[0].gpus) + 1
+    assert {kind for _, kind in found.others} == {"Switch", "PowerDistributionUnit"}
+    total = next(row for row in written.latest(found, "base", "")["data"] if row["measurable"] == "TotalGPUPowerUsage")
+    assert total["raw"] == pytest.approx(world.physics.gpu_watts[1:].sum())

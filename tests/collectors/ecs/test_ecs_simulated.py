@@ -109,6 +109,34 @@ async def test_measurements_that_the_cluster_does_not_have_are_replaced_and_not_
         }
 
 
+async def test_a_time_series_is_asked_for_when_its_next_point_is_due(bench, values):
+    bench.server.point_seconds = 300.0
+    now = 0.0
+    source = bench.source(monotonic=lambda: now)
+    shown = []
+    try:
+        for _ in range(120):  # an hour of collections every 30 s
+            before = bench.cluster.read
+            shown.append((bench.plant.now, values(await source.collect("fast"), catalogue.STORAGE_THROUGHPUT_BYTES_PER_SECOND)))
+            assert bench.cluster.read == before
+            bench.cluster.read += 1e6
+            bench.plant.now += 30
+            now += 30
+    finally:
+        await source.close()
+    queries = bench.server.queries
+    names = ("cq_performance_throughput", "cq_performance_error")
+    asked = {name: sum(times for query, times in queries.items() if f'"{name}"' in query) for name in names}
+
+    # Each collection asks something, so that a cluster that is gone is missed; nothing else is asked in vain.
+    assert asked["cq_performance_throughput"] >= 119
+    assert 12 <= asked["cq_performance_error"] <= 30
+    # And what is shown is never older than a point and a collection.
+    for at, told in shown:
+        since_first = at - shown[0][0]
+        assert told["objects", "read"] >= 3e9 + (since_first - 330) / 30 * 1e6
+
+
 async def test_rates_of_nodes_that_were_not_read_for_long_are_not_shown_on(bench, values, monkeypatch):
     monkeypatch.setattr(series, "_of_cluster", lambda *_: [])
     now = 0.0
