@@ -57,11 +57,14 @@ class RestconfSource(Source[Reading]):
             self.system = await self._recognized()
         if tier == "topology":
             self._missing.clear()
-        if self.system == "os10":
-            return await self._documents(os10.PATHS[tier])
-        fetched = await self._documents(self._openconfig_paths(tier))
+        paths = os10.PATHS[tier] if self.system == "os10" else self._openconfig_paths(tier)
+        fetched = await self._documents(paths)
         if openconfig.COMPONENTS in fetched.documents:
             self._components = openconfig.measured(fetched.documents[openconfig.COMPONENTS])
+        if not fetched.documents and paths != (openconfig.QOS,):  # which is there only where somebody set it up
+            self._components = ()
+            what = f"{self.web.url}: has nothing at {paths[0]}; is its `system` {self.system}? Leave it out to have it asked"
+            raise BadPayload(what)
         return fetched
 
     def parse(self, tier: str, documents: Mapping[str, Any]) -> Reading:

@@ -4,6 +4,7 @@ import pytest
 
 from collectors import restconf
 from collectors.frame.errors import AuthFailed, BadPayload, Misconfigured, Unreachable
+from simulator.restconf import sonic as shown_sonic
 from wattstat.catalogue import network as catalogue
 from wattstat.config import Config
 from wattstat.inventory import Inventory
@@ -166,6 +167,22 @@ async def test_a_switch_that_is_given_its_system_is_not_asked_for_it(bench):
     await told(source, "ports")
 
     assert server.requests == 1
+
+
+@pytest.mark.parametrize("tier", ["ports", "environment", "topology"])
+async def test_a_system_that_the_inventory_has_wrong_is_told_each_time(bench, tier):
+    source = await bench.source("eth-leaf-2", system="os10")
+    for _ in range(2):
+        with pytest.raises(BadPayload, match="is its `system` os10"):
+            await source.collect(tier)
+
+
+async def test_a_sonic_without_quality_of_service_is_quiet_about_it(bench, monkeypatch):
+    monkeypatch.delitem(shown_sonic.ROUTES, "openconfig-qos:qos/interfaces/interface")
+    for snmp, expected in ((True, set()), (False, {catalogue.SWITCH_PORT_UP, catalogue.SWITCH_UP})):
+        found = families(await told(await bench.source("eth-leaf-2", snmp=snmp), "ports"))
+        assert found >= expected
+        assert catalogue.SWITCH_PORT_PFC_FRAMES_TOTAL not in found
 
 
 async def test_a_sonic_is_recognized_without_the_list_that_takes_it_seconds(bench):
