@@ -68,6 +68,11 @@ class Session:
     _used_at: float = 0.0
     _logging_in: asyncio.Lock = field(default_factory=asyncio.Lock)
 
+    @property
+    def is_open(self) -> bool:
+        """Whether there is a session; none after a login that failed."""
+        return self._held is not None
+
     async def close(self) -> None:
         """Give the session back: a cluster keeps few for one user."""
         held, self._held = self._held, None

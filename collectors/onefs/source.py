@@ -98,12 +98,13 @@ class OneFsSource(Source[Reading]):
         return Collected(samples=self.samples(reading), errors={**reading.doubts, **fetched.errors})
 
     def _note(self, name: str, error: CollectError, *, first: bool) -> None:
-        """Remember what the cluster does not have; raise what ends the collection."""
+        """Raise what ends the collection; remember what the cluster does not have."""
+        refused = isinstance(error, AuthFailed) and not isinstance(error, Forbidden)
+        away = first and isinstance(error, Unreachable)
+        if refused or away or not self.session.is_open:  # who cannot log in does not try again with every document
+            raise error
         if isinstance(error, NotSupported):
             self._missing.add(name)
-        ends = isinstance(error, AuthFailed) and not isinstance(error, Forbidden)
-        if ends or (first and isinstance(error, Unreachable)):
-            raise error
 
     def _nothing(self, tier: str, errors: Mapping[str, CollectError]) -> None:
         """Nothing was read. What the user may not read is told and leaves the other tiers alone; the first tier must read."""
@@ -144,9 +145,9 @@ class OneFsSource(Source[Reading]):
         """The keys that the cluster has; None where it does not list them: then they are asked for at a venture."""
         try:
             listed = await self.session.pages(KEYS, "keys", {"queryable": "true", "limit": _PAGE})
-        except (Unreachable, AuthFailed):
-            raise
-        except CollectError:
+        except CollectError as error:
+            if isinstance(error, Unreachable | AuthFailed) or not self.session.is_open:
+                raise
             return None
         return [name for each in listed if (name := text(member(each, "key")))]
 
