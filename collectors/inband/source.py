@@ -29,7 +29,7 @@ _MOST_BYTES = 256 * 1024
 
 @dataclass(kw_only=True)
 class InBandSource(Source[Reading]):
-    """One switch. `alone` is whether no SNMP agent tells of it, too."""
+    """One switch. `alone`: no SNMP agent tells of it, too; `names`: nobody else tells who it is."""
 
     collector: ClassVar[str] = "inband"
 
@@ -39,6 +39,7 @@ class InBandSource(Source[Reading]):
     device: str
     rack: str
     alone: bool
+    names: bool
     timeout_seconds: float
     host: str = "in-band"  # management packets are few at a time: the switches share one bound
 
@@ -75,14 +76,15 @@ class InBandSource(Source[Reading]):
                 out.add(network.SWITCH_PSU_POWER_WATTS, watts, self.target, supply.name, side)
         for side, watts in totals(reading.supplies).items():
             out.add(network.SWITCH_POWER_WATTS, watts, self.target, f"psu_{side}")
+        if self.names:
+            out.add(network.SWITCH_UP, 1, self.target)
+            out.add(network.SWITCH_INFO, 1, self.target, self.rack, reading.model, "", reading.firmware, reading.serial)
+            out.add(network.SWITCH_UPTIME_SECONDS, reading.uptime_seconds, self.target)
         if self.alone:
             self._environment(out, reading)
         return out
 
     def _environment(self, out: Samples, reading: Reading) -> None:
-        out.add(network.SWITCH_UP, 1, self.target)
-        out.add(network.SWITCH_INFO, 1, self.target, self.rack, reading.model, "", reading.firmware, reading.serial)
-        out.add(network.SWITCH_UPTIME_SECONDS, reading.uptime_seconds, self.target)
         out.add(network.SWITCH_TEMPERATURE_CELSIUS, reading.celsius, self.target, "ASIC")
         out.add(network.SWITCH_FAN_OK, reading.fans_good, self.target, "all")
         for fan, speed in reading.fans.items():
@@ -104,12 +106,12 @@ def sources(config: Config, inventory: Inventory) -> list[Source[Any]]:
     tier = _tier(settings)
     found = [
         made(
-            functools.partial(_source, settings, name, device, known, tier),
+            functools.partial(_source, config, settings, name, known.get(name), tier),
             collector=InBandSource.collector,
             target=name,
             tier=tier,
         )
-        for name, device in settings.switches.items()
+        for name in settings.switches
     ]
     if settings.ports:
         tiers = _fabric_tiers(config, settings)
@@ -136,8 +138,8 @@ def _tier(settings: InBand) -> Tier:
     return Tier("environment", settings.every_seconds, asked * settings.timeout_seconds + 5)
 
 
-def _source(settings: InBand, name: str, device: str, known: Mapping[str, Switch], tier: Tier) -> InBandSource:
-    entry = known.get(name)
+def _source(config: Config, settings: InBand, name: str, entry: Switch | None, tier: Tier) -> InBandSource:
+    device = settings.switches[name]
     if entry is None:
         raise ValueError(f"collectors.in_band.switches: no switch named {name!r} in the inventory; correct one of the two")
     if entry.rest is not None:
@@ -151,6 +153,8 @@ def _source(settings: InBand, name: str, device: str, known: Mapping[str, Switch
         device=device,
         rack=entry.rack,
         alone=entry.snmp is None,
+        # Beside a fabric manager SNMP tells of sensors only.
+        names=entry.snmp is None or bool(config.collectors.ufm),
         timeout_seconds=settings.timeout_seconds,
     )
 

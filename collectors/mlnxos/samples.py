@@ -53,13 +53,14 @@ class Reading:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Labels:
-    """The switch's name and place; whether no SNMP agent tells of it, too."""
+    """The switch's name and place. `alone`: no SNMP agent tells of it, too; `names`: nobody else tells who it is."""
 
     switch: str
     rack: str
     model: str
     system: str
     alone: bool = True
+    names: bool = True
 
 
 def parse(tier: str, documents: Mapping[str, Any]) -> Reading:
@@ -80,7 +81,7 @@ def samples(labels: Labels, reading: Reading) -> Samples:
     """Series of a switch."""
     out = Samples()
     switch = labels.switch
-    if labels.alone and reading.tier == "environment":
+    if labels.names and reading.tier == "environment":
         out.add(network.SWITCH_UP, 1, switch)
     for supply in reading.supplies:
         out.add(network.SWITCH_PSU_ON, supply.present, switch, supply.name)
@@ -92,6 +93,7 @@ def samples(labels: Labels, reading: Reading) -> Samples:
     if labels.alone:
         _environment(out, switch, reading)
         _ports(out, switch, reading.ports)
+    if labels.names:
         _who(out, labels, reading.identity)
     return Samples({(sample.metric, sample.labels): sample for sample in out}.values())
 

@@ -129,7 +129,15 @@ def _source(config: Config, switch: Switch, rest: Https, contexts: Contexts) -> 
         if system == "nvos"
         else JsonApi(web(), username=entry.username, password=secret)
     )
-    labels = Labels(switch=switch.name, rack=switch.rack, model=switch.model, system=system, alone=switch.snmp is None)
+    labels = Labels(
+        switch=switch.name,
+        rack=switch.rack,
+        model=switch.model,
+        system=system,
+        alone=switch.snmp is None,
+        # Beside a fabric manager SNMP tells of sensors only.
+        names=switch.snmp is None or bool(config.collectors.ufm),
+    )
     return MlnxOsSource(target=switch.name, tiers=_tiers(config, switch), labels=labels, api=api)
 
 

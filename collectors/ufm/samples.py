@@ -151,11 +151,11 @@ def _system(out: Samples, system: System, fabric: Fabric) -> None:
     if name in fabric.in_band or (entry is not None and entry.rest is not None):
         return
     _supplies(out, name, system.modules)
-    if _read_elsewhere(fabric, name):
-        return
     out.add(network.SWITCH_UP, system.up, name)
     rack = entry.rack if entry else ""
     out.add(network.SWITCH_INFO, 1, name, rack, system.model, _os(system), system.version, system.serial)
+    if _read_elsewhere(fabric, name):
+        return
     for module in system.modules:
         if module.kind in _FANS:
             out.add(network.SWITCH_FAN_OK, module.good, name, module.name)

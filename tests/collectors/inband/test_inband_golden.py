@@ -16,7 +16,7 @@ DUMPS = ("ibsw_dump_4.26.1_MQM8790", "ibsw_dump_4.33.0_MQM9790")
 
 def source():
     return InBandSource(
-        target="ib-1", tiers=(), program="ibswinfo", device="lid-7", rack="rack-01", alone=True, timeout_seconds=1
+        target="ib-1", tiers=(), program="ibswinfo", device="lid-7", rack="rack-01", alone=True, names=True, timeout_seconds=1
     )
 
 
