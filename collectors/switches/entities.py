@@ -26,7 +26,7 @@ PORTS = {"port": "1.3.6.1.2.1.47.1.3.2.1.2"}  # entAliasMappingIdentifier: which
 
 UNKNOWN, WATTS, CELSIUS, RPM, DBM = 2, 6, 8, 10, 14
 READ = frozenset({UNKNOWN, WATTS, CELSIUS, RPM, DBM})
-SUPPLY_CLASS, FAN_CLASS, _MODULE_CLASS, PORT_CLASS, _SENSOR_CLASS = 6, 7, 9, 10, 8
+SUPPLY_CLASS, FAN_CLASS, PORT_CLASS = 6, 7, 10
 _OK = 1
 _UNITS_SCALE = 9
 _OUT_OF_RANGE = 1_000_000_000  # RFC 3433: what could not be measured

@@ -140,3 +140,89 @@ def test_community_sonic_tells_output_watts_of_supplies_and_leaves_absent_ones_o
     }
     (supply,) = environment(parts, {"603": reading(WATTS, 312600, precision=3)}, side="output").supplies
     assert (supply.name, supply.present, supply.watts) == ("PSU 2", True, {"output": 312.6})
+
+
+@pytest.mark.parametrize(
+    ("sensor", "watts"),
+    [
+        (reading(WATTS, 3, scale=10), 3000.0),
+        (reading(WATTS, 302600, precision=3), 302.6),
+        (reading(WATTS, 0), 0.0),
+        (reading(WATTS, 100_000), 100_000.0),
+        (reading(WATTS, 100_001), None),
+        (reading(WATTS, -1), None),
+        (reading(WATTS, 999_999_999, precision=7), 99.9999999),
+        (reading(WATTS, 1_000_000_000, precision=7), None),
+        (reading(WATTS, 900, scale=1), 9e-22),
+        (reading(WATTS, 5, scale=0), None),
+        (reading(WATTS, 0, scale=17), 0.0),
+        (reading(WATTS, 0, scale=18), None),
+        (reading(WATTS, 1, precision=-4), 10_000.0),
+        (reading(WATTS, 0, precision=-8), 0.0),
+        (reading(WATTS, 0, precision=-9), None),
+        (reading(WATTS, 900_000_000, precision=9), 0.9),
+        (reading(WATTS, 0, precision=10), None),
+    ],
+)
+def test_readings_and_what_the_standard_does_not_allow(sensor, watts):
+    assert watts_of(sensor) == ({} if watts is None else {"unknown": pytest.approx(watts, abs=0)})
+
+
+@pytest.mark.parametrize(("degrees", "read"), [(-60, True), (250, True), (-61, False), (251, False)])
+def test_temperatures_beyond_what_a_switch_survives_are_no_readings(degrees, read):
+    parts = {"20": part(SENSOR, "CPU")}
+    assert environment(parts, {"20": reading(CELSIUS, degrees)}).temperatures == ({"CPU": degrees} if read else {})
+
+
+@pytest.mark.parametrize(("kind", "value", "read"), [(UNKNOWN, 100, False), (UNKNOWN, 101, True), (UNKNOWN, 60_001, False)])
+def test_where_per_cent_end_and_revolutions_begin(kind, value, read):
+    parts = {"70": part(FAN, "FAN 1"), "71": part(SENSOR, "Tachometers for FAN 1", above=70)}
+    assert bool(environment(parts, {"71": reading(kind, value)}).fans) is read
+    assert not environment(parts, {"71": reading(RPM, 60_001)}).fans
+    assert environment(parts, {"71": reading(RPM, 60_000)}).fans
+
+
+def test_a_supply_whose_fan_turns_is_there():
+    parts = {"60": part(SUPPLY, "PSU 1"), "65": part(FAN, "PSU 1 FAN 1", above=60), "66": part(SENSOR, "speed", above=65)}
+    found = environment(parts, {"66": reading(RPM, 8000)})
+    assert found.supplies[0].present is True
+    assert found.supplies[0].watts == {}
+    assert [(fan.name, fan.rpm) for fan in found.fans] == [("PSU 1 FAN 1", 8000)]
+
+
+def test_a_fan_of_the_chassis_says_nothing_of_supplies():
+    parts = {"60": part(SUPPLY, "PSU 1"), "70": part(FAN, "FAN 1"), "71": part(SENSOR, "speed", above=70)}
+    assert environment(parts, {"71": reading(RPM, 8000)}).supplies[0].present is None
+
+
+def test_sensors_of_what_was_pulled_out_are_no_readings_unless_the_switch_tells_no_parts_at_all():
+    assert environment({}, {"99": reading(CELSIUS, 40)}).temperatures == {}
+    units, values = {"type": CELSIUS, "scale": 9, "precision": 0}, {"value": 40, "status": 1}
+    alone = entities.parsed({"sensors": {"99": units}, "values": {"99": values}}, {}, side="unknown")
+    assert alone.temperatures == {"sensor 99": 40}
+
+
+def test_light_with_neither_direction_nor_port_is_not_told():
+    parts = {"900": part(PORT, "Ethernet0"), "901": part(SENSOR, "Power of light", above=900)}
+    assert environment(parts, {"901": reading(WATTS, 1)}, {"1": "Ethernet0"}).lights == ()
+    parts["901"] = part(SENSOR, "TX power", above=900)
+    assert environment(parts, {"901": reading(WATTS, 1)}, {"1": "Ethernet8"}).lights == ()
+    assert environment(parts, {"901": reading(CELSIUS, 1)}, {"1": "Ethernet0"}).lights == ()
+
+
+def test_a_port_with_a_slash_in_its_name_is_no_lane():
+    parts = {"900": part(PORT, "Eth1/53"), "901": part(SENSOR, "TX power of Eth1/53", above=900)}
+    (light,) = environment(parts, {"901": reading(WATTS, 1, scale=8)}, {"53": "Eth1/53"}).lights
+    assert (light.lane, light.direction, light.dbm) == ("1", "transmit", 0)
+
+
+def test_numbers_that_are_no_modules_of_sonic_name_no_port():
+    parts = {index: part(PORT, "x") for index in ("1000000000", "1000005301", "999994700", "5300", "1000005400")}
+    sensors = {f"{index}9": reading(CELSIUS, 40) for index in parts}
+    parts |= {f"{index}9": part(SENSOR, "Temperature", above=int(index)) for index in list(parts)}
+    assert environment(parts, sensors, {"53": "Eth1/53", "0": "zero"}).modules == {}
+
+
+def test_without_watts_supplies_are_still_there():
+    (supply,) = entities.without_watts(environment(SLOT, {"61": reading(WATTS, 300)})).supplies
+    assert (supply.present, supply.watts) == (True, {})

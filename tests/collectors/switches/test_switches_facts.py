@@ -106,6 +106,62 @@ def test_fans_of_supplies_and_of_trays_have_names_of_their_own_and_an_empty_tray
     assert [(fan.name, fan.ok) for fan in found] == [("psu 1 fan 1", True), ("tray 1 fan 1", False), ("tray 2", True)]
 
 
+@pytest.mark.parametrize(("watts", "read"), [(0, True), (20_000, True), (20_001, False), (-1, False)])
+def test_watts_beyond_what_a_supply_can_give_are_no_reading(watts, read):
+    assert bool(os10.parsed({"supplies": {"1": {"state": 1, "watts": watts}}}).supplies[0].watts) is read
+
+
+def test_a_supply_without_its_feed_is_not_good():
+    assert [os10.parsed({"supplies": {"1": {"state": state}}}).supplies[0].ok for state in (1, 2, 7, 8)] == [
+        True,
+        False,
+        False,
+        False,
+    ]
+
+
+@pytest.mark.parametrize("fan", [{"part": 3, "slot": 1, "number": 1}, {"part": 1, "slot": 1}, {"part": 1, "number": 1}, {}])
+def test_a_fan_that_sits_nowhere_has_no_name(fan):
+    assert os10.parsed({"fans": {"1": {"state": 1, **fan}}}).fans == ()
+
+
+def test_slots_are_counted_from_zero_on_some_switches():
+    (fan,) = os10.parsed({"fans": {"1": {"part": 1, "slot": 0, "number": 0, "state": 1}}}).fans
+    assert fan.name == "psu 0 fan 0"
+
+
+@pytest.mark.parametrize(("degrees", "read"), [(37, True), (-60, True), (250, True), (0, False), (-61, False), (251, False)])
+def test_temperatures_of_os10_and_what_is_none(degrees, read):
+    found = os10.parsed(
+        {"chassis": {"1": {"celsius": degrees}}, "cards": {"1.1": {"celsius": degrees}, "1.2": {}}}
+    ).temperatures
+    assert found == ({"chassis 1": degrees, "card 1.1": degrees} if read else {})
+
+
+def test_the_first_chassis_that_says_what_it_is_counts():
+    rows = {
+        "1": {"class": 11, "serial": b"stack"},
+        "2": {"class": 3, "serial": b"NA", "model": b"empty"},
+        "3": {"class": 3, "serial": b"CN1", "model": b"S4128F-ON"},
+        "4": {"class": 3, "serial": b"CN2", "model": b"other"},
+    }
+    assert identity.model_of({}, identity.chassis_of(rows)) == "S4128F-ON"
+    assert identity.model_of({}, identity.chassis_of({"2": rows["2"], "1": rows["1"]})) == "empty"
+    assert identity.chassis_of({"1": rows["1"]}) == {}
+
+
+def test_the_hardware_of_sonic_stands_in_its_description():
+    assert identity.model_of({identity.DESCRIPTION: SONIC}, {"model": b"0CCN8D"}) == "DELL-E3248P"
+
+
+def test_a_neighbour_on_a_port_that_nobody_knows_is_told_by_its_announced_name():
+    rows = {"100.7.1": {"kind": 1, "port": b"eth0", "description": b"second", "system": b"gpu-01"}}
+    (found,) = neighbours.parsed({"7": {"id": b"mgmt0"}}, rows, NODES)
+    assert (found.port, found.device) == ("mgmt0", "eth0")
+    assert neighbours.parsed({}, rows, NODES) == ()
+
+
 def test_the_processor_is_the_mean_of_its_cores():
     assert processors.ratio({"1": {"load": 10}, "2": {"load": 30}, "3": {"load": 255}}) == 0.2
+    assert processors.ratio({"1": {"load": 0}, "2": {"load": 100}, "3": {"load": 101}}) == 0.5
     assert processors.ratio({}) is None
