@@ -82,16 +82,20 @@ def _of_collectors(hall: HallState) -> Iterator[Problem]:
         if is_failing(collector) or is_late(collector, hall.taken_at):
             troubled[collector.target].append(collector)
     known = {server.name: server for server in hall.nodes}
+    places = {each.name: (each.name, "storage_silent") for each in hall.inventory.storage}
+    places |= {each.name: (each.name, "switch_silent") for each in hall.inventory.switches}
     for target, tiers in troubled.items():
         failing = [tier for tier in tiers if is_failing(tier)]
         names = " and ".join(sorted({tier.collector for tier in failing or tiers}))
         errors = "; ".join(sorted({tier.error for tier in failing if tier.error}))
         what = f"No answer to {names}: {errors or 'see Collectors'}" if failing else f"Readings of {names} are late"
+        place, kind = places.get(target, ("", "collector"))
         unseen = known[target].entry.gpus if target in known and _is_blind(known[target], tiers) else 0
         yield Problem(
             level=Level.CRITICAL if failing else Level.WARNING,
-            kind="collector",
-            node=target,
+            kind=kind,
+            node="" if place else target,
+            place=place,
             what=what + (f"; {words.plural(unseen, 'GPU')} unseen" if unseen else ""),
             since=min((tier.failing_since for tier in tiers if tier.failing_since is not None), default=None),
         )

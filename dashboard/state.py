@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
+from dashboard.rackpower import RackPower, rack_powers
 from wattstat.api.live import CollectorState, LiveSample, LiveSnapshot
-from wattstat.catalogue import Metric, gpu, job, node
+from wattstat.catalogue import Metric, facility, gpu, job, node
 from wattstat.inventory import Inventory, Node
 
 # What Overview asks core for. The node page asks for everything of its node.
@@ -19,6 +20,7 @@ OVERVIEW: tuple[Metric, ...] = (
     node.NODE_POWER_WATTS, node.NODE_POWER_ON, node.NODE_HEALTH, node.NODE_FAULT_INFO, node.PSU_REDUNDANCY_OK, node.PSU_HEALTH,
     node.NODE_TEMPERATURE_CELSIUS, node.NODE_TEMPERATURE_LIMIT_CELSIUS, node.NODE_USAGE_RATIO, node.NODE_GPU_POWER_WATTS,
     node.NODE_GPU_POWER_LIMIT_WATTS, node.NODE_GPU_TEMPERATURE_CELSIUS, node.NODE_GPU_HEALTH, job.SCHEDULER_JOBS,
+    facility.RACK_POWER_WATTS, facility.RACK_POWER_COVERAGE_RATIO,
 )  # fmt: skip
 
 # Whole-server meters, best first; `hgx` measures only the GPU baseboard.
@@ -118,6 +120,8 @@ class HallState:
     running_jobs: int | None = None
     power: Mapping[str, Any] | None = None
     """The answer of /api/power/status; None where nobody steers power, or core does not say."""
+    racks: Mapping[str, RackPower] = field(default_factory=dict)
+    """What each rack draws, metered and summed, as far as it is known."""
     plant: LiveSnapshot | None = None
     """What storage, switches and rails tell; None where nobody asked."""
 
@@ -198,6 +202,7 @@ def hall_state(
         running_jobs=int(sum(sample.value for sample in running)) if running else None,
         power=power,
         plant=plant,
+        racks=rack_powers(snapshot),
     )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime, tzinfo
 
 THIN = "\u202f"
+MINUS = "\N{MINUS SIGN}"
 NOTHING = "\N{EN DASH}"
 
 
@@ -128,6 +129,11 @@ def percent(ratio: float | None) -> str:
     if ratio is None:
         return NOTHING
     return f"<1{THIN}%" if 0 < ratio < 0.005 else f"{ratio * 100:.0f}{THIN}%"
+
+
+def signed_percent(ratio: float) -> str:
+    """With its sign: `+7 %`."""
+    return f"{'+' if ratio > 0 else MINUS}{abs(ratio) * 100:.0f}{THIN}%"
 
 
 def celsius(value: float | None) -> str:

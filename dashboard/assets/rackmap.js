@@ -26,7 +26,7 @@
   // The columns and the height of a unit that show the racks largest; text is left out before it gets too small to read.
   function fit(box, racks) {
     const rem = parseFloat(getComputedStyle(document.documentElement).fontSize) / 16;
-    const gap = 12 * rem, head = 52 * rem, foot = 8;
+    const gap = 12 * rem, head = 64 * rem, foot = 8;
     const tallest = Math.max(...racks.map((rack) => rack.top)) + 1;
     const room = Math.max(320 * rem, box.clientHeight);
     let best = null;
@@ -55,6 +55,7 @@
       rack.element = make("span", "rack-power " + (size.width < 140 * size.rem ? "gone" : size.width < 220 * size.rem ? "short" : ""), head);
       rack.bar = make("span", "bar", head);
       rack.fill = make("span", "fill", rack.bar);
+      rack.source = make("span", "rack-source", head);
       const body = make("div", "units", column);
       body.style.setProperty("--units", size.tallest);
       for (const node of rack.nodes) buildNode(body, node, size);
@@ -107,9 +108,15 @@
     for (const rack of data.racks) {
       const whole = rack.limit ? `${rack.power} of ${rack.limit}` : rack.power;
       rack.element.textContent = rack.element.classList.contains("short") ? rack.power : whole;
-      rack.element.parentElement.title = `Rack ${rack.name}: ${whole}`;
-      rack.bar.hidden = rack.f === null;
-      rack.bar.className = "bar " + (rack.over ? "critical" : "ok");
+      rack.element.parentElement.title = `Rack ${rack.name}: ${whole}; ${rack.about}`;
+      rack.bar.hidden = rack.f === null && rack.known;
+      rack.bar.className = "bar " + (rack.over ? "critical" : rack.known ? "ok" : "none");
+      rack.source.textContent = "";
+      make("span", "", rack.source, rack.from);
+      if (rack.differs) {
+        make("span", "shape warning", rack.source).setAttribute("aria-hidden", "true");
+        make("span", "differs", rack.source, rack.differs);
+      }
       rack.fill.style.setProperty("--f", Math.min(1, rack.f || 0));
       for (const node of rack.nodes) paintNode(node);
     }
@@ -162,7 +169,7 @@
     // elements of the map as it stands belong to the new data
     data.racks.forEach((rack, r) => {
       const old = current.racks[r];
-      Object.assign(rack, { element: old.element, bar: old.bar, fill: old.fill });
+      Object.assign(rack, { element: old.element, bar: old.bar, fill: old.fill, source: old.source });
       rack.nodes.forEach((node, n) => {
         const before = old.nodes[n];
         Object.assign(before, node); // listeners hold the old object

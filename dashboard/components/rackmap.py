@@ -11,6 +11,7 @@ from typing import Any
 
 from dashboard import words
 from dashboard.problems import CLOSE_CELSIUS, NEAR_CELSIUS, Level, Problem, by_node, gpu_level
+from dashboard.rackpower import RackPower
 from dashboard.state import GpuState, HallState, NodeState
 from wattstat.inventory import Rack
 
@@ -53,15 +54,15 @@ def payload(hall: HallState, found: Sequence[Problem]) -> Json:
     racks += [Rack(name=name) for name in dict.fromkeys(s.entry.rack for s in hall.nodes) if name and name not in known]
     if any(not server.entry.rack for server in hall.nodes):
         racks.append(Rack(name=""))
-    return {"racks": [_rack(rack, [s for s in hall.nodes if s.entry.rack == rack.name], levels) for rack in racks]}
+    standing = {rack.name: [server for server in hall.nodes if server.entry.rack == rack.name] for rack in racks}
+    return {"racks": [_rack(rack, standing[rack.name], levels, hall.racks.get(rack.name)) for rack in racks]}
 
 
-def _rack(rack: Rack, servers: Sequence[NodeState], levels: Mapping[str, Level]) -> Json:
-    known = [server.power_watts for server in servers if server.power_watts is not None]
+def _rack(rack: Rack, servers: Sequence[NodeState], levels: Mapping[str, Level], told: RackPower | None) -> Json:
+    told = told or _of_servers(servers)
     places = _places(servers)
     top = max((unit + server.entry.height - 1 for server, unit in places), default=rack.units)
-    power = sum(known) if known else None
-    bound = "≥ " if known and len(known) < len(servers) else ""
+    power, bound = told.watts, "≥ " if told.is_partial else ""
     return {
         "name": rack.name or "no rack",
         "units": max(rack.units, top),
@@ -70,8 +71,20 @@ def _rack(rack: Rack, servers: Sequence[NodeState], levels: Mapping[str, Level])
         "limit": words.watts(rack.budget_watts) if rack.budget_watts else "",
         "f": None if power is None or not rack.budget_watts else round(power / rack.budget_watts, 3),
         "over": bool(rack.budget_watts and power and power > rack.budget_watts),
+        "from": told.source,
+        "known": power is not None,
+        "about": told.about,
+        "differs": "" if told.difference is None else f"sum {words.signed_percent(told.difference)}",
         "nodes": [_node(server, unit, levels.get(server.name, Level.OK)) for server, unit in places],
     }
+
+
+def _of_servers(servers: Sequence[NodeState]) -> RackPower:
+    """Of a rack that core says nothing of: the sum over its servers."""
+    known = [server.power_watts for server in servers if server.power_watts is not None]
+    if not servers:
+        return RackPower()
+    return RackPower(summed=sum(known) if known else None, summed_coverage=len(known) / len(servers))
 
 
 def _places(servers: Sequence[NodeState]) -> list[tuple[NodeState, int]]:

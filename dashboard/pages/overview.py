@@ -258,11 +258,15 @@ def _problem(problem: Problem, now: float, zone: tzinfo, search: str | None) -> 
 
 
 def _way(problem: Problem, search: str | None) -> str:
-    """Where a line leads: to its server, or to the page of power. Nowhere on a server's own page."""
+    """Where a line leads: to its server, to storage or the fabric, or to the page of power. Nowhere on a server's own page."""
     if search is None:
         return ""
     if problem.node:
         return f"/node/{quote(problem.node)}{search}"
+    if problem.kind.startswith("storage_"):
+        return f"/storage{address.changed(address.kept(search, *address.VIEWER, *address.TIME), cluster=problem.place)}"
+    if problem.kind.startswith("switch_"):
+        return f"/fabric{address.changed(address.kept(search, *address.VIEWER, *address.TIME), leaf=problem.place)}"
     return address.to_power(search, problem.budget) if problem.budget or problem.place else ""
 
 
