@@ -97,6 +97,8 @@ class Seen:
     down: Iterable[Place]
     adapters_down: Iterable[Place]
     adapters_slow: Mapping[Place, float]
+    adapters_flaps: Mapping[Place, float]
+    adapters_symbol_errors: Mapping[Place, float]
     light_dbm: Mapping[Place, float]
     rates: Mapping[Place, float]
     """Speed of all adapters of the servers with slow ones."""
@@ -135,14 +137,16 @@ def suspects(seen: Seen, cables: Sequence[Cable], jobs: Mapping[str, Sequence[Jo
         fastest[node] = max(rate, fastest.get(node, 0.0))
     down = {*seen.down, *(_port(by_adapter[place]) for place in seen.adapters_down if place in by_adapter)}
     slow = {_port(by_adapter[place]): place for place in seen.adapters_slow if place in by_adapter}
-    ports = {*seen.flaps, *seen.symbol_errors, *seen.packet_errors, *seen.bit_error_ratio, *down, *slow}
+    flaps = _either_end(seen.flaps, seen.adapters_flaps, by_adapter)
+    symbols = _either_end(seen.symbol_errors, seen.adapters_symbol_errors, by_adapter)
+    ports = {*flaps, *symbols, *seen.packet_errors, *seen.bit_error_ratio, *down, *slow}
     found = []
     for place in ports:
         adapter = slow.get(place)
         evidence = Evidence(
             is_down=place in down,
-            flaps=seen.flaps.get(place),
-            symbol_errors=seen.symbol_errors.get(place),
+            flaps=flaps.get(place),
+            symbol_errors=symbols.get(place),
             packet_errors=seen.packet_errors.get(place),
             bit_error_ratio=seen.bit_error_ratio.get(place),
             speed=None if adapter is None else seen.adapters_slow[adapter],
@@ -153,6 +157,18 @@ def suspects(seen: Seen, cables: Sequence[Cable], jobs: Mapping[str, Sequence[Jo
         behind = tuple(jobs.get(cable.node, ())) if cable else ()
         found.append(Suspect(switch=place[0], port=place[1], cable=cable, evidence=evidence, jobs=behind))
     return sorted(found, key=lambda each: (-each.harm, -each.evidence.badness, each.switch, each.port))
+
+
+def _either_end(
+    by_port: Mapping[Place, float], by_server: Mapping[Place, float], cables: Mapping[Place, Cable]
+) -> dict[Place, float]:
+    """What either end counted, by the switch's port; both may count the same, so that the larger number stands."""
+    found = dict(by_port)
+    for adapter, value in by_server.items():
+        if adapter in cables:
+            place = _port(cables[adapter])
+            found[place] = max(value, found.get(place, 0.0))
+    return found
 
 
 def _port(cable: Cable) -> Place:

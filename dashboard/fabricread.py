@@ -22,13 +22,15 @@ _ADAPTER = ("node", "device")
 
 async def suspects(services: Services, jobs: Mapping[str, Sequence[fabricharm.Job]]) -> list[fabricharm.Suspect]:
     """Cables that something speaks against. Raises `QueryError`."""
-    flaps, symbols, packets, ratios, down, adapters_down, slow = await _all(
+    flaps, symbols, packets, ratios, down, adapters_down, slow, their_flaps, their_symbols = await _all(
         services, queries.ports_flaps(FLAP_SECONDS), queries.ports_symbol_errors(ERROR_SECONDS),
         queries.ports_packet_errors(ERROR_SECONDS), queries.PORTS_BIT_ERRORS, queries.CABLES_DOWN, queries.ADAPTERS_DOWN,
-        queries.ADAPTERS_SLOW,
+        queries.ADAPTERS_SLOW, queries.adapters_flaps(FLAP_SECONDS), queries.adapters_symbol_errors(ERROR_SECONDS),
     )  # fmt: skip
     ports = {place for series in (flaps, symbols, packets, ratios, down) for place in by_place(series, *_PORT)}
-    nodes = sorted({node for series in (adapters_down, slow) for node, _ in by_place(series, *_ADAPTER)})
+    nodes = sorted(
+        {node for series in (adapters_down, slow, their_flaps, their_symbols) for node, _ in by_place(series, *_ADAPTER)}
+    )
     switches, names = _apart(ports)
     asked = [queries.port_links(switches, names), queries.ports_light(switches, names)] if ports else []
     asked += [queries.fabric_links(nodes), queries.adapters_rate(nodes)] if nodes else []
@@ -43,14 +45,16 @@ async def suspects(services: Services, jobs: Mapping[str, Sequence[fabricharm.Jo
         down=by_place(down, *_PORT),
         adapters_down=by_place(adapters_down, *_ADAPTER),
         adapters_slow=by_place(slow, *_ADAPTER),
+        adapters_flaps=by_place(their_flaps, *_ADAPTER),
+        adapters_symbol_errors=by_place(their_symbols, *_ADAPTER),
         light_dbm=by_place(light, *_PORT),
         rates=by_place(rates, *_ADAPTER),
     )
     return fabricharm.suspects(seen, cables([*links, *of_nodes]), jobs)
 
 
-async def matrix(services: Services, nodes: Sequence[str]) -> dict[str, list[Cell]]:
-    """The links of some servers, as both ends see them. Raises `QueryError`."""
+async def matrix(services: Services, nodes: Sequence[str], known: Iterable[fabricharm.Suspect]) -> dict[str, list[Cell]]:
+    """The links of some servers, as both ends see them, and which of them come and go. Raises `QueryError`."""
     if not nodes:
         return {}
     found = cables((await _all(services, queries.fabric_links(nodes)))[0])
@@ -69,6 +73,7 @@ async def matrix(services: Services, nodes: Sequence[str]) -> dict[str, list[Cel
         up=by_place(up, *_PORT),
         speeds=by_place(speeds, *_PORT),
         symbol_errors=by_place(symbols, *_PORT),
+        flapping={(each.cable.node, each.cable.device) for each in known if each.cable and each.evidence.flaps},
     )
     by_node = cells(found, ends)
     return {node: by_node[node] for node in nodes if node in by_node}

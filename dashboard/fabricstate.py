@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -30,6 +31,7 @@ class Link(StrEnum):
 
     DOWN = "down"
     SLOW = "slow"
+    FLAPS = "flaps"
     ERRORS = "errors"
     UP = "up"
     UNKNOWN = "no data"
@@ -56,6 +58,7 @@ class Ends:
     up: Mapping[Place, float]
     speeds: Mapping[Place, float]
     symbol_errors: Mapping[Place, float]
+    flapping: AbstractSet[Place] = frozenset()
 
     def is_up(self, cable: Cable) -> bool | None:
         """Down where either end says so; unknown where neither says anything."""
@@ -225,6 +228,8 @@ def _cell(cable: Cable, ends: Ends, expected: float | None) -> Cell:
         link = Link.DOWN
     elif speed is not None and expected is not None and speed < expected:
         link = Link.SLOW
+    elif (cable.node, cable.device) in ends.flapping:
+        link = Link.FLAPS
     else:
         link = Link.ERRORS if errors >= 1 else Link.UP
     return Cell(cable=cable, link=link, speed=speed, expected=expected, errors=errors)

@@ -47,6 +47,7 @@ SINCE = {
 MOST_PORTS = 50
 _USED = 'wattstat_storage_capacity_bytes{kind="used"}'
 _LINK = "wattstat_fabric_link_info"
+_LINE_ERRORS = "symbol|receive|receive_remote|receive_icrc|link_integrity|link_recovery|link_down"
 # One rail an adapter, even where the inventory and the fabric manager disagree.
 _RAIL_OF_ADAPTER = f'topk by (node, device) (1, {_LINK}{{rail!=""}})'
 _RAIL_RATE = f'(wattstat_infiniband_port_rate_bits_per_second and on (node, device) {_LINK}{{rail!=""}})'
@@ -257,6 +258,16 @@ def storage_latency(storage: str, window: int) -> str:
     return _mean(_selector("wattstat_storage_latency_seconds", storage=storage), window)
 
 
+def storage_class_latency(storage: str, window: int) -> str:
+    """The same by what operations do, where the cluster tells metadata from data."""
+    return _mean(_selector("wattstat_storage_class_latency_seconds", storage=storage), window)
+
+
+def storage_usual_latency(seconds: int) -> str:
+    """The median latency of each protocol of each cluster over a time."""
+    return f"quantile_over_time(0.5, wattstat_storage_latency_seconds[{seconds}s])"
+
+
 def readers_utilization(nodes: Sequence[str], window: int) -> str:
     """How busy the GPUs of some servers are, together; of all servers where none is named."""
     selector = _among(nodes, "wattstat_gpu_utilization_ratio") if nodes else "wattstat_gpu_utilization_ratio"
@@ -299,8 +310,21 @@ def adapters_rate(nodes: Sequence[str]) -> str:
 
 
 def adapters_errors(nodes: Sequence[str], seconds: int) -> str:
-    """Errors that the adapters of several servers counted, where there were any."""
-    return f"sum by (node, device) (increase({_among(nodes, 'wattstat_infiniband_port_errors_total')}[{seconds}s])) > 0"
+    """Errors on the line that the adapters of several servers counted, where there were any; not those of a full buffer."""
+    selector = _among(nodes, "wattstat_infiniband_port_errors_total")[:-1] + f',kind=~"{_LINE_ERRORS}"}}'
+    return f"sum by (node, device) (increase({selector}[{seconds}s])) > 0"
+
+
+def adapters_flaps(seconds: int) -> str:
+    """Adapters whose link came and went most, by the server."""
+    return _worst(
+        f'sum by (node, device) (increase(wattstat_infiniband_port_errors_total{{kind="link_down"}}[{seconds}s])) > 2'
+    )
+
+
+def adapters_symbol_errors(seconds: int) -> str:
+    """Adapters with the most symbols that could not be corrected."""
+    return _worst(f'sum by (node, device) (increase(wattstat_infiniband_port_errors_total{{kind="symbol"}}[{seconds}s])) > 3')
 
 
 def ports_up(switches: Sequence[str]) -> str:

@@ -37,7 +37,10 @@ class Member:
     celsius: Mapping[str, float]
     rpm: Mapping[str, float]
     supplies: Mapping[str, bool]
+    states: tuple[str, ...]
+    """What somebody has made of it: readonly, smartfailed."""
     drives: Mapping[str, int]
+    busy_ratio: float | None
     watts: float | None
     watts_source: str
 
@@ -45,7 +48,7 @@ class Member:
     def level(self) -> Level:
         if self.is_up is False:
             return Level.CRITICAL
-        of_parts = Level.OK if all(self.supplies.values()) and not self.bad_drives else Level.WARNING
+        of_parts = Level.OK if all(self.supplies.values()) and not self.bad_drives and not self.states else Level.WARNING
         return max(health_level(self.health), of_parts)
 
     @property
@@ -195,7 +198,9 @@ def _member(node: StorageNode, found: Readings, devices: Readings) -> Member:
         celsius=found.values(metrics.STORAGE_NODE_TEMPERATURE_CELSIUS, name, "sensor"),
         rpm=found.values(metrics.STORAGE_NODE_FAN_SPEED_RPM, name, "fan"),
         supplies={psu: ok > 0 for psu, ok in found.values(metrics.STORAGE_NODE_PSU_OK, name, "psu").items()},
+        states=tuple(sorted(_counts(found.values(metrics.STORAGE_NODE_STATE, name, "state")))),
         drives=_counts(found.values(metrics.STORAGE_NODE_DRIVES, name, "state")),
+        busy_ratio=found.value(metrics.STORAGE_NODE_DISK_BUSY_RATIO, name),
         watts=watts,
         watts_source=source,
     )

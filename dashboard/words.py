@@ -175,6 +175,13 @@ def duration(seconds: float) -> str:
     return f"{days}{THIN}d{THIN}{hours}{THIN}h" if hours else f"{days}{THIN}d"
 
 
+def roughly(seconds: float) -> str:
+    """As a forecast or a span is said: `52 days`, `6 h`, `40 min`."""
+    if seconds >= 2 * 86_400 * 0.95:
+        return f"{seconds / 86_400:,.0f} days"
+    return f"{seconds / 3600:.0f}{THIN}h" if seconds >= 5700 else duration(seconds)
+
+
 def clock(at: float, now: float, zone: tzinfo = UTC) -> str:
     """The time of day at the site; with the date when it was not today."""
     when, today = datetime.fromtimestamp(at, zone), datetime.fromtimestamp(now, zone)

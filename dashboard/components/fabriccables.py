@@ -96,7 +96,7 @@ def congestion(
     rows = [
         tag("tr", [
             tag("th", [" ".join(place), _server(servers.get(place), search)], scope="row"),
-            *(tag("td", _a_second(value), class_="number")
+            *(tag("td", _a_second(value))
               for value in (pauses.get((*place, "receive")), pauses.get((*place, "transmit")), marks.get(place))),
         ])
         for place in ordered[:12]

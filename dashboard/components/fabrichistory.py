@@ -11,7 +11,7 @@ from dashboard.components.panes import Pane, stacked
 from dashboard.fabricstate import BAD_RATIO, Place
 from wattstat.store.protocol import Series
 
-MOST = 10
+MOST = 6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,21 +28,23 @@ def figure(found: FabricHistory, chosen: Sequence[Place], chart: Chart) -> chart
     if not chosen:
         return charts.message("No port counted an error in the last hours.", chart)
     colours = {place: charts.LINES[number % len(charts.LINES)] for number, place in enumerate(chosen)}
-    errors = [*_lines(found.symbols, colours), *_lines(found.packets, colours, dash="dot")]
+    errors = [*_lines(found.symbols, colours), *_lines(found.packets, colours, dash="dot", of=", packets")]
+    ratios = _lines(found.ratios, colours)
+    are_named = {line.name for line in ratios} <= {line.name for line in errors}
     panes = [
-        Pane(lines=errors, unit="a second", title="Errors a second: symbols solid, packets dotted", is_log=True),
-        Pane(lines=_lines(found.ratios, colours), unit="", title="Bit error ratio after correction",
+        Pane(lines=errors, unit="a second", title="Errors a second", is_log=True),
+        Pane(lines=ratios, named=not are_named, unit="", title="Bit error ratio after correction",
              is_log=True, levels=[(BAD_RATIO, "taken out of service at 1e-12")]),
     ]  # fmt: skip
     return stacked(panes, chart)
 
 
-def _lines(series: Iterable[Series], colours: dict[Place, str], *, dash: str = "solid") -> list[Line]:
+def _lines(series: Iterable[Series], colours: dict[Place, str], *, dash: str = "solid", of: str = "") -> list[Line]:
     made = []
     for one in series:
         place = (one.labels.get("switch", ""), one.labels.get("port", ""))
         points = [(at, value) for at, value in zip(one.times, one.values, strict=True) if value > 0]
         if place in colours and points:
             kept = Series(labels=one.labels, times=[at for at, _ in points], values=[value for _, value in points])
-            made.append(Line(series=kept, name=" ".join(place), colour=colours[place], dash=dash))
+            made.append(Line(series=kept, name=" ".join(place) + of, colour=colours[place], dash=dash))
     return made

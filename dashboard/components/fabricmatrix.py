@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 from dashboard import address, words
 from dashboard.fabricstate import Cell, Link
@@ -13,40 +12,33 @@ from dashboard.markup import Children, Markup, tag
 MARKS = {
     Link.DOWN: ("✕", "critical"),
     Link.SLOW: ("↓", "warning"),
+    Link.FLAPS: ("~", "warning"),
     Link.ERRORS: ("!", "warning"),
     Link.UP: ("●", "ok"),
     Link.UNKNOWN: ("?", "none"),
 }
 _ABOUT = {
-    Link.DOWN: "down", Link.SLOW: "slower than the server's other rails", Link.ERRORS: "up, errors in the last 15 minutes",
-    Link.UP: "up", Link.UNKNOWN: "no data",
+    Link.DOWN: "down", Link.SLOW: "slower than the server's other rails", Link.FLAPS: "comes and goes",
+    Link.ERRORS: "errors in the last 15 minutes", Link.UP: "up", Link.UNKNOWN: "no data",
 }  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Shown:
-    """Which servers are shown, of how many, and the address."""
-
-    search: str
-    total: int
-
-
-def table(rows: Mapping[str, Sequence[Cell]], shown: Shown) -> Markup:
+def table(rows: Mapping[str, Sequence[Cell]], search: str) -> Markup:
     """A line for each server, a column for each rail, others behind them."""
     rails = sorted({cell.cable.rail for cells in rows.values() for cell in cells if cell.cable.rail is not None})
     others = sorted({cell.cable.device for cells in rows.values() for cell in cells if cell.cable.rail is None})
     heads = [("Server", "col"), *((f"Rail {rail}", "col") for rail in rails), *((device, "col") for device in others)]
     head = tag("tr", [tag("th", text, scope=scope) for text, scope in heads])
-    body = [_row(node, cells, rails, others, shown) for node, cells in rows.items()]
+    body = [_row(node, cells, rails, others, search) for node, cells in rows.items()]
     whole = tag("table", [tag("thead", head), tag("tbody", body)], class_="table matrix", aria_label="Links by server and rail")
     return tag("div", whole, class_="table-box")
 
 
-def _row(node: str, cells: Sequence[Cell], rails: Sequence[int], others: Sequence[str], shown: Shown) -> Markup:
+def _row(node: str, cells: Sequence[Cell], rails: Sequence[int], others: Sequence[str], search: str) -> Markup:
     by_rail: dict[int | str, Cell] = {}
     for cell in cells:
         by_rail[cell.cable.device if cell.cable.rail is None else cell.cable.rail] = cell
-    href = address.to_node(node, shown.search)
+    href = address.to_node(node, search)
     keys: list[int | str] = [*rails, *others]
     name = tag("th", tag("a", node, href=href, data_link=True, class_="row-link"), scope="row")
     return tag("tr", [name, *(_cell(by_rail.get(key), href) for key in keys)])

@@ -25,7 +25,7 @@ def table(receive: Mapping[str, float], transmit: Mapping[str, float], capacity:
             tag("th", f"Rail {rail}", scope="row"),
             tag("td", _share(receive.get(rail), capacity.get(rail))),
             tag("td", _share(transmit.get(rail), capacity.get(rail))),
-            tag("td", words.throughput(capacity.get(rail)), class_="number"),
+            tag("td", words.throughput(capacity.get(rail))),
         ])
         for rail in rails
     ]  # fmt: skip
@@ -50,7 +50,7 @@ def leaf(switch: str, cables: Sequence[Cable], jobs: Sequence[Job], search: str)
     touched = sorted((job for job in jobs if job.nodes & set(nodes)), key=lambda job: (-job.gpus, job.job_id))
     gpus = sum(job.gpus for job in touched)
     rails = sorted({cable.rail for cable in cables if cable.rail is not None})
-    what = f" lose {_rails(rails)}" if rails else " lose this link"
+    what = f" lose{'s' * (len(nodes) == 1)} {_rails(rails) if rails else 'this link'}"
     said: list[Children] = [
         [tag("strong", words.plural(len(nodes), "server")), what],
         [tag("strong", words.plural(len(touched), "running job")), f" with {words.plural(gpus, 'GPU')}"] if touched else
@@ -63,7 +63,7 @@ def leaf(switch: str, cables: Sequence[Cable], jobs: Sequence[Job], search: str)
     rows = [
         tag(
             "tr",
-            [tag("th", job_link(job, search), scope="row"), tag("td", job.user), tag("td", f"{job.gpus:,}", class_="number")],
+            [tag("th", job_link(job, search), scope="row"), tag("td", job.user), tag("td", f"{job.gpus:,}")],
         )
         for job in touched[:12]
     ]

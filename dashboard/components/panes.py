@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import log10
+from math import ceil, log10
 
 from dashboard.components import charts
 from dashboard.components.charts import Chart, Figure, Line
@@ -15,9 +15,13 @@ _GAP = 0.13
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pane:
-    """One of them. `levels` are lines across it with a name; `is_log` shows powers of ten, where zero has no place."""
+    """One of them. `levels` are lines across it with a name; `named` lists its lines.
+
+    `is_log` shows powers of ten, where zero has no place.
+    """
 
     lines: Sequence[Line]
+    named: bool = True
     title: str
     unit: str
     levels: Sequence[tuple[float, str]] = ()
@@ -41,7 +45,9 @@ def stacked(panes: Sequence[Pane], chart: Chart) -> Figure:
         }  # fmt: skip
         layout["annotations"].append(_heading(pane.title, top))
         drawn["data"] += [
-            charts.trace(line, chart, pane.unit) | {"yaxis": f"y{suffix}", "legend": f"legend{suffix}"} for line in pane.lines
+            charts.trace(line, chart, pane.unit)
+            | {"yaxis": f"y{suffix}", "legend": f"legend{suffix}", "showlegend": pane.named}
+            for line in pane.lines
         ]
         if not any(line.series.times for line in pane.lines):
             layout["annotations"].append(_nothing(top - height / 2))
@@ -55,7 +61,7 @@ def stacked(panes: Sequence[Pane], chart: Chart) -> Figure:
 def _axis(pane: Pane) -> Figure:
     common: Figure = {"automargin": True, "nticks": 4, "zeroline": False}
     if pane.is_log:
-        return common | {"type": "log", "exponentformat": "power", "dtick": 1 if _decades(pane) < 5 else None}
+        return common | {"type": "log", "tickformat": "~e" if pane.unit == "" else "~g", "dtick": _step(pane)}
     axis = common | {"rangemode": "tozero", **charts.axis_unit(pane.unit)}
     if pane.levels:
         # a level above all the data would else be cut off
@@ -63,11 +69,11 @@ def _axis(pane: Pane) -> Figure:
     return axis
 
 
-def _decades(pane: Pane) -> float:
+def _step(pane: Pane) -> int:
+    """Decades between two ticks: four or five of them in all."""
     known = [value for line in pane.lines for value in line.series.values if value > 0] + [value for value, _ in pane.levels]
-    if not known:
-        return 0.0
-    return len(f"{max(known) / min(known):.0f}")
+    decades = log10(max(known) / min(known)) if known else 0.0
+    return max(1, ceil(decades / 4))
 
 
 def _highest(pane: Pane) -> float:
@@ -92,6 +98,6 @@ def _level(value: float, suffix: str) -> Figure:
 def _level_name(value: float, name: str, suffix: str, *, is_log: bool) -> Figure:
     place = log10(value) if is_log else value
     return {
-        "text": name, "xref": "paper", "x": 1, "xanchor": "right", "yref": f"y{suffix}", "y": place, "yanchor": "bottom",
+        "text": name, "xref": "paper", "x": 0.01, "xanchor": "left", "yref": f"y{suffix}", "y": place, "yanchor": "bottom",
         "showarrow": False,
     }  # fmt: skip

@@ -15,6 +15,8 @@ from dashboard.storagestate import Cluster, fullness_level, health_level, satura
 
 GROWTH_SECONDS, PACE_SECONDS = 7 * 86_400, 6 * 3600
 """Over how much history the growth is drawn, and the pace of the last hours beside it."""
+USUAL_SECONDS = 86_400
+SLOW, LEAST_LATENCY = 2.0, 0.001
 _LEAST_SECONDS = 1800
 _SOON, _VERY_SOON, _FAR = 7 * 86_400, 86_400, 3 * 365 * 86_400
 _KINDS = {"powerscale": "PowerScale", "ecs": "ECS", "objectscale": "ObjectScale"}
@@ -39,12 +41,29 @@ class Shown:
     chosen: str = ""
     growth: Mapping[str, Growth] = field(default_factory=dict)
     pace: Mapping[str, Growth] = field(default_factory=dict)
+    usual: Mapping[tuple[str, str], float] = field(default_factory=dict)
+    """The usual latency by cluster and protocol."""
 
 
-def chosen(clusters: Sequence[Cluster], asked: str) -> Cluster | None:
-    """The cluster that an address names; else the one in the worst state."""
+def chosen(clusters: Sequence[Cluster], asked: str, usual: Mapping[tuple[str, str], float]) -> Cluster | None:
+    """The cluster that an address names; else the slowest beside its usual, the one in the worst state that answers."""
     named = next((each for each in clusters if each.name == asked), None)
-    return named or max(clusters, key=lambda each: each.level, default=None)
+
+    def pressing(each: Cluster) -> tuple[bool, float, Level]:
+        factor = slowness(each, usual)[1]
+        return each.age_seconds is not None, factor if factor >= SLOW else 0.0, each.level
+
+    return named or max(clusters, key=pressing, default=None)
+
+
+def slowness(cluster: Cluster, usual: Mapping[tuple[str, str], float]) -> tuple[str, float]:
+    """The protocol that is slowest beside its usual, and how many times that; nothing below a millisecond is slow."""
+    factors = {
+        protocol: value / usual[cluster.name, protocol]
+        for protocol, value in cluster.latency.items()
+        if usual.get((cluster.name, protocol)) and value >= LEAST_LATENCY
+    }
+    return max(factors.items(), key=lambda one: one[1], default=("", 0.0))
 
 
 def cards(clusters: Sequence[Cluster], shown: Shown) -> list[Markup]:
@@ -60,8 +79,8 @@ def _card(cluster: Cluster, shown: Shown) -> Markup:
     what = " · ".join(filter(None, (_KINDS[cluster.entry.kind], cluster.model, cluster.version)))
     head = tag("header", [name, state(cluster), tag("span", what, class_="below"), _since(cluster.answer, shown)])
     cells = [
-        _capacity(cluster, shown), _flow(cluster, "read"), _flow(cluster, "write"), _latency(cluster), _operations(cluster),
-        _clients(cluster), _events(cluster),
+        _capacity(cluster, shown), _flow(cluster, "read"), _flow(cluster, "write"), _latency(cluster, shown),
+        _operations(cluster), _clients(cluster), _events(cluster),
     ]  # fmt: skip
     level = cluster.level.name.lower()
     return tag(
@@ -117,14 +136,14 @@ def days_to_full(cluster: Cluster, shown: Shown) -> tuple[str, Level]:
     if growth is None:
         return "growth not known yet", Level.OK
     if growth.over_seconds < _LEAST_SECONDS:
-        return f"growth known for {words.duration(growth.over_seconds)} only", Level.OK
+        return f"growth known for {words.roughly(growth.over_seconds)} only", Level.OK
     # a burst of the last hours is said when it would fill the cluster soon, and much sooner than the days before it
     if pace and short is not None and short < _SOON and (long is None or short < long / 2):
-        return f"full in {words.duration(short)} at the pace of the last {words.duration(pace.over_seconds)}", _soon(short)
-    over = f"over the last {words.duration(growth.over_seconds)}"
+        return f"full in {words.roughly(short)} at the pace of the last {words.roughly(pace.over_seconds)}", _soon(short)
+    over = f"over the last {words.roughly(growth.over_seconds)}"
     if long is None or long > _FAR:
         return f"not growing {over}", Level.OK
-    return f"full in {words.duration(long)} by the growth {over}", _soon(long)
+    return f"full in {words.roughly(long)} by the growth {over}", _soon(long)
 
 
 def _soon(seconds: float) -> Level:
@@ -148,9 +167,13 @@ def _flow(cluster: Cluster, direction: str) -> Markup:
     return _cell(direction.capitalize(), words.throughput(cluster.throughput.get(direction)), note, level=level, bar=bar)
 
 
-def _latency(cluster: Cluster) -> Markup:
+def _latency(cluster: Cluster, shown: Shown) -> Markup:
     if not cluster.latency:
         return _cell("Latency", words.NOTHING, "not told")
+    protocol, factor = slowness(cluster, shown.usual)
+    if factor >= SLOW:
+        note = f"{protocol}, {factor:.0f} times its usual {words.latency(shown.usual[cluster.name, protocol])}"
+        return _cell("Latency", words.latency(cluster.latency[protocol]), note, level=Level.WARNING)
     slowest = max(cluster.latency, key=lambda protocol: cluster.latency[protocol])
     return _cell("Latency", words.latency(cluster.latency[slowest]), _listed(cluster.latency, words.latency, first=slowest))
 

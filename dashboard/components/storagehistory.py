@@ -10,15 +10,16 @@ from dashboard import words
 from dashboard.components import charts
 from dashboard.components.charts import Chart, Line
 from dashboard.components.panes import Pane, stacked
+from dashboard.components.storagecards import LEAST_LATENCY, SLOW
 from dashboard.problem import Level
 from dashboard.storagestate import SATURATED, Cluster
 from wattstat.store.protocol import Series
 
 _NOW_SECONDS = 600
-_SLOW, _LEAST_LATENCY = 2.0, 0.001
 _STARVING = 0.15
 _LEAST_POINTS = 20
 _OPPOSITE = -0.5
+_MOST_CLASSES = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +28,7 @@ class StorageHistory:
 
     throughput: Sequence[Series] = ()
     latency: Sequence[Series] = ()
+    classes: Sequence[Series] = ()
     readers: Sequence[Series] = ()
 
 
@@ -43,13 +45,13 @@ def figure(found: StorageHistory, cluster: Cluster, chart: Chart) -> charts.Figu
     """Three panes on one time axis: what flows, how long it takes, how busy the readers are."""
     if not found.throughput and not found.latency and not found.readers:
         return charts.message("Nothing was recorded of this cluster in this time.", chart)
+    design = [(value, f"design {direction} {words.throughput(value)}") for direction, value in cluster.design.items()]
+    busy = [Line(series=one, name="GPUs of its readers", colour=charts.GREY, fill=True) for one in found.readers[:1]]
     panes = [
-        Pane(lines=_flows(found.throughput), unit="B/s", title="Throughput",
-                    levels=[(value, f"design {direction}") for direction, value in cluster.design.items()]),
+        Pane(lines=_flows(found.throughput), unit="B/s", title="Throughput", levels=design),
         Pane(lines=_latencies(found.latency), unit="s", title="Latency"),
-        Pane(lines=[Line(series=one, name="GPUs of its readers", colour=charts.GREY, fill=True) for one in found.readers[:1]],
-                    unit="%", title="GPU utilization of its readers"),
-    ]  # fmt: skip
+        Pane(lines=busy, unit="%", title="GPU utilization of its readers"),
+    ]
     return stacked(panes, chart)
 
 
@@ -79,23 +81,46 @@ def verdict(found: StorageHistory, cluster: Cluster) -> Verdict:
         missing = "utilization of the readers' GPUs" if busy is None else "latency"
         return Verdict(level=Level.OK, word="Cannot be said", why=f"the {missing} is not recorded in this time.")
     end = max(one.times[-1] for one in (busy, *known))
-    slow = [text for one in known if (text := _slowness(one, end))]
-    full = [f"{direction} at {words.percent(ratio)} of its design" for direction in ("read", "write")
-            if (ratio := cluster.saturation(direction)) is not None and ratio >= SATURATED]  # fmt: skip
     ratio, usual = _now(busy, end), median(busy.values)
     if ratio is None:
         return Verdict(level=Level.OK, word="Cannot be said", why="the readers' GPUs are not recorded now.")
     starving = ratio < usual - _STARVING
     gpus = f"its readers' GPUs run at {words.percent(ratio)}" + (f", usually {words.percent(usual)}" if starving else "")
-    trouble = "; ".join([*slow, *full])
-    if trouble and starving:
-        return Verdict(level=Level.WARNING, word="Likely", why=f"{trouble}; {gpus}{_together(known, busy)}.")
-    if trouble:
-        return Verdict(level=Level.WARNING, word="Strained, yet nobody starves", why=f"{trouble}; {gpus}.")
+    trouble, burden = _troubles(found, cluster, end)
+    if not trouble and not burden:
+        return _not_storage(gpus, starving=starving)
+    why = "; ".join([*trouble, *burden, gpus])
+    if not starving:
+        return Verdict(level=Level.WARNING, word="Strained, yet nobody starves", why=f"{why}.")
+    if not trouble:
+        return Verdict(level=Level.WARNING, word="Perhaps", why=f"{why}.")
+    return Verdict(level=Level.WARNING, word="Likely", why=f"{why}{_together(known, busy)}.")
+
+
+def _not_storage(gpus: str, *, starving: bool) -> Verdict:
     if starving:
         why = f"{gpus}, but latency is as usual and no limit is near. See Fabric, or the jobs."
         return Verdict(level=Level.OK, word="Not by this cluster", why=why)
     return Verdict(level=Level.OK, word="No", why=f"latency is as usual, no limit is near, {gpus}.")
+
+
+def _troubles(found: StorageHistory, cluster: Cluster, end: float) -> tuple[list[str], list[str]]:
+    """What is worse than usual, and what is near its limit as it always is."""
+    slow = [text for one in found.latency if one.values and (text := _slowness(one, end))]
+    if slow:
+        slow += [text for one in found.classes if one.values and (text := _slowness(one, end))][:_MOST_CLASSES]
+    full = [told for direction in ("read", "write") if (told := _fullness(direction, cluster, found.throughput))]
+    return [*slow, *(text for text, is_new in full if is_new)], [text for text, is_new in full if not is_new]
+
+
+def _fullness(direction: str, cluster: Cluster, flows: Sequence[Series]) -> tuple[str, bool] | None:
+    """That a direction is near its limit, and whether that is unusual in the shown time."""
+    ratio, design = cluster.saturation(direction), cluster.design.get(direction)
+    if ratio is None or not design or ratio < SATURATED:
+        return None
+    values = [value for one in flows if one.labels.get("direction") == direction for value in one.values]
+    is_new = not values or median(values) / design < SATURATED
+    return f"{direction} at {words.percent(ratio)} of its design" + ("" if is_new else ", as usual"), is_new
 
 
 def _now(one: Series, end: float) -> float | None:
@@ -106,9 +131,10 @@ def _now(one: Series, end: float) -> float | None:
 
 def _slowness(one: Series, end: float) -> str:
     at_present, usual = _now(one, end), median(one.values)
-    if at_present is None or at_present < _LEAST_LATENCY or at_present < _SLOW * usual:
+    if at_present is None or at_present < LEAST_LATENCY or at_present < SLOW * usual:
         return ""
-    return f"latency of {one.labels.get('protocol', '')} is {words.latency(at_present)}, usually {words.latency(usual)}"
+    what = " ".join(filter(None, (one.labels.get("protocol", ""), one.labels.get("class", "").replace("_", " "))))
+    return f"latency of {what} is {words.latency(at_present)}, usually {words.latency(usual)}"
 
 
 def _together(latencies: Sequence[Series], busy: Series) -> str:

@@ -11,7 +11,7 @@ from dashboard.markup import Children, Markup, tag
 from dashboard.problem import Level
 from dashboard.storagestate import Cluster, Member, fullness_level, health_level, is_good_drive
 
-_HEADINGS = ("Node", "State", "Supplies", "Drives", "CPU", "In", "Out", "Temperature", "Fans", "Power")
+_HEADINGS = ("Node", "State", "Supplies", "Drives", "CPU", "Network", "Heat", "Power")
 
 
 def table(cluster: Cluster) -> Markup:
@@ -25,10 +25,14 @@ def table(cluster: Cluster) -> Markup:
 def _row(member: Member) -> Markup:
     place = " · ".join(filter(None, (member.model, f"rack {member.rack}" if member.rack else "")))
     cells: list[Children] = [
-        _state(member), _supplies(member.supplies), drives(member.drives), words.percent(member.cpu_ratio),
-        words.throughput(member.receive), words.throughput(member.transmit), _hottest(member.celsius), _slowest(member.rpm),
+        _state(member),
+        _supplies(member.supplies),
+        _two(drives(member.drives), "" if member.busy_ratio is None else f"busy {words.percent(member.busy_ratio)}"),
+        words.percent(member.cpu_ratio),
+        _network(member),
+        _two(_hottest(member.celsius), _slowest(member.rpm)),
         _power(member),
-    ]  # fmt: skip
+    ]
     name = tag("th", [member.name, tag("span", place, class_="below") if place else None], scope="row")
     return tag("tr", [name, *(tag("td", cell) for cell in cells)], class_=member.level.name.lower())
 
@@ -38,6 +42,8 @@ def _state(member: Member) -> Markup:
         return tag("span", "not told", class_="quiet")
     if not member.is_up:
         return parts.badge(Level.CRITICAL, "Down")
+    if member.states:
+        return parts.badge(Level.WARNING, ", ".join(member.states))
     level = health_level(member.health)
     return parts.badge(level, ("Up", "Needs attention", "Bad")[level])
 
@@ -60,21 +66,30 @@ def drives(found: Mapping[str, int]) -> Children:
     return [parts.badge(Level.WARNING, ", ".join(bad)), f" {good} good"] if bad else f"{good} good"
 
 
+def _two(first: Children, below: Children) -> Markup:
+    """A value, and a smaller one below it."""
+    return tag("span", [tag("span", first), tag("span", below, class_="below") if below else None])
+
+
+def _network(member: Member) -> Children:
+    if member.receive is None and member.transmit is None:
+        return words.NOTHING
+    return _two(f"{words.throughput(member.receive)} in", f"{words.throughput(member.transmit)} out")
+
+
 def _hottest(celsius: Mapping[str, float]) -> Children:
     if not celsius:
         return words.NOTHING
     sensor = max(celsius, key=lambda name: celsius[name])
-    return tag(
-        "span", [words.celsius(celsius[sensor]), tag("span", sensor, class_="below")], title=f"hottest of {len(celsius)}"
-    )
+    return tag("span", f"{words.celsius(celsius[sensor])} {sensor}", title=f"hottest of {len(celsius)}")
 
 
 def _slowest(rpm: Mapping[str, float]) -> Children:
     """The slowest fan says whether one stands still."""
     if not rpm:
-        return words.NOTHING
+        return None
     least = min(rpm.values())
-    return parts.badge(Level.WARNING, "a fan stands still") if least <= 0 else f"≥ {least:,.0f}{words.THIN}rpm"
+    return parts.badge(Level.WARNING, "a fan stands still") if least <= 0 else f"fans ≥ {least:,.0f}{words.THIN}rpm"
 
 
 def _power(member: Member) -> Markup:
@@ -126,4 +141,4 @@ def _pool(name: str, used: float, size: float) -> Markup:
     )
     mark = parts.shape(level) if level else None
     cells = (words.capacity(used), words.capacity(size), share)
-    return tag("tr", [tag("th", [name, mark], scope="row"), *(tag("td", cell) for cell in cells)])
+    return tag("tr", [tag("th", [name, " ", mark], scope="row"), *(tag("td", cell) for cell in cells)])

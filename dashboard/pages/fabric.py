@@ -132,7 +132,7 @@ async def read(services: Services, search: str) -> Seen:
     found = switches(plant, up, wanted)
     leaf = chosen_leaf(found, address.given(search).get("leaf", ""))
     shown = rows(servers, suspects, address.given(search).get("rows", ROWS[0][0]))
-    matrix, cables = await asyncio.gather(fabricread.matrix(services, shown), _leaf(services, leaf))
+    matrix, cables = await asyncio.gather(fabricread.matrix(services, shown, suspects), _leaf(services, leaf))
     return Seen(
         plant=plant, switches=found, suspects=suspects, servers=servers, rows=matrix, traffic=traffic, congestion=congestion,
         leaf=leaf, cables=cables, jobs=jobs, search=search, now=services.clock(), zone=zone,
@@ -166,12 +166,11 @@ def bodies(seen: Seen) -> dict[str, Children]:
     order = address.given(search).get("rows", ROWS[0][0])
     age = min((each.age_seconds for each in seen.switches if each.age_seconds is not None), default=None)
     late = max(150.0, 3.0 * parse(search, seen.now).refresh_seconds)
-    shown = fabricmatrix.Shown(search=search, total=len(seen.servers))
     return {
         "fabric-notice": notices(seen),
         "fabric-matrix-tools": energyreport.switch("rows", ROWS, order, search, "Order of servers", path="/fabric"),
         "fabric-matrix-age": count(seen),
-        "fabric-matrix-body": [fabricmatrix.table(seen.rows, shown), fabricmatrix.legend()] if seen.rows else no_links(),
+        "fabric-matrix-body": [fabricmatrix.table(seen.rows, search), fabricmatrix.legend()] if seen.rows else no_links(),
         "fabric-cables-body": fabriccables.table(seen.suspects, search),
         "fabric-rails-body": fabricrails.table(seen.traffic.receive, seen.traffic.transmit, seen.traffic.capacity),
         "fabric-congestion-body": fabriccables.congestion(

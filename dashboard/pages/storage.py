@@ -11,8 +11,9 @@ from dash.development.base_component import Component
 from dashboard import address, queries, words
 from dashboard.components import charts, empty, frame, parts, storagecards, storagehistory, storageparts
 from dashboard.components.charts import Chart
-from dashboard.components.storagecards import GROWTH_SECONDS, PACE_SECONDS, Growth
+from dashboard.components.storagecards import GROWTH_SECONDS, PACE_SECONDS, USUAL_SECONDS, Growth
 from dashboard.devices import Plant
+from dashboard.fabricstate import by_place
 from dashboard.markup import Children, Markup, filled, tag
 from dashboard.problem import Level
 from dashboard.services import Services
@@ -62,11 +63,11 @@ def register(app: Dash, services: Services) -> None:
         if not found:
             return filled(nothing())
         growth, pace = await asyncio.gather(*(growing(services, seconds) for seconds in (GROWTH_SECONDS, PACE_SECONDS)))
-        asked = address.given(search or "").get("cluster", "")
-        cluster = storagecards.chosen(found, asked)
+        asked, usual = address.given(search or "").get("cluster", ""), await usual_latency(services)
+        cluster = storagecards.chosen(found, asked, usual)
         shown = storagecards.Shown(
             now=services.clock(), zone=zone, search=search or "", chosen="" if cluster is None else cluster.name,
-            growth=growth, pace=pace,
+            growth=growth, pace=pace, usual=usual,
         )  # fmt: skip
         return filled(bodies(found, shown, plant) | {"storage-notice": notices(found, asked)})
 
@@ -77,7 +78,8 @@ def register(app: Dash, services: Services) -> None:
             plant = await services.storage()
         except CoreUnavailable:
             return no_update
-        cluster = storagecards.chosen(clusters(plant), address.given(search or "").get("cluster", ""))
+        asked = address.given(search or "").get("cluster", "")
+        cluster = storagecards.chosen(clusters(plant), asked, await usual_latency(services))
         if chart is None or cluster is None:
             return no_update
         try:
@@ -114,20 +116,35 @@ async def growing(services: Services, seconds: int) -> dict[str, Growth]:
     }
 
 
+async def usual_latency(services: Services) -> dict[tuple[str, str], float]:
+    """The median of the last day, by cluster and protocol."""
+    try:
+        return by_place(
+            await services.instant(queries.storage_usual_latency(USUAL_SECONDS), _GROWTH_KEPT), "storage", "protocol"
+        )
+    except QueryError:
+        return {}
+
+
 async def of_cluster(services: Services, cluster: Cluster, servers: list[str], chart: Chart) -> storagehistory.StorageHistory:
     """What history has of a cluster and of those who read from it. Raises `QueryError`."""
     name, window = cluster.name, chart.window
-    expressions = [queries.storage_throughput(name, window), queries.storage_latency(name, window)]
+    expressions = [
+        queries.storage_throughput(name, window), queries.storage_latency(name, window),
+        queries.storage_class_latency(name, window),
+    ]  # fmt: skip
     if servers:
         expressions.append(queries.readers_utilization(tuple(servers) if cluster.entry.readers else (), window))
     answers = await asyncio.gather(*(services.range(expression, chart.span) for expression in expressions))
-    throughput, latency, *busy = (answer.series for answer in answers)
-    return storagehistory.StorageHistory(throughput=throughput, latency=latency, readers=busy[0] if busy else ())
+    throughput, latency, classes, *busy = (answer.series for answer in answers)
+    return storagehistory.StorageHistory(
+        throughput=throughput, latency=latency, classes=classes, readers=busy[0] if busy else ()
+    )
 
 
 def bodies(found: list[Cluster], shown: storagecards.Shown, plant: Plant) -> dict[str, Children]:
     """What each panel holds."""
-    cluster = storagecards.chosen(found, shown.chosen)
+    cluster = next((each for each in found if each.name == shown.chosen), None)
     name = "" if cluster is None else cluster.name
     served = "" if cluster is None else words.plural(len(readers(cluster.entry, plant.inventory)), "server")
     ages = [each.age_seconds for each in found if each.age_seconds is not None]
@@ -145,10 +162,6 @@ def bodies(found: list[Cluster], shown: storagecards.Shown, plant: Plant) -> dic
 def notices(found: list[Cluster], asked: str) -> list[Markup]:
     """What must be known before the numbers are believed."""
     said: list[Markup] = []
-    silent = [each.name for each in found if each.answer.level is Level.CRITICAL]
-    if silent:
-        text = f"{', '.join(silent)}: what is shown of them is the last that was known, where anything is."
-        said.append(parts.notice("No answer.", text))
     if asked and asked not in {each.name for each in found}:
         said.append(parts.notice("Address.", f"There is no storage cluster “{asked}”.", Level.WARNING))
     return said

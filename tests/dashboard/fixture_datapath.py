@@ -109,6 +109,10 @@ def add_cluster(found: Samples, name: str, at: float, now: float) -> None:
         found.add(storage.STORAGE_POOL_CAPACITY_BYTES, used * share * 0.98, name, pool, "used")
     found.add(storage.STORAGE_THROUGHPUT_BYTES_PER_SECOND, 12e9 * wave / math.sqrt(slow), name, "read")
     found.add(storage.STORAGE_THROUGHPUT_BYTES_PER_SECOND, 6.9e9 if name == "projects" else 2e9 * wave, name, "write")
+    for direction, design in (("read", 40e9), ("write", 8e9)):
+        found.add(storage.STORAGE_DESIGN_BYTES_PER_SECOND, design, name, direction)
+    found.add(storage.STORAGE_DRIVES, 24 * count - (name == "projects"), name, "HEALTHY")
+    found.add(storage.STORAGE_DRIVES, 1 if name == "projects" else None, name, "FAILED")
     for number, protocol in enumerate(protocols):
         found.add(storage.STORAGE_OPERATIONS_PER_SECOND, 48_000 * wave / slow / (1 + number), name, protocol)
         found.add(storage.STORAGE_LATENCY_SECONDS, 0.0012 * wave * (slow if not number else 1), name, protocol)
@@ -117,6 +121,14 @@ def add_cluster(found: Samples, name: str, at: float, now: float) -> None:
     if name == "projects":
         for severity, events in (("critical", 1), ("warning", 3)):
             found.add(storage.STORAGE_EVENTS_OPEN, events, name, severity)
+    for kind_of_operation, share in (("namespace_read", 3.0), ("read", 1.0)):
+        found.add(
+            storage.STORAGE_CLASS_LATENCY_SECONDS,
+            0.001 * wave * (share * slow if share > 1 else 1),
+            name,
+            protocols[0],
+            kind_of_operation,
+        )
     for number in range(count):
         add_member(found, name, number)
 
@@ -128,6 +140,7 @@ def add_member(found: Samples, cluster: str, number: int) -> None:
     found.add(storage.STORAGE_NODE_UP, 1, *node)
     found.add(storage.STORAGE_NODE_HEALTH, 0.5 if is_ill else 1, *node)
     found.add(storage.STORAGE_NODE_CPU_RATIO, 0.31, *node)
+    found.add(storage.STORAGE_NODE_DISK_BUSY_RATIO, 0.22, *node)
     for direction, flow in (("receive", 0.6e9), ("transmit", 3.1e9)):
         found.add(storage.STORAGE_NODE_NETWORK_BYTES_PER_SECOND, flow, *node, direction)
     for sensor, celsius in (("Inlet", 23.0), ("CPU1", 61.0)):
@@ -194,6 +207,7 @@ def add_link(found: Samples, link: Link, seconds: float) -> None:
     found.add(network.INFINIBAND_PORT_ACTIVE, up, *of_server)
     found.add(network.INFINIBAND_PORT_RATE_BITS_PER_SECOND, speed if up else None, *of_server)
     found.add(network.INFINIBAND_PORT_ERRORS_TOTAL, 1.5 * seconds if ill == "errors" else 0, *of_server, "symbol")
+    found.add(network.INFINIBAND_PORT_ERRORS_TOTAL, seconds // 1800 if ill == "flaps" else 1, *of_server, "link_down")
     for number, direction in enumerate(("receive", "transmit"), start=1):
         found.add(network.INFINIBAND_PORT_BYTES_TOTAL, (11e9 * number if up else 0) * seconds, *of_server, direction)
 
