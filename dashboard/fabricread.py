@@ -22,21 +22,22 @@ _ADAPTER = ("node", "device")
 
 async def suspects(services: Services, jobs: Mapping[str, Sequence[fabricharm.Job]]) -> list[fabricharm.Suspect]:
     """Cables that something speaks against. Raises `QueryError`."""
-    flaps, symbols, packets, ratios, down, adapters_down, slow, their_flaps, their_symbols = await _all(
-        services, queries.ports_flaps(FLAP_SECONDS), queries.ports_symbol_errors(ERROR_SECONDS),
-        queries.ports_packet_errors(ERROR_SECONDS), queries.PORTS_BIT_ERRORS, queries.CABLES_DOWN, queries.ADAPTERS_DOWN,
-        queries.ADAPTERS_SLOW, queries.adapters_flaps(FLAP_SECONDS), queries.adapters_symbol_errors(ERROR_SECONDS),
+    of_ports, of_adapters = await asyncio.gather(
+        _all(
+            services, queries.ports_flapping(FLAP_SECONDS), queries.ports_symbol_errors(ERROR_SECONDS),
+            queries.ports_packet_errors(ERROR_SECONDS), queries.PORTS_BIT_ERRORS, queries.CABLES_DOWN,
+        ),
+        _all(
+            services, queries.adapters_flapping(FLAP_SECONDS), queries.adapters_symbol_errors(ERROR_SECONDS),
+            queries.ADAPTERS_DOWN, queries.ADAPTERS_SLOW,
+        ),
     )  # fmt: skip
-    ports = {place for series in (flaps, symbols, packets, ratios, down) for place in by_place(series, *_PORT)}
-    nodes = sorted(
-        {node for series in (adapters_down, slow, their_flaps, their_symbols) for node, _ in by_place(series, *_ADAPTER)}
-    )
-    switches, names = _apart(ports)
-    asked = [queries.port_links(switches, names), queries.ports_light(switches, names)] if ports else []
-    asked += [queries.fabric_links(nodes), queries.adapters_rate(nodes)] if nodes else []
-    answers = iter(await _all(services, *asked))
-    links, light = (next(answers), next(answers)) if ports else ((), ())
-    of_nodes, rates = (next(answers), next(answers)) if nodes else ((), ())
+    _, symbols, packets, ratios, down = of_ports
+    _, their_symbols, adapters_down, slow = of_adapters
+    switches, ports = _apart({place for series in of_ports for place in by_place(series, *_PORT)})
+    nodes = sorted({node for series in of_adapters for node, _ in by_place(series, *_ADAPTER)})
+    links, light, flaps = await _of_ports(services, switches, ports)
+    of_nodes, rates, their_flaps = await _of_nodes(services, nodes)
     seen = fabricharm.Seen(
         flaps=by_place(flaps, *_PORT),
         symbol_errors=by_place(symbols, *_PORT),
@@ -51,6 +52,25 @@ async def suspects(services: Services, jobs: Mapping[str, Sequence[fabricharm.Jo
         rates=by_place(rates, *_ADAPTER),
     )
     return fabricharm.suspects(seen, cables([*links, *of_nodes]), jobs)
+
+
+async def _of_ports(services: Services, switches: list[str], ports: list[str]) -> list[tuple[Series, ...]]:
+    """Cables, light and flaps of some ports."""
+    if not ports:
+        return [(), (), ()]
+    return await _all(
+        services, queries.port_links(switches, ports), queries.ports_light(switches, ports),
+        queries.ports_flaps(switches, ports, FLAP_SECONDS),
+    )  # fmt: skip
+
+
+async def _of_nodes(services: Services, nodes: list[str]) -> list[tuple[Series, ...]]:
+    """Cables, rates and flaps of several servers."""
+    if not nodes:
+        return [(), (), ()]
+    return await _all(
+        services, queries.fabric_links(nodes), queries.adapters_rate(nodes), queries.adapters_flaps(nodes, FLAP_SECONDS)
+    )
 
 
 async def matrix(services: Services, nodes: Sequence[str], known: Iterable[fabricharm.Suspect]) -> dict[str, list[Cell]]:

@@ -47,6 +47,7 @@ SINCE = {
 MOST_PORTS = 50
 _USED = 'wattstat_storage_capacity_bytes{kind="used"}'
 _LINK = "wattstat_fabric_link_info"
+_FAULTS = "wattstat_switch_port_link_faults_total"
 _LINE_ERRORS = "symbol|receive|receive_remote|receive_icrc|link_integrity|link_recovery|link_down"
 # One rail an adapter, even where the inventory and the fabric manager disagree.
 _RAIL_OF_ADAPTER = f'topk by (node, device) (1, {_LINK}{{rail!=""}})'
@@ -82,6 +83,15 @@ def _of_ports(switches: Iterable[str], ports: Iterable[str], name: str, **labels
 def _worst(expression: str, most: int = MOST_PORTS) -> str:
     """Not more than anybody reads, however many there are."""
     return f"topk({most}, {expression})"
+
+
+def _counted_up(selector: str, labels: str, seconds: int) -> str:
+    """Counters that rose by more than two over a time, by its two ends, or at all just now: who began anew, too.
+
+    An `increase` over hours of every port of a large hall would read millions of samples to find a handful.
+    """
+    rose = f"sum by ({labels}) ({selector}) - sum by ({labels}) ({selector} offset {seconds}s) > 2"
+    return _worst(f"{rose} or sum by ({labels}) (increase({selector}[900s])) > 0")
 
 
 def _any_of(names: Iterable[str]) -> str:
@@ -315,11 +325,15 @@ def adapters_errors(nodes: Sequence[str], seconds: int) -> str:
     return f"sum by (node, device) (increase({selector}[{seconds}s])) > 0"
 
 
-def adapters_flaps(seconds: int) -> str:
-    """Adapters whose link came and went most, by the server."""
-    return _worst(
-        f'sum by (node, device) (increase(wattstat_infiniband_port_errors_total{{kind="link_down"}}[{seconds}s])) > 2'
-    )
+def adapters_flapping(seconds: int) -> str:
+    """The same of adapters, as the servers count. `adapters_flaps` counts."""
+    return _counted_up(_selector("wattstat_infiniband_port_errors_total", kind="link_down"), "node, device", seconds)
+
+
+def adapters_flaps(nodes: Sequence[str], seconds: int) -> str:
+    """How often the links of several servers came and went."""
+    selector = _among(nodes, "wattstat_infiniband_port_errors_total", kind="link_down")
+    return f"sum by (node, device) (increase({selector}[{seconds}s])) > 2"
 
 
 def adapters_symbol_errors(seconds: int) -> str:
@@ -348,9 +362,14 @@ def ports_symbol_errors_of(switches: Sequence[str], seconds: int) -> str:
     return f"increase({_of_switches(switches, 'wattstat_switch_port_symbol_errors_total')}[{seconds}s]) > 0"
 
 
-def ports_flaps(seconds: int) -> str:
-    """Ports whose link came and went most; once or twice is a server that was started anew."""
-    return _worst(f'sum by (switch, port) (increase(wattstat_switch_port_link_faults_total{{kind="down"}}[{seconds}s])) > 2')
+def ports_flapping(seconds: int) -> str:
+    """Ports whose link seems to have come and gone often: cheap, for all of the hall. `ports_flaps` counts."""
+    return _counted_up(_selector(_FAULTS, kind="down"), "switch, port", seconds)
+
+
+def ports_flaps(switches: Sequence[str], ports: Sequence[str], seconds: int) -> str:
+    """How often the links of some ports came and went; once or twice is a server that was started anew."""
+    return f"sum by (switch, port) (increase({_of_ports(switches, ports, _FAULTS, kind='down')}[{seconds}s])) > 2"
 
 
 def ports_symbol_errors(seconds: int) -> str:

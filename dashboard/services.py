@@ -36,6 +36,8 @@ INVENTORY_SECONDS = 30.0
 PREVIEW_SECONDS = 5.0
 SWITCH_SECONDS = 5.0
 INSTANT_SECONDS = 10.0
+# A question costs at most a sixtieth of somebody's time, however large the hall is.
+_SPARING, _LONGEST_SECONDS, _MOST_TIMED = 60.0, 300.0, 512
 SINCE_SPAN_SECONDS = 6 * 3600
 _SINCE_STEP = 60
 
@@ -61,6 +63,7 @@ class Services:
         self._store = store
         self._live = live
         self._shared = Shared(clock)
+        self._took: dict[str, float] = {}
         self.ledger = Ledger(reports, self._shared)
 
     async def inventory(self) -> Inventory:
@@ -138,9 +141,17 @@ class Services:
         return float(answer.series[0].values[-1]) if answer.series and len(answer.series[0].values) else None
 
     async def instant(self, expression: str, seconds: float = INSTANT_SECONDS) -> tuple[Series, ...]:
-        """The series of a query now, kept for some seconds. Raises `QueryError`."""
-        answer = await self._shared.get(("instant", expression), seconds, lambda: self._store.query(expression))
-        return plain(answer).series
+        """The series of a query now, kept for some seconds; for more where it took long. Raises `QueryError`."""
+        kept = max(seconds, min(_LONGEST_SECONDS, _SPARING * self._took.get(expression, 0.0)))
+        return await self._shared.get(("instant", expression), kept, lambda: self._timed(expression))
+
+    async def _timed(self, expression: str) -> tuple[Series, ...]:
+        began = self.clock()
+        answer = plain(await self._store.query(expression)).series
+        if len(self._took) >= _MOST_TIMED:
+            self._took.clear()
+        self._took[expression] = self.clock() - began
+        return answer
 
     async def storage(self) -> Plant:
         """The storage clusters now. Raises `CoreUnavailable`."""

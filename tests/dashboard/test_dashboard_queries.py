@@ -62,13 +62,15 @@ EXPRESSIONS = {
     "adapters": queries.adapters_active(("gpu-02",)),
     "rates": queries.adapters_rate(("gpu-05",)),
     "adapters' errors": queries.adapters_errors(("gpu-04",), 420),
-    "flapping adapters": queries.adapters_flaps(420),
+    "flapping adapters": queries.adapters_flapping(420),
+    "flaps of adapters": queries.adapters_flaps(("gpu-03",), 420),
     "erring adapters": queries.adapters_symbol_errors(420),
     "ports": queries.ports_up(("ib-leaf-2",)),
     "speeds": queries.ports_speed(("eth-leaf-1",)),
     "light": queries.ports_light(("ib-leaf-2",), ("2/4",)),
     "symbol errors of switches": queries.ports_symbol_errors_of(("ib-leaf-1",), 420),
-    "flapping ports": queries.ports_flaps(420),
+    "flapping ports": queries.ports_flapping(420),
+    "flaps of ports": queries.ports_flaps(("ib-leaf-1",), ("3/2",), 420),
     "erring ports": queries.ports_symbol_errors(420),
     "broken packets": queries.ports_packet_errors(420),
     "symbol error rate": queries.symbol_error_rate(("ib-leaf-1",), ("4/1",), 60),
@@ -90,7 +92,7 @@ EXPRESSIONS = {
 }
 # What holds nowhere in the fixture; everything else must bring something.
 EMPTY = {
-    "flapping adapters", "flapping ports", "no cap", "no XIDs", "since remap_failed", "since remap_pending", "since power_off",
+    "flaps of adapters", "flaps of ports", "no cap", "no XIDs", "since remap_failed", "since remap_pending", "since power_off",
     "since switch_fan", "since storage_node", "since storage_slow",
 }  # fmt: skip
 

@@ -131,3 +131,20 @@ def test_a_run_is_what_lasts_until_now(ends, began):
     series = Series(labels={}, times=times, values=[1.0] * len(times))
 
     assert (None if began is None else NOW - 60 * began) == run_began(series, SPAN)
+
+
+async def test_a_question_that_takes_long_is_asked_less_often():
+    now = [NOW]
+
+    class Slow(FakeStore):
+        async def query(self, expression, at=None):
+            now[0] += 2.0  # the hall is large
+            return await super().query(expression, at)
+
+    store = Slow()
+    services = Services(store, FakeLive(), lambda: now[0])
+    for wait in (0, 30, 30, 30, 30):
+        now[0] += wait
+        await services.instant("up")
+
+    assert store.asked == ["up", "up"]  # the first time nobody knew
