@@ -13,6 +13,7 @@ from wattstat.config.schedulers import Kubernetes, Slurm
 from wattstat.config.settings import Config, Credentials, InferenceService
 from wattstat.document import Document, Loc, Problem, dotted
 from wattstat.explain import alternatives, nearest
+from wattstat.inventory.devices import Snmp, Tls
 from wattstat.inventory.models import Inventory
 from wattstat.values import address, is_loopback
 
@@ -84,26 +85,54 @@ def check_machine(config: Config, document: Document) -> Iterator[Problem]:
 
 def check_credentials(config: Config, inventory: Inventory, document: Document) -> Iterator[Problem]:
     """Entries of the inventory (whose document this is) that name credentials which the configuration lacks."""
-    for position, node in enumerate(inventory.nodes):
-        for part, device in (("bmc", node.bmc), ("agent", node.agent)):
-            if device is not None and device.credentials is not None and device.credentials not in config.credentials:
-                yield _no_credentials(document, ("nodes", position, part, "credentials"), device.credentials, config)
+    for loc, name in _asked_with(inventory):
+        if name is not None and name not in config.credentials:
+            yield _no_credentials(document, loc, name, config)
 
 
 def check_authorities(inventory: Inventory, document: Document) -> Iterator[Problem]:
     """Authority files that the inventory (whose document this is) names and that cannot be used."""
     tried: dict[Path, str] = {}
+    for loc, tls in _trusted(inventory):
+        path = tls.ca_file
+        if path is None:
+            continue
+        if path not in tried:
+            tried[path] = unusable_authority(path)
+        if tried[path]:
+            advice = "check the path and its owner; it holds one or more `-----BEGIN CERTIFICATE-----`"
+            yield problem(document, (*loc, "ca_file"), tried[path], expected="a PEM file with certificates", advice=advice)
+
+
+def _asked_with(inventory: Inventory) -> Iterator[tuple[Loc, str | None]]:
+    """The credentials that every entry names, and where."""
     for position, node in enumerate(inventory.nodes):
         for part, device in (("bmc", node.bmc), ("agent", node.agent)):
-            path = device.tls.ca_file if device is not None else None
-            if path is None:
-                continue
-            if path not in tried:
-                tried[path] = unusable_authority(path)
-            if tried[path]:
-                loc: Loc = ("nodes", position, part, "tls", "ca_file")
-                advice = "check the path and its owner; it holds one or more `-----BEGIN CERTIFICATE-----`"
-                yield problem(document, loc, tried[path], expected="a PEM file with certificates", advice=advice)
+            if device is not None:
+                yield ("nodes", position, part, "credentials"), device.credentials
+    agents: list[tuple[Loc, Snmp | None]]
+    agents = [(("switches", number, "snmp"), switch.snmp) for number, switch in enumerate(inventory.switches)]
+    agents += [(("pdus", number, "snmp"), pdu.snmp) for number, pdu in enumerate(inventory.pdus)]
+    for loc, snmp in agents:
+        if snmp is not None:
+            yield (*loc, "credentials"), snmp.credentials
+            yield (*loc, "privacy"), snmp.privacy
+    for number, switch in enumerate(inventory.switches):
+        if switch.rest is not None:
+            yield ("switches", number, "rest", "credentials"), switch.rest.credentials
+    yield from ((("storage", number, "credentials"), cluster.credentials) for number, cluster in enumerate(inventory.storage))
+
+
+def _trusted(inventory: Inventory) -> Iterator[tuple[Loc, Tls]]:
+    """How the certificate of every entry that has one is checked, and where that stands."""
+    for position, node in enumerate(inventory.nodes):
+        for part, device in (("bmc", node.bmc), ("agent", node.agent)):
+            if device is not None:
+                yield ("nodes", position, part, "tls"), device.tls
+    for number, switch in enumerate(inventory.switches):
+        if switch.rest is not None:
+            yield ("switches", number, "rest", "tls"), switch.rest.tls
+    yield from ((("storage", number, "tls"), cluster.tls) for number, cluster in enumerate(inventory.storage))
 
 
 def unusable_authority(path: Path) -> str:
