@@ -33,11 +33,12 @@ async def served(app):
 async def agent_url(tmp_path):
     """An agent that has asked a kubelet once."""
     agent = Agent.build(Config.model_validate({"agent": {"node": "gpu001"}}))
-    source = KubeletSource(target="gpu001", socket=tmp_path / "kubelet.sock", tiers=(Tier("fast", 5.0, 4.0),))
+    source = KubeletSource(target="gpu001", socket=tmp_path / "kubelet.sock", tiers=(Tier("fast", 60.0, 50.0),))
     held = pods(("team-a", "train", "main", "nvidia.com/gpu.shared", [f"{GPU}::2"]))
     with kubelet(source.socket, held, allocatable("nvidia.com/gpu.shared", [f"{GPU}::{n}" for n in range(4)])):
         await agent.runner.add(source)
         await agent.runner.collect_now("kubelet", "gpu001", "fast")
+    assert [status.error for status, _ in agent.runner.statuses() if status.error] == []
     runner, url = await served(application(agent))
     yield url
     await runner.cleanup()

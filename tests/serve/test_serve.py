@@ -15,7 +15,7 @@ import yaml
 from tests.support.processes import alive, children, free_port, http_get, python, running, stop, wait_for
 from tests.support.programs import required_program
 
-pytestmark = pytest.mark.timeout(240)
+pytestmark = pytest.mark.timeout(600)
 
 
 @pytest.fixture(scope="module")
@@ -66,8 +66,8 @@ def serve(hall):
     command = python("wattstat", "serve", "--config", str(hall / "wattstat.yaml"))
     with running(command, hall / "serve.log") as process:
         made = Serve(process, hall)
-        wait_for("power of all three servers", lambda: len(made.powers()) == 3)
-        wait_for("the web process", lambda: http_get(made.web + "/-/healthy"))
+        wait_for("power of all three servers", lambda: len(made.powers()) == 3, seconds=180)
+        wait_for("the web process", lambda: http_get(made.web + "/-/healthy"), seconds=180)
         yield made
 
 
@@ -108,7 +108,9 @@ def test_a_killed_core_comes_back_and_the_history_goes_on(serve):
     before = serve.child("core")
     os.kill(before, signal.SIGKILL)
 
-    wait_for("a new core with readings", lambda: serve.child("core") not in (None, before) and len(serve.powers()) == 3)
+    wait_for(
+        "a new core with readings", lambda: serve.child("core") not in (None, before) and len(serve.powers()) == 3, seconds=180
+    )
     wait_for("scrapes again", lambda: serve.query("up{job='wattstat'} == 1"))
     assert serve.query("min_over_time(up{job='wattstat'}[5m])")[0]["value"][1] == "0"
 
