@@ -124,7 +124,8 @@ def _temperatures(system: Json) -> Iterator[tuple[str, float]]:
     for entry in rows(system, "environment", "thermal-sensor"):
         degrees = celsius(leaf(entry, "sensor-temp"))
         name = text(leaf(entry, "sensor-name"))
-        if name and degrees is not None:
+        # Whole degrees; -1 is rather a sensor that was not read than frost in a switch.
+        if name and degrees is not None and degrees != -1:
             yield name, degrees
 
 

@@ -15,6 +15,7 @@ from simulator.restconf import os10 as shown_os10
 from simulator.restconf import sonic as shown_sonic
 from tests.support import plants
 from tests.support.redfish_replay import leaves
+from wattstat.catalogue.network import SWITCH_TEMPERATURE_CELSIUS
 
 DROP = object()
 JUNK = (
@@ -76,6 +77,15 @@ def test_a_fan_that_is_not_there_does_not_stand_still():
     environment = os10.environment({os10.EQUIPMENT: {"dell-equipment:system": {"node": fans}}})
 
     assert [(fan.rpm, fan.ok) for fan in environment.fans] == [(None, None)]
+
+
+def test_a_sensor_that_was_not_read_is_absent():
+    sensors = [
+        {"sensor-name": name, "sensor-temp": degrees} for name, degrees in (("A", -1), ("B", 30), ("C", 255), ("D", None))
+    ]
+    system = {"environment": {"thermal-sensor": sensors}}
+
+    assert os10.environment({os10.EQUIPMENT: {"dell-equipment:system": system}}).temperatures == {"B": 30}
 
 
 def test_input_power_of_newer_sonic_is_input():
@@ -171,7 +181,9 @@ def test_any_member_may_be_missing_or_anything_else(data):
             documents = changed(documents, data.draw(st.sampled_from(paths)), data.draw(st.sampled_from((DROP, *JUNK))))
     samples = shown(parse(documents))
 
-    assert all(math.isfinite(sample.value) and 0 <= sample.value < 2**64 for sample in samples)
+    for sample in samples:
+        least, most = (-60, 250) if sample.metric is SWITCH_TEMPERATURE_CELSIUS else (0, 2**64)
+        assert least <= sample.value < most, sample
     series = [(sample.metric, sample.labels) for sample in samples]
     assert len(set(series)) == len(series)
     assert all(isinstance(label, str) for sample in samples for label in sample.labels)
