@@ -11,6 +11,8 @@ from simulator.plant.model import Plant, Port
 FIRMWARE = "28.39.1002"
 # A ConnectX-7 that loses lanes falls from four to two and one.
 WIDTHS = ((400e9, "400 Gb/sec (4X NDR)"), (200e9, "200 Gb/sec (2X NDR)"), (100e9, "100 Gb/sec (1X NDR)"))
+# Servers written at a time: of a large hall each comes by turns, and no second is spent on files alone.
+SERVERS_AT_A_TIME = 32
 LOWEST_RATE = "10 Gb/sec (4X SDR)"
 _ENDS_AT = {"symbol_error": 65535, "port_rcv_errors": 65535, "port_xmit_discards": 65535, "port_xmit_wait": 2**32 - 1}
 _ENDS_AT |= {"link_downed": 255, "link_error_recovery": 255}
@@ -44,20 +46,28 @@ class AdapterFeed:
         self.plant = plant
         self._directory = directory
         self._written: dict[str, str] = {}
+        self._next = 0
         for node, ports in plant.adapters.items():
             for port in filter(is_infiniband, ports):
                 self._make(node, port)
-        self.write()
+        for node, ports in plant.adapters.items():
+            self._show(node, ports)
 
     def write(self) -> None:
-        """Show the ports of now."""
-        for node, ports in self.plant.adapters.items():
-            for port in filter(is_infiniband, ports):
-                base = f"{self._directory}/{node}/class/infiniband/{port.name}/ports/1/"
-                for name, text in _state(port).items():
-                    self._put(base + name, text)
-                for name, count in _counters(port).items():
-                    self._put(f"{base}counters/{name}", f"{count}\n")
+        """Show the ports of now, of a large hall those of the servers whose turn it is."""
+        servers = list(self.plant.adapters.items())
+        turn = [servers[(self._next + place) % len(servers)] for place in range(min(SERVERS_AT_A_TIME, len(servers)))]
+        self._next += len(turn)
+        for node, ports in turn:
+            self._show(node, ports)
+
+    def _show(self, node: str, ports: list[Port]) -> None:
+        for port in filter(is_infiniband, ports):
+            base = f"{self._directory}/{node}/class/infiniband/{port.name}/ports/1/"
+            for name, text in _state(port).items():
+                self._put(base + name, text)
+            for name, count in _counters(port).items():
+                self._put(f"{base}counters/{name}", f"{count}\n")
 
     def _make(self, node: str, port: Port) -> None:
         device = self._directory / node / "class/infiniband" / port.name

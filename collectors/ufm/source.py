@@ -7,7 +7,7 @@ import base64
 import functools
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from yarl import URL
@@ -48,6 +48,7 @@ class UfmSource(Source[Reading]):
     monotonic: Callable[[], float] = time.monotonic
     _newest: float | None = None
     _moved_at: float = 0.0
+    _choice: dict[str, str] = field(default_factory=lambda: {"sys_type": "Switch"})
 
     async def close(self) -> None:
         await self.web.close()
@@ -62,7 +63,7 @@ class UfmSource(Source[Reading]):
     async def fetch(self, tier: str) -> Fetched:
         """The documents of a tier. Raises when none of them could be read."""
         if tier == "ports":
-            wanted: dict[str, Awaitable[Any]] = {"ports": self._get("/resources/ports", sys_type="Switch")}
+            wanted: dict[str, Awaitable[Any]] = {"ports": self._ports()}
             wanted["telemetry"] = self._telemetry()
         else:
             wanted = {
@@ -108,6 +109,17 @@ class UfmSource(Source[Reading]):
         """Series of switches, ports, cables and alarms."""
         self.fabric.learn(reading)
         return samples(self.target, self.fabric, reading)
+
+    async def _ports(self) -> Any:
+        """The ports of switches; all of them from a manager that cannot choose, and hosts' are left out later."""
+        try:
+            return await self._get("/resources/ports", **self._choice)
+        except BadPayload:
+            if not self._choice:
+                raise
+            found = await self._get("/resources/ports")
+            self._choice = {}
+            return found
 
     async def _get(self, path: str, **params: str) -> Any:
         document = await self.web.get(self.base + path, params=params)

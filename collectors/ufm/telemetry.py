@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import csv
 import functools
-import io
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -151,8 +150,12 @@ def _is_csv(page: str) -> bool:
 
 
 def _of_csv(page: str) -> Iterator[Row]:
-    for entry in csv.DictReader(io.StringIO(page.lstrip())):
-        yield from _of_entry({name: value for name, value in entry.items() if isinstance(name, str)})
+    reader = csv.DictReader(page.strip().splitlines())
+    try:
+        for entry in reader:
+            yield from _of_entry({name: value for name, value in entry.items() if isinstance(name, str)})
+    except csv.Error:  # a page that was cut or garbled: what stood before counts
+        return
 
 
 def _of_json(page: str) -> Iterator[Row]:

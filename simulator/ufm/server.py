@@ -23,6 +23,7 @@ class UfmServer:
         self.plant = plant
         self.name = name
         self.requests = 0
+        self.chooses_ports = True  # releases that do not know `sys_type` refuse it
         self.url = self.telemetry_url = ""
         self._faults = faults
         self._admitted = {
@@ -85,6 +86,8 @@ class UfmServer:
         is_shut = self._faults.find(self.name, "ufm_unauthorized") is not None
         if is_shut or not (admitted := self._admitted.get(base)) or request.headers.get("Authorization") != admitted:
             return web.Response(status=401, text="Unauthorized")
+        if not self.chooses_ports and "sys_type" in request.query:
+            return web.Response(status=400, text="unknown parameter sys_type")
         return await handler(request)
 
     def _break_off(self, request: web.Request) -> None:

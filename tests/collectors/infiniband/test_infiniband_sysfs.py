@@ -220,3 +220,19 @@ def test_the_feed_writes_only_what_changed(plant, feed, tmp_path, monkeypatch):
 
     assert opened == [str(port_folder(tmp_path, "mlx5_1") / "counters/port_rcv_data~")], "longer texts are replaced whole"
     assert (port_folder(tmp_path, "mlx5_1") / "counters/port_rcv_data").read_text() == "1024\n"
+
+
+def test_in_a_large_hall_servers_are_written_by_turns(tmp_path):
+    plant = Plant(now=0.0, adapters={f"n{number}": [rail(0)] for number in range(40)})
+    feed = AdapterFeed(plant, tmp_path)
+    for ports in plant.adapters.values():
+        ports[0].receive_bytes = 4
+
+    def written():
+        files = tmp_path.glob("*/class/infiniband/mlx5_0/ports/1/counters/port_rcv_data")
+        return sum(path.read_text() == "1\n" for path in files)
+
+    feed.write()
+    assert written() == 32
+    feed.write()
+    assert written() == 40

@@ -46,6 +46,18 @@ async def test_hosts_ports_are_left_to_the_hosts(bench):
     assert {labels[0] for family in seen.values() for labels in family} == {"ib-leaf-1", "ib-leaf-2", "ufm"}
 
 
+async def test_a_manager_that_cannot_choose_ports_is_asked_for_all(bench):
+    source = await bench.source()
+    bench.server.chooses_ports = False
+    seen = by_family(await source.collect("ports"))["switch_port_up"]
+    requests = bench.server.requests
+    again = by_family(await source.collect("ports"))["switch_port_up"]
+
+    assert seen == again
+    assert {labels[0] for labels in seen} == {"ib-leaf-1", "ib-leaf-2"}
+    assert bench.server.requests - requests == 1, "it is remembered"
+
+
 async def test_the_csv_of_telemetry_tells_the_same(bench):
     text = by_family(await (await bench.source()).collect("ports"))
     table = by_family(await (await bench.source(path="/csv/metrics")).collect("ports"))
