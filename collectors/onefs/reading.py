@@ -98,7 +98,7 @@ def _fast(names: Names, documents: Documents) -> Fast:
     identity = nodes.identity(documents.get("config"))
     document = documents.get("statistics")
     numbers: Mapping[int, int] = documents.get("numbers") or {}
-    told = statistics.parse(document, identity.up)
+    told = statistics.parse(document, identity.up, documents.get("units") or {})
     strange = sorted(told.nodes.keys() - numbers.keys())
     doubts: dict[str, CollectError] = {key: BadPayload(f"{key}: {said}") for key, said in told.failures.items()}
     if strange:

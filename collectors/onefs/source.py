@@ -42,10 +42,11 @@ class OneFsSource(Source[Reading]):
     cluster: Storage
     session: Session
     tiers: tuple[Tier, ...]
-    # What is remembered from one collection to the next: numbers of nodes by device id, keys that the cluster has and for
-    # which session that was asked, and documents that it does not have.
+    # What is remembered from one collection to the next: numbers of nodes by device id, keys that the cluster has, their units
+    # and for which session that was asked, and documents that it does not have.
     _numbers: dict[int, int] = field(default_factory=dict)
     _keys: tuple[str, ...] = ()
+    _units: dict[str, str] = field(default_factory=dict)
     _login: int = 0
     _missing: set[str] = field(default_factory=set)
 
@@ -81,7 +82,7 @@ class OneFsSource(Source[Reading]):
             self._numbers |= nodes.numbers(document)
         for device, each in nodes.identity(documents.get("config")).devices.items():
             self._numbers[device] = each.number
-        return Fetched(documents={**documents, "numbers": dict(self._numbers)}, errors=errors)
+        return Fetched(documents={**documents, "numbers": dict(self._numbers), "units": self._units}, errors=errors)
 
     def parse(self, tier: str, documents: Mapping[str, Any]) -> Reading:
         """Values of documents."""
@@ -135,21 +136,23 @@ class OneFsSource(Source[Reading]):
 
     async def _statistics(self) -> Any:
         if not self._keys or self._login != self.session.logins:
-            self._keys = keys.wanted(await self._known()) or keys.wanted(None)
+            known = await self._known()
+            self._keys = keys.wanted(known) or keys.wanted(None)
+            self._units = {key: known[key] for key in self._keys if key in known} if known else {}
             self._login = self.session.logins
             self._missing.clear()  # it may have been upgraded since
         params = {"keys": ",".join(self._keys), "devid": "all", "degraded": "true", "timeout": _NODES_SECONDS}
         return await self.session.get(CURRENT, params)
 
-    async def _known(self) -> list[str] | None:
-        """The keys that the cluster has; None where it does not list them: then they are asked for at a venture."""
+    async def _known(self) -> dict[str, str] | None:
+        """The keys that the cluster has, with their units; None where it does not list them: then all are asked for."""
         try:
             listed = await self.session.pages(KEYS, "keys", {"queryable": "true", "limit": _PAGE})
         except CollectError as error:
             if isinstance(error, Unreachable | AuthFailed) or not self.session.is_open:
                 raise
             return None
-        return [name for each in listed if (name := text(member(each, "key")))]
+        return {name: text(member(each, "units")) for each in listed if (name := text(member(each, "key")))}
 
 
 _TOTALS: Documents = {"totalby": "protocol,class", "degraded": "true", "timeout": _NODES_SECONDS}

@@ -11,6 +11,7 @@ import json
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import NamedTuple, TypeVar
 
 from collectors.onefs import keys
@@ -24,6 +25,7 @@ _NOT_HERE = frozenset({1, 2, 9})
 _DEGRADED = 3
 _HEALTH: Mapping[float, float] = {0: 1.0, 1: 0.5, 2: 0.0}
 _LONGEST_TEXT = 100_000
+_NO_UNITS: Mapping[str, str] = MappingProxyType({})
 
 
 class Row(NamedTuple):
@@ -106,8 +108,11 @@ def _failure(row: Row) -> str:
     return f"{where}: {row.said or 'no reason given'} (code {row.code})"
 
 
-def parse(document: Json, up: Collection[int] | None = None) -> Statistics:
-    """What was told. `up` are the device ids of the nodes that must have told theirs; None where that is not known."""
+def parse(document: Json, up: Collection[int] | None = None, units: Mapping[str, str] = _NO_UNITS) -> Statistics:
+    """What was told. `up` are the device ids of the nodes that must have told theirs; None where that is not known.
+
+    `units` are those of the keys, as far as the cluster lists them.
+    """
     found = rows(document)
     total, used, free = (_cluster(found, keys.CAPACITY[kind], 1e19) for kind in ("total", "used", "avail"))
     protocols = {name: told for name, names in keys.PROTOCOLS.items() if (told := _protocol(found, names)) is not None}
@@ -116,14 +121,14 @@ def parse(document: Json, up: Collection[int] | None = None) -> Statistics:
         size_bytes=total,
         capacity_bytes=_capacity(total, used, free),
         health=_health(_cluster(found, keys.HEALTH, 10)),
-        cpu_ratios=_present({mode: _permil(_cluster(found, names, 1000)) for mode, names in keys.CPU.items()}),
+        cpu_ratios=_present({mode: _cluster_ratio(found, names, units) for mode, names in keys.CPU.items()}),
         disk_bytes=_present({way: _cluster(found, names, 1e15) for way, names in keys.DISK_BYTES.items()}),
         disk_operations=_present({way: _cluster(found, names, 1e12) for way, names in keys.DISK_OPERATIONS.items()}),
         protocols=protocols,
         read_bytes=_sum(each.read_bytes for each in protocols.values()) if complete else None,
         write_bytes=_sum(each.write_bytes for each in protocols.values()) if complete else None,
         clients=_present({key: _over_nodes(found, names, up) for key, names in keys.CLIENTS.items()}),
-        nodes=_nodes(found),
+        nodes=_nodes(found, units),
         failures=failures(found),
     )
 
@@ -135,20 +140,20 @@ def _capacity(total: float | None, used: float | None, free: float | None) -> di
     return {"used": used, "free": free, "reserved": total - used - free}
 
 
-def _nodes(found: Rows) -> dict[int, NodeStatistics]:
+def _nodes(found: Rows, units: Mapping[str, str]) -> dict[int, NodeStatistics]:
     names: tuple[Names, ...] = (keys.NODE_HEALTH, keys.NODE_IDLE, keys.NODE_DISK_BUSY)
     names += (*keys.NODE_MEMORY.values(), *keys.NODE_NETWORK.values(), *keys.NODE_NETWORK_ERRORS.values())
     read = {each: _by_node(found, each) for each in names}
     devices = sorted({device for values in read.values() for device in values})
-    return {device: _node({each: values.get(device) for each, values in read.items()}) for device in devices}
+    return {device: _node({each: values.get(device) for each, values in read.items()}, units) for device in devices}
 
 
-def _node(values: Mapping[Names, Json]) -> NodeStatistics:
-    idle = _permil(between(0, values[keys.NODE_IDLE], 1000))
+def _node(values: Mapping[Names, Json], units: Mapping[str, str]) -> NodeStatistics:
+    idle = _ratio(values[keys.NODE_IDLE], keys.NODE_IDLE, units)
     return NodeStatistics(
         health=_health(number(values[keys.NODE_HEALTH])),
         cpu_ratio=None if idle is None else 1 - idle,
-        disk_busy_ratio=_permil(between(0, values[keys.NODE_DISK_BUSY], 1000)),
+        disk_busy_ratio=_ratio(values[keys.NODE_DISK_BUSY], keys.NODE_DISK_BUSY, units),
         memory_ratio=_share(*(between(0, values[keys.NODE_MEMORY[kind]], 1e15) for kind in ("used", "free"))),
         network_bytes=_present({way: between(0, values[names], 1e13) for way, names in keys.NODE_NETWORK.items()}),
         network_errors=_present({way: between(0, values[names], 1e12) for way, names in keys.NODE_NETWORK_ERRORS.items()}),
@@ -246,8 +251,15 @@ def _health(value: float | None) -> float | None:
     return None if value is None else _HEALTH.get(value)
 
 
-def _permil(value: float | None) -> float | None:
-    return None if value is None else value / 1000
+def _cluster_ratio(found: Rows, names: Names, units: Mapping[str, str]) -> float | None:
+    return _ratio(_cluster(found, names, 1e9), names, units)
+
+
+def _ratio(value: Json, names: Names, units: Mapping[str, str]) -> float | None:
+    """A share of 0 to 1; processors and drives tell theirs in permil, unless the list of keys says otherwise."""
+    whole = 100.0 if units.get(names[0]) == "percent" else 1000.0
+    share = between(0, value, whole)
+    return None if share is None else share / whole
 
 
 def _present(values: Mapping[Key, float | None]) -> dict[Key, float]:

@@ -35,6 +35,14 @@ def test_processor_time_in_permil_becomes_a_ratio():
     assert told.nodes[5].cpu_ratio == 0.25
 
 
+def test_where_the_list_of_keys_says_percent_it_is_percent():
+    rows = {"stats": [row("node.disk.busy.avg", 12.5, devid=5), row("node.cpu.idle.avg", 750, devid=5)]}
+
+    told = statistics.parse(rows, None, {"node.disk.busy.avg": "percent", "node.cpu.idle.avg": "permil"}).nodes[5]
+
+    assert (told.disk_busy_ratio, told.cpu_ratio) == (0.125, 0.25)
+
+
 def test_processor_time_above_a_thousand_is_none():
     told = read(row("cluster.cpu.sys.avg", 1001), row("node.cpu.idle.avg", -1, devid=5))
 
