@@ -5,11 +5,12 @@ from __future__ import annotations
 import secrets
 import socket
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from simulator.adapters import AdapterFeed
+from simulator.bcm import BcmServer, shown
 from simulator.bmc.server import free_port
 from simulator.certificates import Authority
 from simulator.ecs import EcsServer
@@ -18,7 +19,6 @@ from simulator.files import USER, secret
 from simulator.mlnxos import MlnxOsServer
 from simulator.onefs import OneFsServer
 from simulator.plant.entries import SNMP_CREDENTIALS, STORAGE_CREDENTIALS, SWITCH_CREDENTIALS, Served
-from simulator.plant.model import Plant
 from simulator.plant.show import Show
 from simulator.restconf import RestconfServer
 from simulator.snmp.switches import SwitchAgent
@@ -27,7 +27,7 @@ from simulator.ufm import UfmServer
 from simulator.world import World
 
 ONEFS_PORT, ECS_PORT, REST_PORT, SNMP_PORT, TELEMETRY_PORT = 8080, 4443, 8443, 1161, 9001
-UFM_ADDRESS = "127.85.0.20"
+UFM_ADDRESS, BCM_ADDRESS, BCM_PORT = "127.85.0.20", "127.85.0.21", 8081
 FABRIC_CREDENTIALS = "fabric"
 CERTIFICATE_DAYS = 700
 UDP_TRIES = 20
@@ -53,13 +53,15 @@ class Managers:
 
     ufm_url: str = ""
     telemetry_url: str = ""
+    bcm_url: str = ""
+    bcm_certificate: Path = Path()
 
 
 class Devices:
     """The listening side of storage, switches, PDUs and managers. With `is_usual` on the usual ports where they are free."""
 
-    def __init__(self, plant: Plant, faults: Faults, keys: Keys, *, is_usual: bool) -> None:
-        self.plant, self.faults, self.keys = plant, faults, keys
+    def __init__(self, world: World, faults: Faults, keys: Keys, *, is_usual: bool) -> None:
+        self._world, self.plant, self.faults, self.keys = world, world.plant.plant, faults, keys
         self._is_usual = is_usual
         self._stops: list[Callable[[], Awaitable[None]]] = []
 
@@ -127,15 +129,21 @@ class Devices:
             self._stops.append(agent.stop)
 
     async def _managers(self, authority: Authority) -> Managers:
+        port = free_port([BCM_ADDRESS], self._wanted(BCM_PORT))
+        bcm = BcmServer(lambda: shown(self._world), self.faults, authority=authority.ca_file, address=BCM_ADDRESS, port=port)
+        await bcm.start(authority.issue("bcm", BCM_ADDRESS, days=CERTIFICATE_DAYS))
+        self._stops.append(bcm.stop)
+        client = authority.issue("wattstat-at-bcm", BCM_ADDRESS, days=CERTIFICATE_DAYS, client=True)
+        known = Managers(bcm_url=bcm.url, bcm_certificate=client.path)
         if not any(switch.fabric == "infiniband" for switch in self.plant.switches):
-            return Managers()
+            return known
         ufm = UfmServer(self.plant, "ufm", self.faults, (self.keys.user, self.keys.password))
         port = free_port([UFM_ADDRESS], self._wanted(REST_PORT))
         telemetry_port = free_port([UFM_ADDRESS], self._wanted(TELEMETRY_PORT))
         context = authority.issue("ufm", UFM_ADDRESS, days=CERTIFICATE_DAYS).context()
         await ufm.start(UFM_ADDRESS, context, port=port, telemetry_port=telemetry_port)
         self._stops.append(ufm.stop)
-        return Managers(ufm_url=ufm.url, telemetry_url=ufm.telemetry_url)
+        return replace(known, ufm_url=ufm.url, telemetry_url=ufm.telemetry_url)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,7 +162,7 @@ class Beside:
         show = Show(world.plant)
         show.write()
         keys = Keys.fresh(USER)
-        devices = Devices(show.plant, faults, keys, is_usual=is_usual)
+        devices = Devices(world, faults, keys, is_usual=is_usual)
         served, managers = await devices.start(authority)
         secret(directory / "device-password", keys.password)
         secret(directory / "snmp-community", keys.community)
@@ -184,6 +192,8 @@ class Beside:
                     "tls": tls,
                 }
             ]
+        bcm = str(self.managers.bcm_certificate)
+        collectors["bcm"] = [{"name": "bcm", "url": self.managers.bcm_url, "certificate": bcm, "key": bcm, "tls": tls}]
         return {"credentials": credentials, "collectors": collectors}
 
 
