@@ -15,7 +15,7 @@ from typing import Any
 
 from pydantic import SecretStr
 
-from collectors.frame.errors import AuthFailed, BadPayload, CollectError
+from collectors.frame.errors import AuthFailed, BadPayload, CollectError, NotSupported
 from collectors.frame.web import Answer, Web, refusal
 from wattstat.config import Credentials
 from wattstat.members import between, member, text
@@ -147,7 +147,10 @@ class Session:
                 f"{self.web.url}: login of {user!r} refused (HTTP {answer.status}); check the password,"
                 " and that the user's role has ISI_PRIV_LOGIN_PAPI in the System zone"
             )
-        told = await answer.document()
+        try:
+            told = await answer.document()
+        except NotSupported as error:
+            raise BadPayload(f"{error}; is this a OneFS API?") from error
         cookie, csrf = answer.cookies.get("isisessid"), answer.cookies.get("isicsrf")
         if not cookie:
             raise BadPayload(f"{self.web.url}{LOGIN}: no cookie isisessid in the answer; is this a OneFS API?")

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
-from collectors.frame.errors import AuthFailed, CollectError, NotSupported, Unreachable
+from collectors.frame.errors import AuthFailed, BadPayload, CollectError, NotSupported, Unreachable
 from collectors.frame.source import Collected, Fetched, Source, Tier
 from collectors.onefs import keys, nodes
 from collectors.onefs.reading import Documents, Reading, read
@@ -42,13 +42,13 @@ class OneFsSource(Source[Reading]):
     cluster: Storage
     session: Session
     tiers: tuple[Tier, ...]
-    # What is remembered from one collection to the next: numbers of nodes by device id, keys that the cluster has, their units
-    # and for which session that was asked, and documents that it does not have.
+    # What is remembered from one collection to the next: numbers of nodes by device id; keys that the cluster has and their
+    # units, as of a login; documents that it did not have as of one.
     _numbers: dict[int, int] = field(default_factory=dict)
     _keys: tuple[str, ...] = ()
     _units: dict[str, str] = field(default_factory=dict)
     _login: int = 0
-    _missing: set[str] = field(default_factory=set)
+    _missing: dict[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.target = self.cluster.name
@@ -65,19 +65,15 @@ class OneFsSource(Source[Reading]):
         documents: dict[str, Any] = {}
         errors: dict[str, CollectError] = {}
         for name, ask in self._asked(tier).items():
-            if name in self._missing:
+            if self._missing.get(name) == self.session.logins:  # with a new session it may have been upgraded
                 continue
             try:
                 documents[name] = await ask()
             except CollectError as error:
                 self._note(name, error, first=not documents and not errors)
                 errors[name] = error
-        if (
-            errors
-            and not documents
-            and (tier == "fast" or not all(isinstance(e, Forbidden | NotSupported) for e in errors.values()))
-        ):
-            raise next(iter(errors.values()))
+        if not documents:
+            self._nothing(tier, list(errors.values()))
         for document in (documents.get(name) for name in ("sensors", "status", "state", "drives", "hardware")):
             self._numbers |= nodes.numbers(document)
         for device, each in nodes.identity(documents.get("config")).devices.items():
@@ -105,13 +101,16 @@ class OneFsSource(Source[Reading]):
         if refused or away or not self.session.is_open:  # who cannot log in does not try again with every document
             raise error
         if isinstance(error, NotSupported):
-            self._missing.add(name)
+            self._missing[name] = self.session.logins
 
-    def _nothing(self, tier: str, errors: Mapping[str, CollectError]) -> None:
+    def _nothing(self, tier: str, errors: list[CollectError]) -> None:
         """Nothing was read. What the user may not read is told and leaves the other tiers alone; the first tier must read."""
-        reasons = [error for error in errors.values() if not isinstance(error, Forbidden | NotSupported)]
-        if reasons or tier == "fast":
-            raise (reasons or list(errors.values()))[0]
+        reasons = [error for error in errors if not isinstance(error, Forbidden | NotSupported)]
+        if reasons:
+            raise reasons[0]
+        if tier == "fast":
+            refused = next((error for error in errors if isinstance(error, Forbidden)), None)
+            raise refused or BadPayload(f"{self.session.web.url}: nothing of what OneFS tells is there; is this a OneFS API?")
 
     def _asked(self, tier: str) -> Mapping[str, Ask]:
         """What a tier asks for, by name; what is quick to answer stands first and shows whether anybody is there."""
@@ -140,7 +139,6 @@ class OneFsSource(Source[Reading]):
             self._keys = keys.wanted(known) or keys.wanted(None)
             self._units = {key: known[key] for key in self._keys if key in known} if known else {}
             self._login = self.session.logins
-            self._missing.clear()  # it may have been upgraded since
         params = {"keys": ",".join(self._keys), "devid": "all", "degraded": "true", "timeout": _NODES_SECONDS}
         return await self.session.get(CURRENT, params)
 

@@ -222,6 +222,29 @@ async def test_what_the_cluster_does_not_have_is_asked_for_once(bench, monkeypat
     assert len([each for each in server.requests if "snapshots" in each]) == 1
 
 
+async def test_what_the_cluster_did_not_have_is_asked_for_again_in_the_next_session(bench, monkeypatch):
+    server = await bench.serve()
+    source = bench.source(server)
+    with monkeypatch.context() as patched:
+        await answering(source, patched, "statistics/current", {"status": 404})
+        assert isinstance((await source.collect("fast")).errors["statistics"], NotSupported)
+
+    assert len((await source.collect("fast")).samples) < 30
+    server.sessions.end_all()
+    await source.collect("fast")
+    assert len((await source.collect("fast")).samples) > 60
+
+
+@pytest.mark.parametrize("part", ["/platform/", "/session/"])
+async def test_what_is_no_onefs_api_fails_each_time(bench, monkeypatch, part):
+    source = bench.source(await bench.serve())
+    await answering(source, monkeypatch, part, {"status": 404})
+
+    for _ in range(2):  # "not supported" would never be asked again
+        with pytest.raises(BadPayload, match="is this a OneFS API"):
+            await source.collect("fast")
+
+
 async def test_without_the_list_of_keys_each_is_asked_for_by_its_usual_name(bench, monkeypatch, values):
     source = bench.source(await bench.serve())
     await answering(source, monkeypatch, "statistics/keys", {"status": 500})
