@@ -189,6 +189,9 @@ class EcsSource(Source[Samples]):
         due += [each for each in loud if each not in due][: max(at_least - len(due), 0)]
         asked = {f"flux/{each.name}": each for each in due}
         found, wrong = await self._read({resource: each.ask for resource, each in asked.items()})
+        away = [error for error in wrong.values() if not isinstance(error, Refused | BadPayload)]
+        if at_least and away and not found:
+            raise away[0]  # answers that are held from before do not make a cluster that is gone one that answers
         errors |= wrong
         for resource, each in asked.items():
             answers.pop(each.name, None)
@@ -206,7 +209,8 @@ class EcsSource(Source[Samples]):
         found, errors = await self._read({resource: question})
         if resource in found:
             return found[resource]
-        raise errors.get(resource) or NotSupported(f"{self.session.web.url}{question.path}: not found; is this a cluster?")
+        # Not `NotSupported`, after which the frame never asks again: while it starts, a cluster's proxy answers 404.
+        raise errors.get(resource) or BadPayload(f"{self.session.web.url}{question.path}: not found; is this a cluster?")
 
     async def _read(self, questions: Mapping[str, Ask]) -> tuple[dict[str, Any], dict[str, CollectError]]:
         """Answers and errors by resource. What is refused or not there is not asked for again for a while."""

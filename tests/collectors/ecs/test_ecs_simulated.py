@@ -2,7 +2,7 @@
 
 import pytest
 
-from collectors.frame.errors import AuthFailed, BadPayload, NotSupported, Unreachable
+from collectors.frame.errors import AuthFailed, BadPayload, Unreachable
 from simulator.ecs import documents, series
 from wattstat.catalogue import storage as catalogue
 
@@ -222,8 +222,27 @@ async def test_troubles_are_told_as_what_they_are_and_end_with_their_cause(bench
 
 async def test_an_address_of_something_else_is_told(bench, source, monkeypatch):
     monkeypatch.setattr(bench.server, "_written", dict)
-    with pytest.raises(NotSupported, match="localzone"):
-        await source.collect("fast")
+    for _ in range(2):  # "not supported" would never be asked again
+        with pytest.raises(BadPayload, match="localzone"):
+            await source.collect("fast")
+
+
+async def test_answers_that_are_held_do_not_make_a_cluster_that_is_gone_one_that_answers(bench):
+    bench.server.point_seconds = 300.0
+    now = 0.0
+    source = bench.source(monotonic=lambda: now)
+    try:
+        for _ in range(30):  # until the rhythm of the points is known
+            await source.collect("fast")
+            bench.plant.now += 30
+            now += 30
+        bench.faults.add("objects", "storage_gone", {}, bench.plant.now)
+        for _ in range(5):
+            with pytest.raises(Unreachable):
+                await source.collect("fast")
+            now += 30
+    finally:
+        await source.close()
 
 
 async def test_names_and_limits_of_a_changed_inventory_are_taken_over(bench, source, values):
