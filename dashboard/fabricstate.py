@@ -16,7 +16,7 @@ from wattstat.store.protocol import Series
 
 # Fabric managers take a port out of service at 1e-12 after correction; healthy ones stay below 1e-15.
 BAD_RATIO, WORRYING_RATIO = 1e-12, 1e-14
-_SOURCES = ("ufm", "lldp", "inventory")
+_SOURCES = ("ufm", "ibnetdiscover", "lldp", "inventory")
 _POWER_SOURCES = ("pdu", "psu_input", "psu_unknown", "derived", "psu_output")
 POWER_WORDS = {
     "pdu": "PDU outlets", "psu_input": "input of its supplies", "psu_unknown": "its supplies, input or output not told",

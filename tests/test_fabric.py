@@ -26,6 +26,15 @@ def test_what_the_fabric_manager_found_goes_before_what_was_written_and_keeps_it
     assert cable(found, "gpu2", "mlx5_0") == ("gpu2", "mlx5_0", "1", "leaf2", "1/7", "ufm")
 
 
+def test_without_a_manager_what_the_fabric_is_found_to_be_goes_before_what_was_written():
+    found = told(link("gpu2", "mlx5_0", "", "leaf1", "9", "lldp"), link("gpu2", "mlx5_0", "1", "leaf2", "3", "ibnetdiscover"))
+
+    assert cable(found, "gpu2", "mlx5_0") == ("gpu2", "mlx5_0", "1", "leaf2", "3", "ibnetdiscover")
+    assert fabric.misplaced(found, HALL) == []  # it numbers ports, the inventory calls this one 1/2
+    (wrong,) = fabric.misplaced(told(link("gpu2", "mlx5_0", "", "leaf1", "9", "ibnetdiscover")), HALL)
+    assert (wrong.found.switch, wrong.written.switch) == ("leaf1", "leaf2")
+
+
 def test_a_port_that_nobody_wrote_down_is_there_once_it_is_found():
     assert cable(told(link("gpu3", "mlx5_1", "2", "leaf2", "5", "ufm")), "gpu3", "mlx5_1").rail == "2"
 

@@ -17,8 +17,10 @@ from wattstat.hall import Snapshot
 from wattstat.inventory import Inventory
 
 WRITTEN = "inventory"
-# The best first: UFM asks the subnet manager, LLDP is the neighbour's own word.
-FOUND = ("ufm", "lldp")
+# The best first: UFM asks the subnet manager, as ibnetdiscover does; LLDP is the neighbour's own word.
+FOUND = ("ufm", "ibnetdiscover", "lldp")
+# These number ports, and know nothing of the labels that an inventory may call them by.
+_NUMBERS = frozenset({"ibnetdiscover"})
 
 
 class Cable(NamedTuple):
@@ -81,7 +83,10 @@ def misplaced(snapshot: Snapshot, inventory: Inventory) -> list[Misplaced]:
     wrong = []
     for cable in _found(snapshot):
         own = mine.get((cable.node, cable.device))
-        if own is not None and (cable.switch != own.switch or (own.port and cable.port and cable.port != own.port)):
+        if own is None:
+            continue
+        says_port = bool(own.port and cable.port) and cable.source not in _NUMBERS
+        if cable.switch != own.switch or (says_port and cable.port != own.port):
             wrong.append(Misplaced(cable, own))
     return wrong
 
