@@ -40,9 +40,24 @@ def tells_processors(document: Any) -> bool:
     return any(latest(entry, "nodeCpuUtilization") is not None for _, entry in entries(document))
 
 
+def health(document: Any) -> float | None:
+    """Of the whole: 1 where every node is good and no drive failed, 0 where every node is bad, 0.5 between.
+
+    None without nodes, and where one of them has no health that is known.
+    """
+    found = [entry for _, entry in entries(document)]
+    known = [HEALTH.get(text(entry.get("healthStatus")).lower()) for entry in found]
+    if not found or None in known:
+        return None
+    if all(each == 1.0 for each in known):
+        return 0.5 if any(drive_states(entry).get("failed") for entry in found) else 1.0
+    return 0.5 if any(known) else 0.0
+
+
 def node_samples(names: Names, document: Any) -> Samples:
     """Samples of the dashboard's nodes. Their network is left out: its unit is not documented; Flux counts bytes."""
     out = Samples()
+    out.add(catalogue.STORAGE_HEALTH, health(document), names.cluster)
     for theirs, entry in entries(document):
         labels, now = (names.cluster, names.node(theirs)), horizon(entry)
         status = text(entry.get("healthStatus")).lower()

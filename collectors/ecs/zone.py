@@ -41,7 +41,6 @@ def zone_samples(storage: str, document: Any, fallback: Any = None) -> Samples:
     zone = as_body(document)
     now = horizon(zone)
     out = Samples()
-    out.add(catalogue.STORAGE_HEALTH, health(zone), storage)
     out.extend(_capacity(storage, zone, now, as_body(fallback)))
     for part, name in PARTS.items():
         out.add(catalogue.STORAGE_USED_PART_BYTES, latest(zone, f"diskSpaceAllocated{name}", now), storage, part)
@@ -59,17 +58,6 @@ def zone_samples(storage: str, document: Any, fallback: Any = None) -> Samples:
     out.add(catalogue.STORAGE_RECOVERY_PENDING_BYTES, latest(zone, "recoveryBadChunksTotalSize", now), storage)
     out.add(catalogue.STORAGE_CODED_RATIO, percent(latest(zone, "chunksEcCodedRatio", now)), storage)
     return out
-
-
-def health(zone: Body) -> float | None:
-    """1 where every node and drive is good, 0 where no node is, 0.5 between; None where the zone does not count them."""
-    nodes, good = count(zone.get("numNodes")), count(zone.get("numGoodNodes"))
-    if not nodes or good is None:
-        return None
-    if good == 0:
-        return 0.0
-    drives, fine = count(zone.get("numDisks")), count(zone.get("numGoodDisks"))
-    return 1.0 if good >= nodes and (drives is None or fine is None or fine >= drives) else 0.5
 
 
 def drive_states(entry: Body) -> dict[str, float]:

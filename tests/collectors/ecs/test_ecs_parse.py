@@ -119,20 +119,24 @@ def test_drives_by_state_add_up_to_all_and_those_to_replace_are_not_counted_twic
 
 
 @pytest.mark.parametrize(
-    ("counts", "expected"),
+    ("told", "expected"),
     [
-        (("5", "5", "60", "60"), 1.0),
-        (("5", "5", "60", "59"), 0.5),
-        (("5", "4", "60", "60"), 0.5),
-        (("5", "0", "60", "60"), 0.0),
-        (("5", "5", None, None), 1.0),
-        ((None, "5", "60", "60"), None),
-        (("0", "0", "0", "0"), None),
+        ([("Good", "0"), ("Good", "0")], 1.0),
+        ([("Good", None), ("Good", None)], 1.0),
+        ([("Good", "0"), ("Good", "1")], 0.5),
+        ([("Good", "0"), ("NotAccessible", None)], 0.5),
+        ([("Good", "0"), ("Maintenance", "0")], 0.5),
+        ([("Bad", "0"), ("NotAccessible", None)], 0.0),
+        ([("", "0"), ("Bad", "0")], None),
+        ([], None),
     ],
 )
-def test_a_cluster_is_well_where_all_nodes_and_drives_are(counts, expected):
-    names = ("numNodes", "numGoodNodes", "numDisks", "numGoodDisks")
-    assert zone.health(dict(zip(names, counts, strict=True))) == expected
+def test_a_cluster_is_well_where_all_nodes_and_drives_are(told, expected):
+    entries = [
+        {"id": str(number), "healthStatus": word, **({} if failed is None else {"numBadDisks": failed})}
+        for number, (word, failed) in enumerate(told)
+    ]
+    assert nodes.health({"_embedded": {"_instances": entries}}) == expected
 
 
 def test_a_node_whose_health_has_an_unknown_word_has_none():
