@@ -73,7 +73,6 @@ class Web:
         params: Mapping[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
         body: Any = None,
-        auth: aiohttp.BasicAuth | None = None,
     ) -> Answer:
         """One answer, whatever its status; `body` goes as JSON. Raises `Unreachable`; `BadPayload` for an endless answer."""
         address = self.url + path
@@ -84,7 +83,6 @@ class Web:
                 params=params,
                 json=body,
                 headers={"Accept": "application/json", **self.headers, **(headers or {})},
-                auth=auth,
                 ssl=self.tls,
                 allow_redirects=False,
             ) as answer:
