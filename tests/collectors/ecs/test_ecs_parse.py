@@ -75,7 +75,7 @@ def test_lists_are_found_as_clusters_and_as_the_manual_have_them():
 
 
 def test_kinds_of_capacity_add_up_to_the_size_and_the_size_is_none_of_them():
-    # The figures of a running 4.3: to the byte.
+    # On a running 4.3 they add up to the byte.
     told = zone.zone_samples(
         "objects",
         {
