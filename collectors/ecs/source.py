@@ -128,11 +128,14 @@ class EcsSource(Source[Samples]):
 
     async def _namespaces(self) -> Fetched:
         documents, errors = await self._read({"nodes": IDENTITY})
-        try:
-            names = await self._listed() if self._open("namespaces") is None else []
-        except CollectError as error:
-            self._note("namespaces", error, errors)
-            names = []
+        names: list[str] = []
+        if (refused := self._open("namespaces")) is not None:
+            self._note("namespaces", refused, errors, again=False)
+        else:
+            try:
+                names = await self._listed()
+            except CollectError as error:
+                self._note("namespaces", error, errors)
         if len(names) > _MOST_NAMESPACES:
             errors["namespaces"] = BadPayload(f"{len(names)} namespaces; the first {_MOST_NAMESPACES} are read")
             names = names[:_MOST_NAMESPACES]
@@ -142,24 +145,24 @@ class EcsSource(Source[Samples]):
             found, wrong = await self._read({"billing": question})
             usage += found.values()
             errors |= wrong
-        quotas: dict[str, Any] = {}
-        for part in _parts(names):
-            asked = await asyncio.gather(*(self._quota(name) for name in part))
-            for name, answer in zip(part, asked, strict=True):
-                if isinstance(answer, CollectError):
-                    self._note("quota", answer, errors)
-                elif answer is not None:
-                    quotas[name] = answer
+        quotas = await self._quotas(names, errors)
         return _whole({**documents, "usage": usage, "quotas": quotas}, errors, asked=documents or usage)
 
-    async def _quota(self, name: str) -> Any:
-        """A namespace's quota, or why there is none. Unlike others it stays away alone: the next namespace may have one."""
-        if self._open("quota") is not None:
-            return None
-        try:
-            return await self.session.ask(Ask(f"{NAMESPACES}/namespace/{quote(name, safe='')}/quota"))
-        except CollectError as error:
-            return error
+    async def _quotas(self, names: Sequence[str], errors: dict[str, CollectError]) -> dict[str, Any]:
+        """The namespaces' quotas. Of one that went meanwhile there is none; who may not read one may read none."""
+        quotas: dict[str, Any] = {}
+        for part in (names[:1], *_parts(names[1:])):
+            if (refused := self._open("quota")) is not None:
+                self._note("quota", refused, errors, again=False)
+                break
+            asked = [Ask(f"{NAMESPACES}/namespace/{quote(name, safe='')}/quota") for name in part]
+            answers = await asyncio.gather(*(self._answer(question) for question in asked))
+            for name, answer in zip(part, answers, strict=True):
+                if not isinstance(answer, CollectError):
+                    quotas[name] = answer
+                elif not isinstance(answer, NotSupported):
+                    self._note("quota", answer, errors)
+        return quotas
 
     async def _listed(self) -> list[str]:
         """All namespaces, page by page. Raises a `CollectError`."""
@@ -242,8 +245,9 @@ class EcsSource(Source[Samples]):
         until, error = self._refused.get(resource, (0.0, None))
         return error if error is not None and self.monotonic() < until else None
 
-    def _note(self, resource: str, error: CollectError, errors: dict[str, CollectError]) -> None:
-        if isinstance(error, Refused | NotSupported):
+    def _note(self, resource: str, error: CollectError, errors: dict[str, CollectError], *, again: bool = True) -> None:
+        """Tell an error; one that asking does not help is remembered, if it was met anew (`again`)."""
+        if again and isinstance(error, Refused | NotSupported):
             self._refused[resource] = (self.monotonic() + REMEMBERED_SECONDS, error)
         if not isinstance(error, NotSupported):
             errors[resource] = error

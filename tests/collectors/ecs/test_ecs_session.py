@@ -144,6 +144,30 @@ async def test_a_missing_right_is_a_resource_error_that_names_it_and_is_not_aske
     assert any(sample.metric is catalogue.STORAGE_NODE_HEALTH for sample in second.samples)
 
 
+@pytest.mark.parametrize(
+    ("forbidden", "resource"), [("/object/namespaces", "namespaces"), ("/object/namespaces/namespace", "quota")]
+)
+async def test_namespaces_that_may_not_be_read_are_asked_for_once_and_stay_told(bench, source, forbidden, resource):
+    bench.server.forbidden = (forbidden,)
+    first = await source.collect("quota")
+    asked = len(bench.asked(forbidden))
+    second = await source.collect("quota")
+
+    assert isinstance(first.errors[resource], Refused)
+    assert isinstance(second.errors[resource], Refused)
+    assert asked == len(bench.asked(forbidden)) == 1
+    assert any(sample.metric is catalogue.STORAGE_INFO for sample in second.samples)
+
+
+async def test_a_namespace_that_went_meanwhile_costs_the_others_nothing(bench, source, monkeypatch):
+    monkeypatch.setattr("simulator.ecs.documents.quota", lambda _, name: None if name == "archive" else {"blockSize": 5})
+    collected = await source.collect("quota")
+    told = {sample.labels[1] for sample in collected.samples if sample.metric is catalogue.STORAGE_NAMESPACE_QUOTA_BYTES}
+
+    assert not collected.errors
+    assert told == {"checkpoints", "datasets"}
+
+
 async def test_another_error_500_is_not_taken_for_a_missing_right(source):
     with pytest.raises(BadPayload, match="operation 'mean' is not allowed"):
         await source.session.ask(
