@@ -29,8 +29,6 @@ class Show:
 
     def __init__(self, model: MovingPlant) -> None:
         self._model = model
-        self.frozen: set[str] = set()
-        self.silent: set[str] = set()
         self._received_at_rest = [round(-0.7 + 0.5 * math.sin(3.1 * row), 2) for row in range(len(model.cables.ports))]
         self._outlets = [
             model.plant.pdus[int(pdu)].outlets[int(number)]
@@ -77,7 +75,7 @@ class Show:
         watts, joules = model.electric.watts, model.electric.joules
         for row, switch in enumerate(model.plant.switches):
             work = float(model.forwarding[row])
-            switch.up = bool(model.electric.powered[row]) and switch.name not in self.silent
+            switch.up = bool(model.electric.powered[row])
             switch.watts, switch.joules = float(watts[row]), float(joules[row])
             switch.cpu_ratio = 0.08 + 0.1 * work
             switch.temperatures.update(
@@ -138,22 +136,14 @@ class Show:
         model, electric = self._model, self._model.electric
         live = model.live.ravel()
         watts, joules = electric.pdu_watts, electric.pdu_joules
-        pdus = model.plant.pdus
-        shown = [pdu.name not in self.frozen for pdu in pdus]
-        for outlet, pdu, drawn, counted in zip(
-            self._outlets,
-            electric.outlet_pdu.tolist(),
-            electric.outlet_watts.tolist(),
-            electric.outlet_joules.tolist(),
-            strict=True,
+        for outlet, drawn, counted in zip(
+            self._outlets, electric.outlet_watts.tolist(), electric.outlet_joules.tolist(), strict=True
         ):
-            if shown[pdu]:
-                outlet.watts, outlet.joules = drawn, counted
-        for number, pdu in enumerate(pdus):
-            pdu.up = bool(live[number]) and pdu.name not in self.silent
-            if shown[number]:
-                pdu.watts, pdu.joules = float(watts[number]), float(joules[number])
-                _phases(pdu)
+            outlet.watts, outlet.joules = drawn, counted
+        for number, pdu in enumerate(model.plant.pdus):
+            pdu.up = bool(live[number])
+            pdu.watts, pdu.joules = float(watts[number]), float(joules[number])
+            _phases(pdu)
 
 
 def _optics(port: Port, celsius: float, received: float, *, is_dark: bool) -> None:

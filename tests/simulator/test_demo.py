@@ -117,6 +117,40 @@ def test_nothing_fails_in_a_healthy_hall(live):
     assert failing == {}
 
 
+def test_storage_switches_pdus_and_managers_are_read(demo, live):
+    _, _, url = demo
+    wanted = {
+        "wattstat_storage_up": {"scratch", "projects", "objects"},
+        "wattstat_switch_up": {"eth-leaf-1", "eth-leaf-2", "ib-leaf-1", "ib-leaf-2"},
+        "wattstat_pdu_up": {"pdu-rack-01-a", "pdu-rack-01-b"},
+        "wattstat_fabric_manager_up": {"ufm"},
+        "wattstat_cluster_manager_up": {"bcm"},
+    }
+    for name, expected in wanted.items():
+        eventually(
+            lambda found, name=name, expected=expected: (
+                expected
+                <= {value for (family, labels), up in found.items() if family == name and up == 1 for _, value in labels}
+            ),
+            lambda: exposition(url),
+        )
+
+
+def test_slow_metadata_is_seen_in_the_latency_of_its_cluster_alone(demo, live):
+    _, directory, url = demo
+    control = (directory / "control-url").read_text()
+
+    def latency(cluster):
+        return max(of(exposition(url), "wattstat_storage_latency_seconds", storage=cluster).values(), default=0.0)
+
+    eventually(lambda seconds: 0 < seconds < 0.01, lambda: latency("scratch"))
+    fault = json.loads(fetch(f"{control}/faults", json.dumps({"target": "scratch", "kind": "storage_slow_metadata"}).encode()))
+    eventually(lambda seconds: seconds > 0.03, lambda: latency("scratch"))
+    assert latency("projects") < 0.01
+    fetch(f"{control}/faults/{fault['id']}", method="DELETE")
+    eventually(lambda seconds: 0 < seconds < 0.01, lambda: latency("scratch"))
+
+
 def test_every_series_of_the_history_goes_on_live(demo, live):
     _, directory, url = demo
     rows = pq.read_table(directory / "history" / "series.parquet").to_pylist()

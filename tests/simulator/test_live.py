@@ -10,6 +10,7 @@ import urllib.request
 
 import pytest
 import yaml
+from gufo.snmp.sync import SnmpSession
 
 from wattstat.config import load
 from wattstat.inventory import Inventory
@@ -73,3 +74,54 @@ def test_the_written_configuration_is_complete_and_keeps_its_secret_to_the_owner
         assert "there are: xe9680-01" in json.load(refused.value)["error"]
     finally:
         stop(process)
+
+
+def answers(url, context):
+    """The status of a page, whatever it is."""
+    try:
+        with urllib.request.urlopen(url, context=context, timeout=10) as response:
+            return response.status
+    except urllib.error.HTTPError as refused:
+        return refused.code
+
+
+def test_every_device_that_the_inventory_names_answers_and_wants_to_know_who_asks(tmp_path):
+    process = start(tmp_path, "--nodes", "2", "--history-hours", "0")
+    try:
+        config = load(tmp_path / "wattstat.yaml")
+        described = Inventory.model_validate(yaml.safe_load((tmp_path / "inventory.yaml").read_text()))
+        context = ssl.create_default_context(cafile=tmp_path / "ca.pem")
+        clusters = [f"{each.url}/platform/3/cluster/config" for each in described.storage if each.kind == "powerscale"]
+        clusters += [f"{each.url}/dashboard/zones/localzone" for each in described.storage if each.kind == "ecs"]
+        ethernet = [f"{each.rest.url}/restconf/data/x" for each in described.switches if each.fabric == "ethernet"]
+        managers = [f"{config.collectors.ufm[0].url}/ufmRest/app/ufm_version", f"{config.collectors.bcm[0].url}/rest/v1/device"]
+        assert len(clusters) == 3
+        assert len(ethernet) == 2
+        assert [answers(url, context) for url in (*clusters, *ethernet, *managers)] == [401] * 7
+        assert [answers(f"{each.rest.url}/x", context) for each in described.switches if each.fabric != "ethernet"] == [404] * 2
+
+        community = config.credentials["snmp"].password().get_secret_value()
+        agents = {each.name: each.snmp.address for each in (*described.switches, *described.pdus) if each.snmp}
+        assert len(agents) == 4
+        for name, address in agents.items():
+            host, _, port = address.rpartition(":")
+            with SnmpSession(addr=host, port=int(port), community=community, timeout=10) as session:
+                assert session.get("1.3.6.1.2.1.1.5.0").decode() == name
+        rails = {(link.node, link.device) for link in described.links}
+        adapters = tmp_path.glob("sysfs/*/class/infiniband/*")
+        assert rails == {(adapter.parents[2].name, adapter.name) for adapter in adapters}
+    finally:
+        stop(process)
+
+
+@pytest.mark.parametrize("mode", ["--bmc-only", "--no-jobs"])
+def test_a_reduced_hall_serves_no_devices_and_its_breakers_are_charged_all_the_same(tmp_path, mode):
+    process = start(tmp_path, "--nodes", "2", "--history-hours", "0", mode)
+    try:
+        described = Inventory.model_validate(yaml.safe_load((tmp_path / "inventory.yaml").read_text()))
+    finally:
+        stop(process)
+    assert (described.storage, described.pdus, described.links) == ((), (), ())
+    assert not any(switch.snmp or switch.rest for switch in described.switches)
+    assert len(described.uncapped) == 17
+    assert sum(load.max_watts for load in described.uncapped) > 15_000

@@ -239,6 +239,7 @@ class Demo:
             "Try a fault, and see that only its own rows change:\n"
             f"""  {post} '{{"target": "{first}", "kind": "bmc_hang"}}'\n"""
             f"""  {post} '{{"target": "{first}", "kind": "gpu_off_bus", "gpu": 0, "for_seconds": 60}}'\n"""
+            f"""  {post} '{{"target": "scratch", "kind": "storage_slow_metadata", "for_seconds": 180}}'\n"""
             f"""  {post} '{{"target": "rack-01", "kind": "feed_lost", "feed": "A", "for_seconds": 180}}'\n"""
             "     (a GPU that comes back is found again within 5 minutes, when its agent restarts the driver's library)\n"
             f"  curl -s {control}/faults            all kinds, and what is switched on\n"
