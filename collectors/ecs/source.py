@@ -196,6 +196,8 @@ class EcsSource(Source[Samples]):
         if at_least and away and not found:
             raise away[0]  # answers that are held from before do not make a cluster that is gone one that answers
         errors |= wrong
+        if not found and any(not isinstance(error, Refused) for error in wrong.values()):
+            return {}  # nobody answers: what is held is no longer the state of now
         for resource, each in asked.items():
             answers.pop(each.name, None)
             if resource not in found:

@@ -137,6 +137,23 @@ async def test_a_time_series_is_asked_for_when_its_next_point_is_due(bench, valu
         assert told["objects", "read"] >= 3e9 + (since_first - 330) / 30 * 1e6
 
 
+async def test_a_cluster_that_goes_between_two_points_is_missed_at_once(bench):
+    bench.server.point_seconds = 300.0
+    now = 0.0
+    source = bench.source(monotonic=lambda: now)
+    try:
+        for _ in range(25):
+            await source.collect("fast")
+            bench.plant.now += 30
+            now += 30
+        assert source._held.current("cq_performance_error", now) is not None
+        bench.faults.add("objects", "storage_gone", {}, bench.plant.now)
+        with pytest.raises(Unreachable):
+            await source.collect("fast")
+    finally:
+        await source.close()
+
+
 async def test_rates_of_nodes_that_were_not_read_for_long_are_not_shown_on(bench, values, monkeypatch):
     monkeypatch.setattr(series, "_of_cluster", lambda *_: [])
     now = 0.0
