@@ -17,6 +17,7 @@ PLANT: tuple[Metric, ...] = (
     network.SWITCH_FAN_OK,
     network.FABRIC_LINK_INFO,
     network.INFINIBAND_PORT_ACTIVE,
+    network.INFINIBAND_PORT_RATE_BITS_PER_SECOND,
     network.SWITCH_PORT_BIT_ERROR_RATIO,
     storage.STORAGE_CAPACITY_BYTES,
     storage.STORAGE_SIZE_BYTES,
@@ -48,13 +49,17 @@ def problems(snapshot: LiveSnapshot, inventory: Inventory) -> Iterator[Problem]:
 
 
 def _switches(snapshot: LiveSnapshot) -> Iterator[Problem]:
-    for metric, kind, label, what in (
-        (network.SWITCH_PSU_OK, "switch_psu", "psu", "Power supply"),
-        (network.SWITCH_FAN_OK, "switch_fan", "fan", "Fan"),
-    ):
-        for switch, ill in _ill(snapshot.find(metric), "switch").items():
-            names = ", ".join(sorted(sample.labels[label] for sample in ill))
-            yield Problem(level=Level.CRITICAL, kind=kind, place=switch, what=f"{what} {names} of the switch failed")
+    supplies = _ill(snapshot.find(network.SWITCH_PSU_OK), "switch")
+    for switch, ill in supplies.items():
+        names = ", ".join(sorted(sample.labels["psu"] for sample in ill))
+        yield Problem(level=Level.CRITICAL, kind="switch_psu", place=switch, what=f"Power supply {names} of the switch failed")
+    for switch, still in _ill(snapshot.find(network.SWITCH_FAN_OK), "switch").items():
+        # The fan of a dead supply stands still, too: one cause, one line.
+        fans = {sample.labels["fan"] for sample in still}
+        alone = {fan for fan in fans if not (switch in supplies and "psu" in fan.lower())}
+        if alone:
+            what = f"Fan {', '.join(sorted(alone))} of the switch failed"
+            yield Problem(level=Level.CRITICAL, kind="switch_fan", place=switch, what=what)
 
 
 def _rails(snapshot: LiveSnapshot, inventory: Inventory) -> Iterator[Problem]:
@@ -69,6 +74,22 @@ def _rails(snapshot: LiveSnapshot, inventory: Inventory) -> Iterator[Problem]:
         many = words.plural(len(devices), "rail")
         what = f"{many} down ({', '.join(devices)}, towards {', '.join(leaves)})"
         yield Problem(level=Level.CRITICAL, kind="rail_down", node=node, what=what)
+    yield from _slow_rails(snapshot, {place for place, sample in cabled.items() if sample.labels["rail"]}, known)
+
+
+def _slow_rails(snapshot: LiveSnapshot, rails: set[tuple[str, str]], known: set[str]) -> Iterator[Problem]:
+    """Rails of a server are bought alike: the slower one trained at less than it can, and all others wait for it."""
+    by_node: defaultdict[str, dict[str, float]] = defaultdict(dict)
+    for sample in snapshot.find(network.INFINIBAND_PORT_RATE_BITS_PER_SECOND):
+        node, device = sample.labels["node"], sample.labels["device"]
+        if (node, device) in rails and node in known:
+            by_node[node][device] = sample.value
+    for node, rates in by_node.items():
+        fastest = max(rates.values())
+        slow = [f"{device} at {rate / 1e9:.0f} Gb/s" for device, rate in sorted(rates.items()) if rate < fastest]
+        if slow:
+            what = f"{words.plural(len(slow), 'rail')} slower than the others ({', '.join(slow)})"
+            yield Problem(level=Level.WARNING, kind="rail_slow", node=node, what=what)
 
 
 def _bad_links(snapshot: LiveSnapshot) -> Iterator[Problem]:

@@ -34,6 +34,10 @@ SINCE = {
     "switch_psu": "min by (switch) (wattstat_switch_psu_ok) == 0",
     "switch_fan": "min by (switch) (wattstat_switch_fan_ok) == 0",
     "rail_down": "(wattstat_infiniband_port_active == 0) and on (node, device) wattstat_fabric_link_info",
+    "rail_slow": (
+        "wattstat_infiniband_port_rate_bits_per_second"
+        " < on (node) group_left max by (node) (wattstat_infiniband_port_rate_bits_per_second)"
+    ),
     "bit_errors": 'max by (switch) (wattstat_switch_port_bit_error_ratio{kind!="raw"}) > 1e-12',
     "storage_node": "min by (storage) (wattstat_storage_node_up) == 0",
     "storage_psu": "min by (storage) (wattstat_storage_node_psu_ok) == 0",

@@ -110,3 +110,25 @@ def test_links_with_bit_errors_after_correction_are_one_line_a_switch_and_raw_on
     )
 
     assert found == {("bit_errors", "leaf1"): (Level.WARNING, "2 links with bit errors after correction (1/1, 1/2)")}
+
+
+def test_a_rail_that_is_slower_than_the_servers_others_is_told_and_a_slower_storage_port_is_none():
+    def rate(device, gigabits):
+        return (network.INFINIBAND_PORT_RATE_BITS_PER_SECOND, gigabits * 1e9, "gpu1", device, "1")
+
+    found = told(
+        cable("gpu1", "mlx5_0", "leaf1"),
+        cable("gpu1", "mlx5_1", "leaf1"),
+        (network.FABRIC_LINK_INFO, 1, "gpu1", "mlx5_8", "", "eth", "3", "inventory"),
+        rate("mlx5_0", 100), rate("mlx5_1", 400), rate("mlx5_8", 200),
+    )  # fmt: skip
+
+    assert found == {("rail_slow", "gpu1"): (Level.WARNING, "1 rail slower than the others (mlx5_0 at 100 Gb/s)")}
+
+
+def test_the_fan_of_a_dead_supply_is_no_line_of_its_own():
+    dead = (network.SWITCH_PSU_OK, 0, "leaf1", "1")
+    fan = (network.SWITCH_FAN_OK, 0, "leaf1", "psu 1 fan 1")
+
+    assert set(told(dead, fan)) == {("switch_psu", "leaf1")}
+    assert set(told(fan)) == {("switch_fan", "leaf1")}

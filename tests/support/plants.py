@@ -181,7 +181,7 @@ def adapters(server: str, rails: int = 8) -> list[Port]:
 def pdu(name: str = "pdu-rack-01-a", kind: str = "raritan", *, address: str = "127.0.0.1") -> PduState:
     """A PDU of 3 kW: three phases of 1 kW, two outlets of a server, one of a switch, one with nothing on it."""
     hung = (("xe9680-01", 1300.0), ("xe9680-01", 1300.0), ("eth-leaf-1", 400.0), ("", 0.0))
-    models = {"raritan": "PX3-5902U", "apc": "AP8866", "servertech": "PRO4X"}
+    models = {"raritan": "PX3-5902U", "apc": "AP8866", "servertech": "C2WG24TE"}
     return PduState(
         name=name,
         kind=kind,
