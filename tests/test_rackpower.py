@@ -1,11 +1,13 @@
 """What racks and devices without a cap draw, and how much of it is known."""
 
+import json
+
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.premises import everything, small_hall, told
-from wattstat import rackpower
-from wattstat.catalogue import facility, network, node
+from wattstat import inventory, rackpower
+from wattstat.catalogue import facility, network, node, storage
 
 HALL = small_hall()
 
@@ -68,6 +70,21 @@ def test_a_device_on_two_outlets_of_which_one_is_silent_is_told_by_its_own_senso
         (network.SWITCH_POWER_WATTS, 480, "leaf1", "psu_input"), (facility.PDU_OUTLET_POWER_WATTS, 260, "p1", "1", "leaf1")
     )
     assert rackpower.device_power(own, HALL)["leaf1"][:2] == (480, "psu_input")
+
+
+def test_a_server_is_no_device_without_a_cap_whoever_reads_it_and_also_before_its_lister_has_answered():
+    outlets = {"1": "leaf1", "3": "gpu1"}
+    data = {"switches": [{"name": "leaf1"}], "pdus": [{"name": "p1", "outlets": outlets, "snmp": {"address": "10.0.0.1"}}]}
+    early = inventory.loads(json.dumps(data))
+    snapshot = told(
+        (facility.PDU_OUTLET_POWER_WATTS, 260, "p1", "1", "leaf1"),
+        (facility.PDU_OUTLET_POWER_WATTS, 2500, "p1", "3", "gpu1"),
+        (storage.STORAGE_NODE_POWER_WATTS, 374, "gpu", "gpu1", "sensor"),
+    )
+
+    assert set(rackpower.device_power(snapshot, HALL)) == set()  # leaf1 has a second outlet there, gpu1 is a server
+    assert rackpower.device_power(told(*[(facility.PDU_OUTLET_POWER_WATTS, 9, "p1", "3", "gpu1")]), early) == {}
+    assert rackpower.device_power(snapshot, early)["leaf1"].watts == 260
 
 
 def test_what_supplies_put_out_is_not_what_goes_in():

@@ -50,9 +50,10 @@ class RackPower:
 
 
 def device_power(snapshot: Snapshot, inventory: Inventory) -> dict[str, Reading]:
-    """The power of switches and storage nodes, by name: an outlet's meter, else their own sensors."""
-    own = _switches(snapshot) | _members(snapshot)
-    return own | _outlets(snapshot, inventory)
+    """The power of switches, storage nodes and loads, by name: an outlet's meter, else their own sensors. Never a server's."""
+    servers = {each.name for each in inventory.nodes}
+    told = _switches(snapshot) | _members(snapshot) | _outlets(snapshot, inventory)
+    return {name: reading for name, reading in told.items() if name not in servers}
 
 
 def rack_power(snapshot: Snapshot, inventory: Inventory, devices: Mapping[str, Reading]) -> list[RackPower]:
@@ -142,9 +143,13 @@ def _members(snapshot: Snapshot) -> dict[str, Reading]:
 
 
 def _outlets(snapshot: Snapshot, inventory: Inventory) -> dict[str, Reading]:
-    """Devices all of whose outlets were read; not servers, whose own meters are the better ones."""
-    servers = {each.name for each in inventory.nodes}
-    listed = {(pdu.name, outlet): name for pdu in inventory.pdus for outlet, name in pdu.outlets.items() if name not in servers}
+    """Devices all of whose outlets were read; not servers, whose own meters are the better ones.
+
+    Who lists servers may not have answered yet: a name that nothing here has is one of them.
+    """
+    known = {each.name for each in (*inventory.loads, *inventory.switches)}
+    known |= {member.name for cluster in inventory.storage for member in cluster.nodes}
+    listed = {(pdu.name, outlet): name for pdu in inventory.pdus for outlet, name in pdu.outlets.items() if name in known}
     read = dict(_read(snapshot))
     parts: defaultdict[str, list[Reading | None]] = defaultdict(list)
     for place, name in listed.items():

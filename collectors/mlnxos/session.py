@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import re
 from typing import Any, Protocol
 
-from collectors.frame.errors import AuthFailed, BadPayload, NotSupported
+from collectors.frame.errors import AuthFailed, BadPayload, CollectError, NotSupported
 from collectors.frame.web import Answer, Web, refusal
 from wattstat.members import text
 
@@ -40,26 +42,34 @@ class JsonApi:
         self._login = {"username": username, "password": password}
         self._cookies = ""
         self._path = _ASK
+        self._turn = asyncio.Lock()
 
     async def ask(self, command: str) -> Any:
-        """The `data` of a command's answer."""
-        fresh = not self._cookies
-        if fresh:
-            await self._open()
-        answer = await self._send(command)
-        if _is_ended(answer) and not fresh:
-            await self._open()
+        """The `data` of a command's answer. Tiers that ask at the same time share a login."""
+        async with self._turn:
+            fresh = not self._cookies
+            if fresh:
+                await self._open()
             answer = await self._send(command)
+            if _is_ended(answer) and not fresh:
+                if answer.status not in _ENDED:  # an error of words may be about rights: the session may go on
+                    with contextlib.suppress(CollectError):
+                        await self._leave()
+                await self._open()
+                answer = await self._send(command)
         return await _data(answer, command)
 
     async def close(self) -> None:
         """Log out; the switch keeps few sessions."""
-        cookies, self._cookies = self._cookies, ""
         try:
-            if cookies:
-                await self._web.ask("GET", _LOGOUT, headers={"Cookie": cookies})
+            await self._leave()
         finally:
             await self._web.close()
+
+    async def _leave(self) -> None:
+        cookies, self._cookies = self._cookies, ""
+        if cookies:
+            await self._web.ask("GET", _LOGOUT, headers={"Cookie": cookies})
 
     async def _open(self) -> None:
         answer = await self._web.ask("POST", _LOGIN, body=self._login)

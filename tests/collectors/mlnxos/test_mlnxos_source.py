@@ -1,6 +1,9 @@
 """A QM9700's JSON API over HTTPS: what of the plant arrives, and what happens when it does not."""
 
+import asyncio
+
 import pytest
+from aiohttp import web
 
 from collectors import mlnxos
 from collectors.frame.errors import AuthFailed, BadPayload, NotSupported, Unreachable
@@ -119,6 +122,28 @@ async def test_the_session_is_given_back(bench):
     assert len(bench.server.sessions) == 1
     await source.close()
     assert not bench.server.sessions
+
+
+async def test_tiers_at_the_same_time_share_a_session(bench):
+    source = await bench.source()
+    await asyncio.gather(*(source.collect(tier) for tier in ("environment", "ports", "topology")))
+
+    assert len(bench.server.sessions) == 1
+
+
+async def test_a_command_that_the_user_may_not_give_leaves_no_sessions_behind(bench, monkeypatch):
+    source = await bench.source()
+    await source.collect("topology")
+
+    async def command(*_):
+        return web.json_response({"status": "ERROR", "status_message": "% Insufficient authorization for this command"})
+
+    monkeypatch.setattr(bench.server, "_command", command)
+    for _ in range(3):
+        with pytest.raises(AuthFailed, match="rights of their role"):
+            await source.collect("environment")
+
+    assert len(bench.server.sessions) == 1
 
 
 async def test_truncated_json_is_told(bench):
