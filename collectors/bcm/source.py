@@ -75,7 +75,7 @@ class BcmSource(Source[Reading]):
         if tier == "slow":
             found, errors = await self._read({"devices": (DEVICES, {}), "racks": (RACKS, {})})
             if "devices" not in found:
-                raise errors.get("devices") or NotSupported(f"{self.web.url}{DEVICES}: not found; is this a CMDaemon?")
+                raise errors.get("devices") or BadPayload(f"{self.web.url}{DEVICES}: not found; is this a CMDaemon?")
             return Fetched(documents=found, errors=errors)
         found, errors = await self._read(
             {
@@ -89,7 +89,8 @@ class BcmSource(Source[Reading]):
             more, wrong = await self._read({"up": (LATEST, {"measurable": figures.DEVICE_IS_UP})})
             found, errors = {**found, **more}, {**errors, **wrong}
         if not found:
-            raise next(iter(errors.values()), NotSupported(f"{self.web.url}{STATUS}: not found; is this a CMDaemon?"))
+            # Not `NotSupported`, after which the frame never asks again.
+            raise next(iter(errors.values()), BadPayload(f"{self.web.url}{STATUS}: not found; is this a CMDaemon?"))
         ours = crosscheck.observed(self.inventory, self.hall())
         return Fetched(documents={**found, "ours": ours, "suspected": self._suspected}, errors=errors)
 

@@ -209,7 +209,8 @@ class Runner:
         status.duration_seconds = self._monotonic() - begin
         if collected is not None:
             self._succeed(watched, tier, collected)
-        elif isinstance(error, NotSupported):
+        elif isinstance(error, NotSupported) and status.last_success is None:
+            # What it told before is missing for another reason (it starts, or is being upgraded), and must be told and retried.
             status.supported, status.error = False, str(error)
             log.info("not supported by the target", collector=status.collector, target=status.target, tier=tier.name)
         elif error is not None:

@@ -48,9 +48,9 @@ class FabricSource(Source[Reading]):
     _found: dict[str, list[str]] = field(default_factory=dict)
 
     def renew(self, successor: Source[Any]) -> None:
-        """Take over what the new inventory calls switches and servers."""
+        """Take over what the new inventory calls switches and servers; ports keep their names until they are found anew."""
         if isinstance(successor, FabricSource):
-            self.fabric = successor.fabric
+            self.fabric = successor.fabric.taught(self.fabric)
 
     async def fetch(self, tier: str) -> Fetched:
         """What the programs print. Everything that they started ends with them."""

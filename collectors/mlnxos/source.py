@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from collectors.frame.errors import AuthFailed, BadPayload, CollectError, Unreachable
+from collectors.frame.errors import AuthFailed, BadPayload, CollectError, NotSupported, Unreachable
 from collectors.frame.source import Collected, Fetched, Source, Tier
 from collectors.frame.tls import Contexts
 from collectors.frame.unusable import made
@@ -59,7 +59,10 @@ class MlnxOsSource(Source[Reading]):
             except CollectError as error:
                 errors[command] = error
         if not documents:
-            raise next(iter(errors.values()))
+            error = next(iter(errors.values()))
+            if tier != "ports" and isinstance(error, NotSupported):  # after which the frame never asks again
+                raise BadPayload(f"{error}; is this the JSON API of MLNX-OS, or NVUE of NVOS?")
+            raise error
         return Fetched(documents=documents, errors=errors)
 
     async def collect(self, tier: str) -> Collected:

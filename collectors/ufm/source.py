@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 
 from yarl import URL
 
-from collectors.frame.errors import BadPayload, CollectError
+from collectors.frame.errors import BadPayload, CollectError, NotSupported
 from collectors.frame.source import Collected, Fetched, Source, Tier
 from collectors.frame.tls import Contexts
 from collectors.frame.unusable import made
@@ -56,9 +56,9 @@ class UfmSource(Source[Reading]):
             await self.counters.close()
 
     def renew(self, successor: Source[Any]) -> None:
-        """Take over what the new inventory calls switches and servers."""
+        """Take over what the new inventory calls switches and servers; what ports are called is known until it is read anew."""
         if isinstance(successor, UfmSource):
-            self.fabric = successor.fabric
+            self.fabric = successor.fabric.taught(self.fabric)
 
     async def fetch(self, tier: str) -> Fetched:
         """The documents of a tier. Raises when none of them could be read."""
@@ -82,7 +82,9 @@ class UfmSource(Source[Reading]):
             else:
                 documents[name] = answer
         if not documents:
-            raise next(iter(errors.values()))
+            error = next((each for each in errors.values() if not isinstance(each, NotSupported)), None)
+            # Not `NotSupported`, after which the frame never asks again: while UFM starts, the server before it answers 404.
+            raise error or BadPayload(f"{next(iter(errors.values()))}; is this a UFM, and is it running?")
         return Fetched(documents=documents, errors=errors)
 
     async def collect(self, tier: str) -> Collected:
@@ -107,8 +109,9 @@ class UfmSource(Source[Reading]):
 
     def samples(self, reading: Reading) -> Samples:
         """Series of switches, ports, cables and alarms."""
-        self.fabric.learn(reading)
-        return samples(self.target, self.fabric, reading)
+        fabric = self.fabric  # which another thread may exchange meanwhile
+        fabric.learn(reading)
+        return samples(self.target, fabric, reading)
 
     async def _ports(self) -> Any:
         """The ports of switches; all of them from a manager that cannot choose, and hosts' are left out later."""

@@ -183,6 +183,21 @@ async def test_what_is_not_supported_is_not_asked_again(runner):
     assert own_value(runner, own.COLLECTOR_ERRORS_TOTAL, "scripted", "a", "not_supported") is None
 
 
+async def test_what_was_told_before_and_is_not_supported_now_fails_and_is_asked_again(runner):
+    source = Scripted("a", "good")
+    await runner.add(source)
+    await collect(runner, source)
+
+    source.answer = NotSupported("404 of a proxy, while the service behind it starts")
+    await collect(runner, source)
+    assert own_value(runner, own.COLLECTOR_SUCCESS, "scripted", "a", "fast") == 0
+
+    source.answer = "good"
+    await runner._due(runner._watched["scripted", "a"], FAST)
+    assert source.fetches == 3
+    assert own_value(runner, own.COLLECTOR_SUCCESS, "scripted", "a", "fast") == 1
+
+
 async def test_repeated_failures_open_the_circuit_and_a_success_closes_it(runner, clock):
     source = Scripted("a", Unreachable("gone"))
     await runner.add(source)

@@ -4,7 +4,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from collectors import bcm
-from collectors.frame.errors import AuthFailed, BadPayload, Misconfigured, NotSupported, Unreachable
+from collectors.frame.errors import AuthFailed, BadPayload, Misconfigured, Unreachable
 from wattstat.catalogue import manager as catalogue
 from wattstat.config import Config
 from wattstat.inventory import Inventory
@@ -208,7 +208,7 @@ async def test_troubles_are_told_as_what_they_are_and_end_with_their_cause(bench
 async def test_something_else_at_the_address_is_told(bench, source, monkeypatch):
     monkeypatch.setattr(bench.server, "_found", lambda _: None)
     for tier in ("fast", "slow"):
-        with pytest.raises(NotSupported, match="is this a CMDaemon"):
+        with pytest.raises(BadPayload, match="is this a CMDaemon"):  # "not supported" would never be asked again
             await source.collect(tier)
 
 

@@ -185,3 +185,15 @@ def test_whatever_is_printed_gives_ports_of_switches_or_none(printed):
 def test_whatever_perfquery_prints_gives_counts_or_none(printed):
     for row in rows("7cfe9003009ce5b0", printed):
         assert all(0 <= value < 2**66 and value not in (2**32 - 1, 2**64 - 1) for value in row.values.values())
+
+
+async def test_a_new_inventory_leaves_no_hole_in_the_counters(tmp_path):
+    reader = source(
+        discover=program(tmp_path, "ibnetdiscover", f"print({DISCOVERED!r})"),
+        counters=program(tmp_path, "perfquery", f"print({COUNTED!r})"),
+    )
+    await reader.collect("topology")
+    before = [each.labels for each in (await reader.collect("ports")).samples]
+    reader.renew(source())
+
+    assert [each.labels for each in (await reader.collect("ports")).samples] == before != []

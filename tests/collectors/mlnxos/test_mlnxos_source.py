@@ -178,6 +178,15 @@ async def test_an_unknown_command_costs_only_itself(bench, monkeypatch):
     assert "switch_info" in by_family(collected)
 
 
+async def test_what_is_no_switchs_interface_fails_each_time(bench):
+    source = await bench.source()
+    await source.api.ask("show version")
+    source.api._web.url += "/elsewhere"
+    for tier in ("environment", "environment", "topology"):  # "not supported" would never be asked again
+        with pytest.raises(BadPayload, match="is this the JSON API of MLNX-OS"):
+            await source.collect(tier)
+
+
 async def test_an_answer_without_watts_is_told_with_the_members_that_it_has(bench, monkeypatch):
     monkeypatch.setattr(
         "simulator.mlnxos.server.COMMANDS", {"show power": lambda *_: {"PS1": [{"Status": "OK", "Feed": "AC"}]}}

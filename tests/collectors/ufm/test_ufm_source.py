@@ -207,3 +207,22 @@ async def test_a_new_inventory_changes_names_and_keeps_the_session(bench):
     source.renew(await bench.source(inventory=Inventory().model_dump()))
 
     assert "fabric_link_info" not in by_family(await source.collect("systems"))
+
+
+async def test_a_new_inventory_does_not_change_what_ports_are_called_until_they_are_read_again(bench):
+    source = await bench.source()
+    before = by_family(await source.collect("ports"))["switch_port_bytes_total"]
+    source.renew(await bench.source())
+    bench.faults.add("ufm", "ufm_broken_json", {}, now=0.0)
+    collected = await source.collect("ports")
+
+    assert isinstance(collected.errors["ports"], BadPayload)
+    assert by_family(collected)["switch_port_bytes_total"].keys() == before.keys()
+
+
+async def test_a_server_before_the_manager_that_knows_nothing_fails_each_time(bench):
+    source = await bench.source(with_telemetry=False)
+    source.base += "/elsewhere"
+    for _ in range(2):  # "not supported" would never be asked again
+        with pytest.raises(BadPayload, match="HTTP 404; is this a UFM"):
+            await source.collect("systems")
