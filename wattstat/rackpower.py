@@ -147,9 +147,9 @@ def _outlets(snapshot: Snapshot, inventory: Inventory) -> dict[str, Reading]:
 
     Who lists servers may not have answered yet: a name that nothing here has is one of them.
     """
-    known = {each.name for each in (*inventory.loads, *inventory.switches)}
-    known |= {member.name for cluster in inventory.storage for member in cluster.nodes}
-    listed = {(pdu.name, outlet): name for pdu in inventory.pdus for outlet, name in pdu.outlets.items() if name in known}
+    devices = {load.name for load in inventory.loads} | {switch.name for switch in inventory.switches}
+    devices |= {member.name for cluster in inventory.storage for member in cluster.nodes}
+    listed = {(pdu.name, outlet): name for pdu in inventory.pdus for outlet, name in pdu.outlets.items() if name in devices}
     read = dict(_read(snapshot))
     parts: defaultdict[str, list[Reading | None]] = defaultdict(list)
     for place, name in listed.items():

@@ -59,10 +59,10 @@ class MlnxOsSource(Source[Reading]):
             except CollectError as error:
                 errors[command] = error
         if not documents:
-            error = next(iter(errors.values()))
-            if tier != "ports" and isinstance(error, NotSupported):  # after which the frame never asks again
-                raise BadPayload(f"{error}; is this the JSON API of MLNX-OS, or NVUE of NVOS?")
-            raise error
+            why = next(iter(errors.values()))
+            if tier != "ports" and isinstance(why, NotSupported):  # after which the frame never asks again
+                raise BadPayload(f"{why}; is this the JSON API of MLNX-OS, or NVUE of NVOS?")
+            raise why
         return Fetched(documents=documents, errors=errors)
 
     async def collect(self, tier: str) -> Collected:

@@ -31,6 +31,8 @@ from wattstat.jobs import Observed, Run
 from wattstat.journal import NodeJournal
 from wattstat.rackpower import device_power
 
+# Sensors of switches and storage nodes are read once a minute, and hardly move: three that are missing are a hole.
+SELDOM_HOLE_SECONDS = 200.0
 # Which reading of a node's power counts; `hgx` is only a part of the node.
 POWER_SOURCES = ("system", "psu_sum", "estimated")
 
@@ -173,8 +175,9 @@ class Ledger:
                 self._node(name).meter.thin(max(LEAST_HELD, MOST_HELD // len(self._nodes)))
         for name, told in device_power(snapshot, self._inventory).items():
             # Switches and storage serve the site. Nobody gives them to jobs, so all that their meters count is overhead.
+            at = now - told.age_seconds
             self._alone.tried(
-                "reading its meter", name, partial(self._node(name).meter.read, told.watts, now - told.age_seconds)
+                "reading its meter", name, partial(self._node(name).meter.read, told.watts, at, SELDOM_HOLE_SECONDS)
             )
             self._node(name).meter.thin(max(LEAST_HELD, MOST_HELD // len(self._nodes)))
         for found in snapshot.find(NODE_ENERGY_JOULES_TOTAL, source="counter"):

@@ -87,8 +87,11 @@ class NodeMeter:
                     return before.at
         return newest
 
-    def read(self, watts: float, at: float) -> None:
-        """A power reading; one that is not newer than the last is the same one again."""
+    def read(self, watts: float, at: float, hole_seconds: float = HOLE_SECONDS) -> None:
+        """A power reading; one that is not newer than the last is the same one again.
+
+        What lies between two that are further apart than `hole_seconds` is an estimate.
+        """
         if not self.knots:
             self.knots.append(Knot(at, 0.0))
         elif at <= self.knots[-1].at:
@@ -100,7 +103,7 @@ class NodeMeter:
             joules = raw * self.gain
             self.raw += raw
             method = INTEGRAL if self.anchor is None else INTEGRAL | COUNTER
-            if seconds > HOLE_SECONDS:
+            if seconds > hole_seconds:
                 off = max(abs(watts - before) / 2 * seconds, joules / 2)
                 self.knots.append(Knot(at, last.joules + joules, method | ESTIMATED, joules, off))
                 self._trusted = None
