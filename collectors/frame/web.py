@@ -50,7 +50,8 @@ class Answer:
 class Web:
     """One HTTP session with one device. Opens with the first request; no redirects, no retries, no cookies kept by itself.
 
-    `url` has no slash at its end. `tls` is what `Contexts.of` gives. `requests` bounds connections.
+    `url` has no slash at its end. `tls` is what `Contexts.of` gives. `requests` bounds connections; who waits for one of them
+    does not spend its time for an answer yet.
     """
 
     url: str
@@ -59,6 +60,10 @@ class Web:
     requests: int = 2
     headers: Mapping[str, str] = field(default_factory=dict)
     _session: aiohttp.ClientSession | None = None
+    _turns: asyncio.Semaphore = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._turns = asyncio.Semaphore(self.requests)
 
     async def close(self) -> None:
         session, self._session = self._session, None
@@ -77,15 +82,18 @@ class Web:
         """One answer, whatever its status; `body` goes as JSON. Raises `Unreachable`; `BadPayload` for an endless answer."""
         address = self.url + path
         try:
-            async with self._opened().request(
-                method,
-                address,
-                params=params,
-                json=body,
-                headers={"Accept": "application/json", **self.headers, **(headers or {})},
-                ssl=self.tls,
-                allow_redirects=False,
-            ) as answer:
+            async with (
+                self._turns,
+                self._opened().request(
+                    method,
+                    address,
+                    params=params,
+                    json=body,
+                    headers={"Accept": "application/json", **self.headers, **(headers or {})},
+                    ssl=self.tls,
+                    allow_redirects=False,
+                ) as answer,
+            ):
                 content = await _bounded(answer, address)
                 cookies = {name: morsel.value for name, morsel in answer.cookies.items()}
                 return Answer(url=address, status=answer.status, headers=dict(answer.headers), cookies=cookies, body=content)

@@ -27,8 +27,9 @@ from wattstat.inventory import Inventory, Tls
 # Longer pages of telemetry are taken apart aside, so that the event loop is not held.
 _LONG_PAGE = 256 * 1024
 _MANY_PORTS = 500
-# Telemetry that does not move for so many of its readings is frozen.
-_FROZEN_READINGS = 5
+# Telemetry that does not move for so many of our readings, or of its own samples, is frozen.
+_FROZEN_READINGS, _FROZEN_SAMPLES = 5, 3
+_SLOWEST_SAMPLES_SECONDS = 600.0
 
 
 @dataclass(kw_only=True)
@@ -48,6 +49,7 @@ class UfmSource(Source[Reading]):
     monotonic: Callable[[], float] = time.monotonic
     _newest: float | None = None
     _moved_at: float = 0.0
+    _rhythm: float = 0.0
     _choice: dict[str, str] = field(default_factory=lambda: {"sys_type": "Switch"})
 
     async def close(self) -> None:
@@ -149,8 +151,10 @@ class UfmSource(Source[Reading]):
         """Telemetry keeps showing its last values when the collecting behind it has died."""
         now = self.monotonic()
         if newest is None or newest != self._newest:
+            if newest is not None and self._newest is not None:  # by its own clock: a slow telemetry samples every five minutes
+                self._rhythm = min(max(newest - self._newest, 0.0), _SLOWEST_SAMPLES_SECONDS)
             self._newest, self._moved_at = newest, now
-        elif now - self._moved_at > _FROZEN_READINGS * self.every_seconds:
+        elif now - self._moved_at > max(_FROZEN_READINGS * self.every_seconds, _FROZEN_SAMPLES * self._rhythm):
             seconds = now - self._moved_at
             raise BadPayload(f"{url}: the same sample for {seconds:.0f} s; is UFM Telemetry still collecting?")
 

@@ -1,5 +1,6 @@
 """One question by HTTP: what comes back, and what each refusal means."""
 
+import asyncio
 import contextlib
 
 import pytest
@@ -99,6 +100,18 @@ async def test_a_device_that_is_not_there_is_unreachable_and_can_be_asked_again(
         with pytest.raises(Unreachable):
             await session.get("/x")
     await session.close()
+
+
+async def test_who_waits_for_a_connection_does_not_spend_its_time_for_an_answer():
+    async def slow(_):
+        await asyncio.sleep(0.5)
+        return web.json_response({})
+
+    async with device(slow, requests=1) as session:
+        answers = await asyncio.gather(*(session.ask("GET", "/x") for _ in range(5)))
+
+    assert session.timeout_seconds < 5 * 0.5
+    assert [answer.status for answer in answers] == [200] * 5
 
 
 async def test_cookies_are_handed_over_and_not_kept():

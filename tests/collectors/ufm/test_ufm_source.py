@@ -161,6 +161,20 @@ async def test_telemetry_that_stands_still_is_not_shown_for_ever(bench):
     assert "switch_port_bytes_total" in by_family(await source.collect("ports"))
 
 
+async def test_telemetry_that_is_sampled_every_five_minutes_is_not_frozen_in_between(bench):
+    source = await bench.source(every_seconds=30)
+    now = 0.0
+    source.monotonic = lambda: now
+    await source.collect("ports")
+    bench.plant.now += 300
+    await source.collect("ports")
+    for _ in range(20):
+        if now % 300 == 0:
+            bench.plant.now += 300
+        now += 30.0
+        assert "switch_port_bytes_total" in by_family(await source.collect("ports"))
+
+
 async def test_without_telemetry_the_ports_states_are_there_and_the_counters_are_said_to_be_missing(bench):
     collected = await (await bench.source(with_telemetry=False)).collect("ports")
 
