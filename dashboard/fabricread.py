@@ -12,6 +12,7 @@ from dashboard.components.fabrichistory import MOST, FabricHistory
 from dashboard.fabricharm import ERROR_SECONDS, FLAP_SECONDS
 from dashboard.fabricstate import Cable, Cell, Ends, Place, by_label, by_place, cables, cells
 from dashboard.services import Services
+from dashboard.state import natural
 from wattstat.store.protocol import Series
 
 MATRIX_SECONDS = 900
@@ -100,8 +101,9 @@ async def matrix(services: Services, nodes: Sequence[str], known: Iterable[fabri
 
 
 async def servers(services: Services) -> list[str]:
-    """All servers of which a cable is known. Raises `QueryError`."""
-    return sorted(by_label(await services.instant(queries.FABRIC_SERVERS), "node"))
+    """All servers of which a cable is known, those with most of them first. Raises `QueryError`."""
+    found = by_label(await services.instant(queries.FABRIC_SERVERS), "node")
+    return sorted(found, key=lambda node: (-found[node], natural(node)))
 
 
 async def leaf(services: Services, switch: str) -> list[Cable]:

@@ -89,7 +89,7 @@ def _of_collectors(hall: HallState) -> Iterator[Problem]:
         names = " and ".join(sorted({tier.collector for tier in failing or tiers}))
         errors = "; ".join(sorted({tier.error for tier in failing if tier.error}))
         what = f"No answer to {names}: {errors or 'see Collectors'}" if failing else f"Readings of {names} are late"
-        place, kind = places.get(target, ("", "collector"))
+        place, kind = places.get(target, ("" if target in known else target, "collector"))
         unseen = known[target].entry.gpus if target in known and _is_blind(known[target], tiers) else 0
         yield Problem(
             level=Level.CRITICAL if failing else Level.WARNING,

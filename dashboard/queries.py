@@ -383,7 +383,7 @@ def ports_symbol_errors(seconds: int) -> str:
 
 def ports_packet_errors(seconds: int) -> str:
     """Ports with the most broken packets."""
-    return _worst(f"sum by (switch, port) (increase(wattstat_switch_port_errors_total[{seconds}s])) > 0")
+    return _worst(f"sum by (switch, port) (increase(wattstat_switch_port_errors_total[{seconds}s])) > 3")
 
 
 def symbol_error_rate(switches: Sequence[str], ports: Sequence[str], window: int) -> str:
@@ -421,6 +421,12 @@ def rail_traffic(direction: str, seconds: int) -> str:
 RAIL_CAPACITY = (
     "sum by (rail) (wattstat_infiniband_port_rate_bits_per_second"
     f" * on (node, device) group_left (rail) {_RAIL_OF_ADAPTER}) / 8"
+)
+
+# Over some minutes: servers' own meters are read later than PDUs, and jobs swing within seconds.
+RACK_DIFFERENCE = (
+    'avg_over_time(wattstat_rack_power_watts{source="sum"}[600s])'
+    ' / on (rack) avg_over_time(wattstat_rack_power_watts{source="pdu"}[600s]) - 1'
 )
 
 FABRIC_SERVERS = f"count by (node) ({_LINK})"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from dashboard import words
@@ -20,6 +21,8 @@ class RackPower:
     metered_coverage: float | None = None
     summed: float | None = None
     summed_coverage: float | None = None
+    off: float | None = None
+    """By how much the sum lay off the meter over the last ten minutes, over the meter."""
 
     @property
     def watts(self) -> float | None:
@@ -33,12 +36,11 @@ class RackPower:
 
     @property
     def difference(self) -> float | None:
-        """By how much the sum lies off the meter, over the meter, where that is said: a gap in the sum explains too little."""
-        if not self.metered or self.summed is None:
+        """The same where it is worth a word: more than a little, and not what a gap in the sum explains."""
+        if self.off is None or self.metered is None or self.summed is None:
             return None
-        off = (self.summed - self.metered) / self.metered
-        is_explained = off < 0 and (self.summed_coverage or 0) < _ALL
-        return None if abs(off) <= DISAGREEMENT or is_explained else off
+        is_explained = self.off < 0 and (self.summed_coverage or 0) < _ALL
+        return None if abs(self.off) <= DISAGREEMENT or is_explained else self.off
 
     @property
     def source(self) -> str:
@@ -47,8 +49,8 @@ class RackPower:
         if self.metered is not None:
             return "metered"
         if self.summed is not None:
-            share = f"{words.percent(self.summed_coverage)} measured"
-            return f"{'PDU silent, ' if silent else ''}summed, {share}"
+            share = words.percent(self.summed_coverage)
+            return f"{'PDU silent, ' if silent else ''}summed {share}"
         return "PDU silent, no reading" if silent else "no reading"
 
     @property
@@ -65,12 +67,12 @@ class RackPower:
         elif self.summed_coverage is not None:
             told.append("none of its devices is measured")
         if self.difference is not None:
-            told.append(f"the two lie {words.percent(abs(self.difference))} apart")
+            told.append(f"over the last 10 minutes they lay {words.percent(abs(self.difference))} apart")
         return "; ".join(told) or "nothing measures it"
 
 
-def rack_powers(snapshot: LiveSnapshot) -> dict[str, RackPower]:
-    """By rack."""
+def rack_powers(snapshot: LiveSnapshot, off: Mapping[str, float]) -> dict[str, RackPower]:
+    """By rack. `off` is what history has of the difference."""
 
     def by(metric: Metric, source: str) -> dict[str, float]:
         return {sample.labels["rack"]: sample.value for sample in snapshot.find(metric, source=source)}
@@ -80,7 +82,7 @@ def rack_powers(snapshot: LiveSnapshot) -> dict[str, RackPower]:
     return {
         rack: RackPower(
             metered=metered.get(rack), metered_coverage=of_pdus.get(rack),
-            summed=summed.get(rack), summed_coverage=of_devices.get(rack),
+            summed=summed.get(rack), summed_coverage=of_devices.get(rack), off=off.get(rack),
         )
         for rack in {*metered, *summed, *of_pdus, *of_devices}
     }  # fmt: skip

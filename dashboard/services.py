@@ -36,6 +36,7 @@ INVENTORY_SECONDS = 30.0
 PREVIEW_SECONDS = 5.0
 SWITCH_SECONDS = 5.0
 INSTANT_SECONDS = 10.0
+RACK_SECONDS = 30.0
 # A question costs at most a sixtieth of somebody's time, however large the hall is.
 _SPARING, _LONGEST_SECONDS, _MOST_TIMED = 60.0, 300.0, 512
 SINCE_SPAN_SECONDS = 6 * 3600
@@ -193,7 +194,16 @@ class Services:
         snapshot, collectors, inventory, plant = await asyncio.gather(
             self._live.hall(OVERVIEW), self._live.collectors(), self.inventory(), self._plant()
         )
-        return hall_state(snapshot, inventory, collectors, await self._power_if_told(), plant)
+        power, racks_off = await asyncio.gather(self._power_if_told(), self._racks_off())
+        return hall_state(snapshot, inventory, collectors, power, plant, racks_off=racks_off)
+
+    async def _racks_off(self) -> dict[str, float]:
+        """By how much meter and sum of each rack differ, where history knows."""
+        try:
+            found = await self.instant(queries.RACK_DIFFERENCE, RACK_SECONDS)
+        except QueryError:
+            return {}
+        return {one.labels["rack"]: one.values[-1] for one in found if "rack" in one.labels}
 
     async def _plant(self) -> LiveSnapshot:
         return await self._shared.get("plant", PLANT_SECONDS, lambda: self._live.hall(PLANT))

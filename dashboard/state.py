@@ -189,6 +189,8 @@ def hall_state(
     collectors: Iterable[CollectorState],
     power: Mapping[str, Any] | None = None,
     plant: LiveSnapshot | None = None,
+    *,
+    racks_off: Mapping[str, float] | None = None,
 ) -> HallState:
     """The state of the whole hall: every server of the inventory, whether it answers or not."""
     index = Index(snapshot)
@@ -202,7 +204,7 @@ def hall_state(
         running_jobs=int(sum(sample.value for sample in running)) if running else None,
         power=power,
         plant=plant,
-        racks=rack_powers(snapshot),
+        racks=rack_powers(snapshot, racks_off or {}),
     )
 
 

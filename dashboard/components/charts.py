@@ -55,6 +55,8 @@ class Line:
     fill: bool = False
     dash: str = "solid"
     shape: str = "linear"
+    named: bool = True
+    """Whether it stands in the legend of panes."""
 
 
 def figure(lines: Sequence[Line], chart: Chart, *, unit: str, zero: bool = True) -> Figure:

@@ -9,27 +9,29 @@ from math import ceil, log10
 from dashboard.components import charts
 from dashboard.components.charts import Chart, Figure, Line
 
+_BELOW = {"orientation": "h", "x": 0, "xanchor": "left", "y": -0.12, "yanchor": "top", "bgcolor": "rgba(0,0,0,0)"}
+_HEADROOM = 1.35
+"""Above the highest level its name stands."""
 _GAP = 0.13
 """Of the height, between two panes: their heading and legend stand there."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pane:
-    """One of them. `levels` are lines across it with a name; `named` lists its lines.
-
-    `is_log` shows powers of ten, where zero has no place.
-    """
+    """One of them. `levels` are lines across it with a name; `is_log` shows powers of ten, where zero has none."""
 
     lines: Sequence[Line]
-    named: bool = True
     title: str
     unit: str
     levels: Sequence[tuple[float, str]] = ()
     is_log: bool = False
 
 
-def stacked(panes: Sequence[Pane], chart: Chart) -> Figure:
-    """The panes from the top down; a hover shows the values of all of them at that time."""
+def stacked(panes: Sequence[Pane], chart: Chart, *, below: bool = False) -> Figure:
+    """The panes from the top down; a hover shows the values of all of them at that time.
+
+    Their lines are listed beside each heading, or, where names are long, in one list `below` all of them.
+    """
     drawn = charts.plain(chart)
     layout = drawn["layout"]
     layout |= {"hoversubplots": "axis", "showlegend": True, "annotations": [], "shapes": []}
@@ -43,10 +45,12 @@ def stacked(panes: Sequence[Pane], chart: Chart) -> Figure:
             "orientation": "h", "x": 1, "xanchor": "right", "y": top, "yanchor": "bottom", "itemwidth": 30,
             "bgcolor": "rgba(0,0,0,0)",
         }  # fmt: skip
+        if below:
+            layout["legend"] = _BELOW
         layout["annotations"].append(_heading(pane.title, top))
         drawn["data"] += [
             charts.trace(line, chart, pane.unit)
-            | {"yaxis": f"y{suffix}", "legend": f"legend{suffix}", "showlegend": pane.named}
+            | {"yaxis": f"y{suffix}", "legend": "legend" if below else f"legend{suffix}", "showlegend": line.named}
             for line in pane.lines
         ]
         if not any(line.series.times for line in pane.lines):
@@ -65,7 +69,7 @@ def _axis(pane: Pane) -> Figure:
     axis = common | {"rangemode": "tozero", **charts.axis_unit(pane.unit)}
     if pane.levels:
         # a level above all the data would else be cut off
-        axis["range"] = [0, 1.12 * max(_highest(pane), *(value for value, _ in pane.levels))]
+        axis["range"] = [0, _HEADROOM * max(_highest(pane), *(value for value, _ in pane.levels))]
     return axis
 
 

@@ -106,8 +106,9 @@ def _since(answer: Answering, shown: Shown) -> Markup | None:
     if not answer.level:
         return None
     when = "" if answer.since is None else f" since {words.clock(answer.since, shown.now, shown.zone)}"
-    what = "No answer" if answer.level is Level.CRITICAL else f"No answer to {', '.join(answer.parts)}"
-    return tag("span", f"{what}{when}: {answer.error or 'see Collectors'}", class_="below trouble", title=answer.error)
+    error = answer.error or "see Collectors"
+    what = "No answer" if answer.level is Level.CRITICAL else f"{', '.join(answer.parts)}: no answer"
+    return tag("span", f"{what}{when}: {error}", class_="below trouble", title=error)
 
 
 def _cell(label: str, number: str, note: Children = None, *, level: Level = Level.OK, bar: Markup | None = None) -> Markup:
@@ -186,7 +187,7 @@ def _operations(cluster: Cluster) -> Markup:
 
 
 def _listed(values: Mapping[str, float], written: object, *, first: str = "") -> str:
-    order = sorted(values, key=lambda name: (name != first, -values[name]))
+    order = sorted((name for name in values if values[name]), key=lambda name: (name != first, -values[name]))
     return " · ".join(f"{name} {written(values[name])}" for name in order[:3])  # type: ignore[operator]
 
 

@@ -15,7 +15,7 @@ from dashboard.problem import Level
 from dashboard.storagestate import SATURATED, Cluster
 from wattstat.store.protocol import Series
 
-_NOW_SECONDS = 600
+_NOW_SECONDS = 180
 _STARVING = 0.15
 _LEAST_POINTS = 20
 _OPPOSITE = -0.5
@@ -125,7 +125,9 @@ def _fullness(direction: str, cluster: Cluster, flows: Sequence[Series]) -> tupl
 
 def _now(one: Series, end: float) -> float | None:
     """The mean of the last minutes."""
-    recent = [value for at, value in zip(one.times, one.values, strict=True) if at > end - _NOW_SECONDS]
+    step = one.times[-1] - one.times[-2] if len(one.times) > 1 else 0.0
+    since = end - max(_NOW_SECONDS, 1.5 * step)
+    recent = [value for at, value in zip(one.times, one.values, strict=True) if at > since]
     return fmean(recent) if recent else None
 
 

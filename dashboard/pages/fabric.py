@@ -29,6 +29,7 @@ from dashboard.fabricstate import Cable, Cell, SwitchState, switches
 from dashboard.markup import Children, Markup, filled, tag
 from dashboard.problem import Level
 from dashboard.services import Services
+from dashboard.state import natural
 from dashboard.timerange import parse
 from wattstat.api.live import CoreUnavailable
 from wattstat.store.protocol import QueryError
@@ -155,7 +156,7 @@ def chosen_leaf(found: list[SwitchState], asked: str) -> str:
 def rows(servers: list[str], suspects: list[Suspect], order: str) -> list[str]:
     """The servers of the matrix: as many as anybody reads, those with a suspect cable first unless by name."""
     if order == "name":
-        return servers[:MOST_ROWS]
+        return sorted(servers, key=natural)[:MOST_ROWS]
     troubled = dict.fromkeys(each.cable.node for each in suspects if each.cable)
     return [*troubled, *(name for name in servers if name not in troubled)][:MOST_ROWS]
 

@@ -267,7 +267,8 @@ def _way(problem: Problem, search: str | None) -> str:
         return f"/storage{address.changed(address.kept(search, *address.VIEWER, *address.TIME), cluster=problem.place)}"
     if problem.kind.startswith("switch_"):
         return f"/fabric{address.changed(address.kept(search, *address.VIEWER, *address.TIME), leaf=problem.place)}"
-    return address.to_power(search, problem.budget) if problem.budget or problem.place else ""
+    is_of_power = bool(problem.budget or problem.place) and problem.kind != "collector"
+    return address.to_power(search, problem.budget) if is_of_power else ""
 
 
 def since(problem: Problem, now: float, zone: tzinfo) -> str:
