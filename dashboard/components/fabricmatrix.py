@@ -14,7 +14,7 @@ MARKS = {
     Link.SLOW: ("↓", "warning"),
     Link.FLAPS: ("~", "warning"),
     Link.ERRORS: ("!", "warning"),
-    Link.UP: ("●", "ok"),
+    Link.UP: ("•", "ok"),
     Link.UNKNOWN: ("?", "none"),
 }
 _ABOUT = {

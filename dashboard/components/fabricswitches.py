@@ -33,7 +33,7 @@ def table(switches: Sequence[SwitchState], search: str, now: float, zone: tzinfo
 
 def _row(switch: SwitchState, search: str, now: float, zone: tzinfo) -> Markup:
     href = "/fabric" + address.changed(search, leaf=switch.name)
-    what = " · ".join(filter(None, (switch.model, switch.system, f"rack {switch.entry.rack}" if switch.entry.rack else "")))
+    what = " · ".join(filter(None, (switch.model, switch.system, switch.entry.rack)))
     name = tag("th", [
         tag("a", switch.name, href=href, data_link=True, class_="row-link", title=f"If {switch.name} fails"),
         tag("span", what, class_="below"),

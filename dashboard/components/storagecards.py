@@ -82,10 +82,11 @@ def _card(cluster: Cluster, shown: Shown) -> Markup:
         _capacity(cluster, shown), _flow(cluster, "read"), _flow(cluster, "write"), _latency(cluster, shown),
         _operations(cluster), _clients(cluster), _events(cluster),
     ]  # fmt: skip
-    level = cluster.level.name.lower()
-    return tag(
-        "section", [head, *cells], class_=f"cluster {level}{' chosen' * is_chosen}", aria_label=f"Storage {cluster.name}"
-    )
+    is_slow = slowness(cluster, shown.usual)[1] >= SLOW
+    level = max(cluster.level, Level.WARNING if is_slow else Level.OK).name.lower()
+    silent = " silent" * (cluster.answer.level is Level.CRITICAL)
+    kinds = f"cluster {level}{' chosen' * is_chosen}{silent}"
+    return tag("section", [head, *cells], class_=kinds, aria_label=f"Storage {cluster.name}")
 
 
 def state(cluster: Cluster) -> Markup:

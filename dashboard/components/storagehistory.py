@@ -142,7 +142,11 @@ def _slowness(one: Series, end: float) -> str:
 def _together(latencies: Sequence[Series], busy: Series) -> str:
     """Whether both move against each other over the shown time."""
     least = min((correlation(one, busy) or 0.0 for one in latencies), default=0.0)
-    return f"; over the shown time they move against each other (r = {least:.1f})" if least <= _OPPOSITE else ""
+    return (
+        f"; over the shown time they move against each other (r{words.THIN}={words.THIN}{least:.1f})"
+        if least <= _OPPOSITE
+        else ""
+    )
 
 
 def correlation(one: Series, other: Series) -> float | None:

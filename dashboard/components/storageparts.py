@@ -23,7 +23,6 @@ def table(cluster: Cluster) -> Markup:
 
 
 def _row(member: Member) -> Markup:
-    place = f"rack {member.rack}" if member.rack else ""
     cells: list[Children] = [
         _state(member),
         _supplies(member.supplies),
@@ -33,7 +32,7 @@ def _row(member: Member) -> Markup:
         _two(_hottest(member.celsius), _slowest(member.rpm)),
         _power(member),
     ]
-    below = tag("span", place, class_="below") if place else None
+    below = tag("span", member.rack, class_="below") if member.rack else None
     name = tag("th", [member.name, below], scope="row", title=member.model or None)
     return tag("tr", [name, *(tag("td", cell) for cell in cells)], class_=member.level.name.lower())
 

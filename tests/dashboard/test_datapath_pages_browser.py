@@ -51,3 +51,46 @@ def test_fabric_shows_each_link_and_leads_to_its_server(datapath, watched):
     page.get_by_role("link", name=re.compile("^gpu-02 rail 8, down")).press("Enter")
     expect(page.get_by_role("heading", level=1, name="gpu-02")).to_be_visible()
     assert watched.complaints == []
+
+
+@pytest.mark.parametrize("size", [(3840, 2160), (1920, 1080), (1366, 768)])
+def test_no_text_is_smaller_than_14_pixels_and_nothing_is_wider_than_the_screen(datapath, watched, size):
+    page = watched.page
+    page.set_viewport_size({"width": size[0], "height": size[1]})
+    for path, drawn in (("/storage", ".members tbody tr"), ("/fabric", ".matrix tbody tr")):
+        page.goto(datapath.url + path + "?refresh=off")
+        expect(page.locator(drawn).first).to_be_visible()
+
+        smallest = page.evaluate("""Math.min(...[...document.querySelectorAll('body *')]
+            .filter(e => e.checkVisibility() && [...e.childNodes].some(n => n.nodeType === 3 && n.textContent.trim()))
+            .map(e => parseFloat(getComputedStyle(e).fontSize)))""")
+        assert smallest >= 13.99
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+def test_what_is_missing_is_said_with_the_lines_that_change_it(site, watched):
+    page = watched.page
+    page.goto(site.url + "/storage?refresh=off")
+    expect(page.get_by_text("No storage cluster is configured.")).to_be_visible()
+    expect(page.get_by_label("For inventory.yaml")).to_contain_text("kind: powerscale")
+
+    site.store.empty = True
+    page.goto(site.url + "/fabric?refresh=off")
+    expect(page.get_by_text("No switch is configured, and no cable is known.")).to_be_visible()
+    site.live.down = True
+    for path in ("/storage", "/fabric"):
+        page.goto(site.url + path)
+        expect(page.get_by_role("alert")).to_contain_text("does not answer")
+
+
+def test_the_list_of_what_is_wrong_leads_to_the_cluster_and_to_the_switch(datapath, watched):
+    page = watched.page
+    page.goto(datapath.url + "/?refresh=off")
+    page.get_by_role("link", name=re.compile("^Critical objects")).click()
+    expect(page).to_have_url(re.compile("/storage.*cluster=objects"))
+
+    page.keyboard.press("g")
+    page.keyboard.press("o")
+    page.get_by_role("link", name=re.compile("^Critical eth-leaf-2")).click()
+    expect(page).to_have_url(re.compile("/fabric.*leaf=eth-leaf-2"))
+    assert watched.complaints == []

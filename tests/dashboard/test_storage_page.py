@@ -208,7 +208,7 @@ def test_the_verdict_names_its_evidence():
 
     assert said.why == (
         "latency of nfs3 is 12.0\u202fms, usually 1.30\u202fms; its readers' GPUs run at 35\u202f%, usually 88\u202f%; "
-        "over the shown time they move against each other (r = -1.0)."
+        "over the shown time they move against each other (r\u202f=\u202f-1.0)."
     )
 
 
