@@ -11,7 +11,7 @@ from collectors.frame.errors import BadPayload, CollectError, Unreachable
 from collectors.frame.program import printed
 from collectors.frame.source import Fetched, Source, Tier
 from collectors.inband.fabric import FabricPort, ports, rows
-from collectors.ufm.samples import Fabric, add_cable, add_row
+from collectors.ufm.samples import Fabric, add_row
 from collectors.ufm.telemetry import Row
 from wattstat.catalogue import network
 from wattstat.catalogue.metric import Samples
@@ -83,8 +83,9 @@ class FabricSource(Source[Reading]):
             labels = self._labels(port.node_guid, port.switch, port.number)
             out.add(network.SWITCH_PORT_UP, port.up, *labels)
             out.add(network.SWITCH_PORT_SPEED_BITS_PER_SECOND, port.bits_per_second, *labels)
-            if (cable := port.cable) is not None:
-                add_cable(out, cable, self.fabric, source=DISCOVER)
+        cables = [port.cable for port in reading.ports if port.cable is not None]
+        for each in self.fabric.cables(cables, DISCOVER) if reading.ports else ():
+            out.add(network.FABRIC_LINK_INFO, 1, *each)
         for row in reading.rows:
             add_row(out, row, self.fabric.ports.get((row.node_guid, row.number)))
         return Samples({(sample.metric, sample.labels): sample for sample in out}.values())

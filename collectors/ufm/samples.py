@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from collectors.guids import End, Hosts
@@ -34,6 +35,8 @@ _COUNTERS: Mapping[str, tuple[Metric, tuple[str, ...]]] = {
     "symbol_ratio": (network.SWITCH_PORT_BIT_ERROR_RATIO, ("symbol",)),
     "module_celsius": (network.SWITCH_TRANSCEIVER_TEMPERATURE_CELSIUS, ()),
 }
+# A fabric forgets a cable with its link: it is told on for a day, or a rail would vanish from all pages by going down.
+REMEMBERED_SECONDS = 86_400.0
 # What UFM counts among a switch's modules as power supplies and fans.
 _SUPPLIES, _FANS = frozenset({"PS", "PSU"}), frozenset({"FAN"})
 
@@ -62,6 +65,9 @@ class Fabric:
     systems: dict[str, str] = field(default_factory=dict)
     # Switches that another collector reads in band: their insides are its to tell.
     in_band: frozenset[str] = frozenset()
+    # Cables by the server's end, as labels of their series, and when they were seen last.
+    cabled: dict[End, tuple[tuple[str, ...], float]] = field(default_factory=dict)
+    monotonic: Callable[[], float] = time.monotonic
 
     @classmethod
     def of(cls, inventory: Inventory, in_band: Iterable[str] = ()) -> Fabric:
@@ -75,8 +81,22 @@ class Fabric:
 
     def taught(self, older: Fabric) -> Fabric:
         """With what an older one learnt of ports: telemetry would call them by number until they are read again."""
-        self.ports, self.systems = dict(older.ports), dict(older.systems)
+        self.ports, self.systems, self.monotonic = dict(older.ports), dict(older.systems), older.monotonic
+        self.cabled = {end: each for end, each in older.cabled.items() if self.hosts.end(" ".join(end)) == end}
         return self
+
+    def cables(self, found: Iterable[Cable], source: str) -> list[tuple[str, ...]]:
+        """Labels of the cables to servers of the inventory: those found now, and those before them whose link went down."""
+        now = self.monotonic()
+        seen = {end: (labels, now) for cable in found for end, labels in _labels(self, cable, source)}
+        holes = {labels[3:5] for labels, _ in seen.values()}  # switch and port: another cable hangs there now
+        known = {
+            end: (labels, at)
+            for end, (labels, at) in self.cabled.items()
+            if now - at < REMEMBERED_SECONDS and labels[3:5] not in holes
+        }
+        self.cabled = known | seen
+        return [labels for labels, _ in self.cabled.values()]
 
     def learn(self, reading: Reading) -> None:
         """Note what switches and ports are called."""
@@ -114,8 +134,8 @@ def samples(manager: str, fabric: Fabric, reading: Reading) -> Samples:
     _chips(out, fabric, reading.rows)
     for system in reading.systems:
         _system(out, system, fabric)
-    for cable in reading.cables:
-        add_cable(out, cable, fabric, source="ufm")
+    for each in () if reading.is_ports else fabric.cables(reading.cables, "ufm"):
+        out.add(network.FABRIC_LINK_INFO, 1, *each)
     for severity, count in reading.alarms.items():
         out.add(FABRIC_MANAGER_ALARMS, count, manager, severity)
     return Samples({(sample.metric, sample.labels): sample for sample in out}.values())
@@ -185,13 +205,12 @@ def _os(system: System) -> str:
     return {"3": "mlnx-os", "25": "nvos"}.get(major, "")
 
 
-def add_cable(out: Samples, cable: Cable, fabric: Fabric, *, source: str) -> None:
-    """A cable, if it leads from a server of the inventory to a switch."""
+def _labels(fabric: Fabric, cable: Cable, source: str) -> Iterator[tuple[End, tuple[str, ...]]]:
+    """A cable by its server's end, if it leads from a server of the inventory to a switch."""
     for host, switch in (cable.ends, cable.ends[::-1]):
         end = fabric.hosts.end(host.description)
         if end is not None and fabric.hosts.end(switch.description) is None:
-            labels = (*end, _rail(fabric, end), _switch_at(fabric, switch), switch.port, source)
-            out.add(network.FABRIC_LINK_INFO, 1, *labels)
+            yield end, (*end, _rail(fabric, end), _switch_at(fabric, switch), switch.port, source)
 
 
 def _rail(fabric: Fabric, end: End) -> str:

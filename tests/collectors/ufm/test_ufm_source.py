@@ -240,3 +240,24 @@ async def test_a_server_before_the_manager_that_knows_nothing_fails_each_time(be
     for _ in range(2):  # "not supported" would never be asked again
         with pytest.raises(BadPayload, match="HTTP 404; is this a UFM"):
             await source.collect("systems")
+
+
+async def test_a_cable_outlives_its_link_for_a_day_and_not_its_place(bench):
+    source = await bench.source()
+    now = 0.0
+    source.fabric.monotonic = lambda: now
+
+    async def hung():
+        links = by_family(await source.collect("systems")).get("fabric_link_info", {})
+        return {labels[:2]: labels[3:5] for labels in links}
+
+    before = await hung()
+    port = bench.plant.switch("ib-leaf-1").ports[0]
+    port.up = False
+    assert ("xe9680-01", "mlx5_0") in before
+    assert await hung() == before, "a rail that is down is still a rail"
+
+    source.renew(await bench.source())
+    assert await hung() == before
+    now = 90_000.0
+    assert await hung() == {end: place for end, place in before.items() if end != ("xe9680-01", "mlx5_0")}
