@@ -43,6 +43,7 @@ def fabric_now(snapshot: Snapshot, inventory: Inventory) -> dict[str, Any]:
     devices = rackpower.device_power(snapshot, inventory)
     touched = {each.switch: each for each in fabric.touched(snapshot, hung)}
     ports = _counted(snapshot, network.SWITCH_PORT_UP)
+    ups = _ups(snapshot, network.SWITCH_UP)
     items = []
     for switch in inventory.switches:
         power = devices.get(switch.name)
@@ -54,7 +55,7 @@ def fabric_now(snapshot: Snapshot, inventory: Inventory) -> dict[str, Any]:
                 "fabric": switch.fabric,
                 "role": switch.role,
                 "rack": switch.rack,
-                "up": _is_up(snapshot, network.SWITCH_UP, switch=switch.name),
+                "up": ups.get((switch.name,)),
                 "ports_up": ports[switch.name][1] if switch.name in ports else None,
                 "ports": ports[switch.name][0] if switch.name in ports else None,
                 "watts": power.watts if power else None,
@@ -77,6 +78,7 @@ def fabric_now(snapshot: Snapshot, inventory: Inventory) -> dict[str, Any]:
 def storage_now(snapshot: Snapshot, inventory: Inventory) -> dict[str, Any]:
     """Every storage cluster: capacity, throughput beside what it was bought for, latency, drives, open events, watts."""
     devices = rackpower.device_power(snapshot, inventory)
+    ups = _ups(snapshot, storage.STORAGE_UP) | _ups(snapshot, storage.STORAGE_NODE_UP)
     items = []
     for cluster in inventory.storage:
 
@@ -89,7 +91,7 @@ def storage_now(snapshot: Snapshot, inventory: Inventory) -> dict[str, Any]:
                 "storage": cluster.name,
                 "kind": cluster.kind,
                 "model": cluster.model,
-                "up": _is_up(snapshot, storage.STORAGE_UP, storage=cluster.name),
+                "up": ups.get((cluster.name,)),
                 "health": snapshot.value(storage.STORAGE_HEALTH, storage=cluster.name),
                 "size_bytes": snapshot.value(storage.STORAGE_SIZE_BYTES, storage=cluster.name),
                 "capacity_bytes": by(storage.STORAGE_CAPACITY_BYTES, "kind"),
@@ -110,7 +112,7 @@ def storage_now(snapshot: Snapshot, inventory: Inventory) -> dict[str, Any]:
                     {
                         "node": member.name,
                         "rack": member.rack,
-                        "up": _is_up(snapshot, storage.STORAGE_NODE_UP, storage=cluster.name, storage_node=member.name),
+                        "up": ups.get((cluster.name, member.name)),
                         "watts": devices[member.name].watts if member.name in devices else None,
                         "source": devices[member.name].source if member.name in devices else None,
                     }
@@ -145,9 +147,9 @@ def pdus_now(snapshot: Snapshot, inventory: Inventory) -> dict[str, Any]:
     return {"items": items, "total": len(items), "next": None}
 
 
-def _is_up(snapshot: Snapshot, metric: Metric, **labels: str) -> bool | None:
-    value = snapshot.value(metric, **labels)
-    return None if value is None else bool(value)
+def _ups(snapshot: Snapshot, metric: Metric) -> dict[tuple[str, ...], bool]:
+    """Who is up by labels: one walk through the hall, not one for each of a thousand switches."""
+    return {found.sample.labels: bool(found.sample.value) for found in snapshot.find(metric)}
 
 
 def _counted(snapshot: Snapshot, metric: Metric) -> dict[str, tuple[int, int]]:
