@@ -29,12 +29,16 @@ def of_ports(switch: str, reading: Ports, *, alone: bool) -> Samples:
     return out
 
 
-def of_environment(switch: str, reading: Environment, *, alone: bool, sensors: bool) -> Samples:
-    """Watts of supplies, air flow; with `sensors` also fans and temperatures, which some SNMP agents tell; alone, states."""
+def of_environment(switch: str, reading: Environment, *, alone: bool, states: bool, sensors: bool) -> Samples:
+    """Watts of supplies, air flow; with `states` which parts are good, with `sensors` speeds and temperatures.
+
+    `alone` also which slots hold a supply. Beside SNMP its agent tells the rest.
+    """
     out = Samples()
     for supply in _distinct(reading.supplies):
         if alone:
             out.add(catalogue.SWITCH_PSU_ON, supply.present, switch, supply.name)
+        if states:
             out.add(catalogue.SWITCH_PSU_OK, supply.ok, switch, supply.name)
         out.add(catalogue.SWITCH_PSU_POWER_WATTS, supply.output_watts, switch, supply.name, "output")
         out.add(catalogue.SWITCH_PSU_POWER_WATTS, supply.input_watts, switch, supply.name, "input")
@@ -43,9 +47,10 @@ def of_environment(switch: str, reading: Environment, *, alone: bool, sensors: b
     out.add(catalogue.SWITCH_POWER_WATTS, _sum(supply.input_watts for supply in present), switch, "psu_input")
     for part, flow in reading.airflows.items():
         out.add(catalogue.SWITCH_AIRFLOW_INFO, 1, switch, part, flow)
-    for fan in _distinct(reading.fans) if sensors else ():
-        out.add(catalogue.SWITCH_FAN_SPEED_RPM, fan.rpm, switch, fan.name)
-        if alone:
+    for fan in _distinct(reading.fans):
+        if sensors:
+            out.add(catalogue.SWITCH_FAN_SPEED_RPM, fan.rpm, switch, fan.name)
+        if states:
             out.add(catalogue.SWITCH_FAN_OK, fan.ok, switch, fan.name)
     for sensor, degrees in reading.temperatures.items() if sensors else ():
         out.add(catalogue.SWITCH_TEMPERATURE_CELSIUS, degrees, switch, sensor)

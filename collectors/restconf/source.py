@@ -83,8 +83,11 @@ class RestconfSource(Source[Reading]):
             out.add(SWITCH_UP, 1 if self.alone else None, self.target)
             return out
         if isinstance(reading, Environment):
-            # The agent of OS10 has no sensors, that of SONiC has them in ENTITY-SENSOR-MIB.
-            return of_environment(self.target, reading, alone=self.alone, sensors=self.alone or self.system == "os10")
+            # The agent of OS10 has states and no sensors; that of SONiC has sensors (ENTITY-SENSOR-MIB) and no states.
+            is_sonic = self.system == "sonic"
+            return of_environment(
+                self.target, reading, alone=self.alone, states=self.alone or is_sonic, sensors=self.alone or not is_sonic
+            )
         return of_identity(self.target, self.rack, self.system, reading, alone=self.alone)
 
     async def _recognized(self) -> str:

@@ -110,7 +110,7 @@ def test_a_switch_with_a_supply_that_is_not_read_has_no_sum():
     psu = next(entry for entry in document["openconfig-platform:components"]["component"] if entry["name"] == "PSU 2")
     psu["power-supply"] = {"state": {}}
     reading = openconfig.environment({openconfig.COMPONENTS: document})
-    samples = of_environment("sw", reading, alone=True, sensors=True)
+    samples = of_environment("sw", reading, alone=True, states=True, sensors=True)
 
     assert not [sample for sample in samples if "psu_output" in sample.labels]
     assert [sample.value for sample in samples if sample.labels == ("sw", "PSU 1", "output")] == [pytest.approx(376)]
@@ -128,7 +128,7 @@ def as_ports(reading):
 
 
 def as_environment(reading):
-    return of_environment("sw", reading, alone=True, sensors=True)
+    return of_environment("sw", reading, alone=True, states=True, sensors=True)
 
 
 def as_identity(reading):

@@ -48,7 +48,9 @@ async def test_a_sonic_beside_snmp_tells_what_snmp_lacks(bench):
     assert families(found) == {
         catalogue.SWITCH_PORT_PFC_FRAMES_TOTAL,
         catalogue.SWITCH_PORT_ECN_PACKETS_TOTAL,
+        catalogue.SWITCH_PSU_OK,
         catalogue.SWITCH_PSU_POWER_WATTS,
+        catalogue.SWITCH_FAN_OK,
         catalogue.SWITCH_POWER_WATTS,
         catalogue.SWITCH_AIRFLOW_INFO,
     }
