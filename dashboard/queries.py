@@ -94,8 +94,8 @@ def _counted_up(selector: str, labels: str, seconds: int) -> str:
 
     An `increase` over hours of every port of a large hall would read millions of samples to find a handful.
     """
-    rose = f"sum by ({labels}) ({selector}) - sum by ({labels}) ({selector} offset {seconds}s) > 2"
-    return _worst(f"{rose} or sum by ({labels}) (increase({selector}[900s])) > 0")
+    rose = f"{selector} - {selector} offset {seconds}s > 2"
+    return _worst(f"sum by ({labels}) ({rose} or increase({selector}[900s]) > 0)")
 
 
 def _any_of(names: Iterable[str]) -> str:
