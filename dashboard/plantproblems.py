@@ -32,12 +32,10 @@ PLANT: tuple[Metric, ...] = (
 
 # As in alerts/rules/storage.yml, where the reasons stand.
 NEARLY_FULL, FULL = 0.85, 0.95
-SATURATED = 0.85
+SATURATED = 0.8
 SLOW_SECONDS = 0.05
 # As in alerts/rules/fabric.yml: where UFM takes a port out of service.
 BAD_BIT_ERROR_RATIO = 1e-12
-# The devices' own words for a drive that does its work.
-GOOD_DRIVES = frozenset({"healthy", "l3", "good"})
 
 
 def problems(snapshot: LiveSnapshot, inventory: Inventory) -> Iterator[Problem]:
@@ -112,7 +110,7 @@ def _clusters(snapshot: LiveSnapshot) -> Iterator[Problem]:
         yield Problem(level=Level.WARNING, kind="storage_psu", place=name, what=f"Power supply {supplies} failed")
     for sample in snapshot.find(storage.STORAGE_DRIVES):
         state = sample.labels["state"]
-        if sample.value > 0 and state.lower() not in GOOD_DRIVES:
+        if sample.value > 0 and state.lower() not in storage.GOOD_DRIVES:
             what = f"{words.plural(int(sample.value), 'drive')} {state.lower()}"
             yield Problem(level=Level.WARNING, kind="storage_drives", place=sample.labels["storage"], what=what)
     yield from _full(snapshot)

@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
+from wattstat.catalogue.storage import GOOD_DRIVES
+
 RAW_SECONDS = 15  # at this step and below a chart shows the samples themselves
 LEAST_SECONDS = 120  # a mean over less may hold no sample at all: older history is a sample a minute
 
@@ -41,10 +43,10 @@ SINCE = {
     "bit_errors": 'max by (switch) (wattstat_switch_port_bit_error_ratio{kind!="raw"}) > 1e-12',
     "storage_node": "min by (storage) (wattstat_storage_node_up) == 0",
     "storage_psu": "min by (storage) (wattstat_storage_node_psu_ok) == 0",
-    "storage_drives": 'sum by (storage) (wattstat_storage_drives{state!~"(?i:healthy|l3|good)"}) > 0',
+    "storage_drives": f'sum by (storage) (wattstat_storage_drives{{state!~"(?i:{"|".join(GOOD_DRIVES)})"}}) > 0',
     "storage_full": 'wattstat_storage_capacity_bytes{kind="used"} / on (storage) wattstat_storage_size_bytes > 0.85',
     "storage_slow": "max by (storage) (wattstat_storage_latency_seconds) > 0.05",
-    "storage_busy": "wattstat_storage_throughput_bytes_per_second / wattstat_storage_design_bytes_per_second > 0.85",
+    "storage_busy": "wattstat_storage_throughput_bytes_per_second / wattstat_storage_design_bytes_per_second > 0.8",
 }
 
 

@@ -128,7 +128,7 @@ def saturation_level(ratio: float | None) -> Level:
 
 def is_good_drive(state: str) -> bool:
     """By the words of OneFS and of ECS."""
-    return state.lower() in {"healthy", "good", "ok", "l3", "journal", "empty", "preparing", "new", "none", "used"}
+    return state.lower() in metrics.GOOD_DRIVES
 
 
 def clusters(plant: Plant) -> list[Cluster]:

@@ -9,6 +9,7 @@ import yaml
 
 from tests.support.programs import required_program
 from wattstat.catalogue import ALL
+from wattstat.catalogue.storage import GOOD_DRIVES
 
 ALERTS = Path(__file__).parents[2] / "alerts"
 RULES = [
@@ -42,3 +43,9 @@ def test_each_alert_is_tested_and_says_what_where_and_how_bad(rule):
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule["alert"])
 def test_every_metric_of_a_rule_is_in_the_catalogue(rule):
     assert set(re.findall(r"wattstat_\w+", rule["expr"])) <= set(ALL)
+
+
+def test_the_rule_on_drives_spares_what_everybody_else_spares():
+    (rule,) = [rule for rule in RULES if rule["alert"] == "StorageDriveFailed"]
+
+    assert f'state!~"(?i:{"|".join(GOOD_DRIVES)})"' in rule["expr"]

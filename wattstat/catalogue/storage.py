@@ -2,6 +2,9 @@
 
 from wattstat.catalogue.metric import counter, gauge, info
 
+GOOD_DRIVES = ("healthy", "good", "ok", "l3", "journal", "empty", "preparing", "new", "none", "used")
+"""States of drives and bays that need nobody: at work, a cache, or nothing in them. All others are worth a look."""
+
 STORAGE_UP = gauge("storage_up", "storage", "1 when the cluster answered its last collection.", source="whether it answered")
 STORAGE_INFO = info(
     "storage_info",

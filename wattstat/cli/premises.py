@@ -141,11 +141,9 @@ def _bad_drives(drives: Mapping[str, float]) -> int | None:
     """Drives that are anything but good, by the devices' own words for good."""
     if not drives:
         return None
+    from wattstat.catalogue.storage import GOOD_DRIVES
+
     return round(sum(count for state, count in drives.items() if state.lower() not in GOOD_DRIVES))
-
-
-# OneFS says HEALTHY and L3 (a cache drive at work), ECS good.
-GOOD_DRIVES = frozenset({"healthy", "l3", "good"})
 
 
 def _sum(watts: Sequence[float | None]) -> int | None:
