@@ -71,6 +71,7 @@ class NodeMeter:
     gain: float = 1.0
     raw: float = 0.0
     anchor: Anchor | None = None
+    hole_seconds: float = HOLE_SECONDS
     _trusted: Anchor | None = None
     _waiting: tuple[float, float] | None = None
     _counted_at: float = 0.0
@@ -92,6 +93,7 @@ class NodeMeter:
 
         What lies between two that are further apart than `hole_seconds` is an estimate.
         """
+        self.hole_seconds = hole_seconds
         if not self.knots:
             self.knots.append(Knot(at, 0.0))
         elif at <= self.knots[-1].at:

@@ -184,7 +184,11 @@ class NodeState:
         meter = None
         if self.meter.knots:
             is_new = since < self.meter.knots[0].at
-            meter = Meter(knots=self.meter.over(since, until), posted=None if is_new else self.meter.posted)
+            meter = Meter(
+                knots=self.meter.over(since, until),
+                posted=None if is_new else self.meter.posted,
+                hole_seconds=self.meter.hole_seconds,
+            )
         return Span(
             node=self.name,
             since=since,

@@ -173,11 +173,15 @@ def _watts(knots: Sequence[Knot], place: int) -> float:
 
 
 def levels(
-    knots: Sequence[Knot], cuts: Sequence[float], most_watts: float | None = None, edges: Container[float] = ()
+    knots: Sequence[Knot],
+    cuts: Sequence[float],
+    most_watts: float | None = None,
+    edges: Container[float] = (),
+    hole_seconds: float = HOLE_SECONDS,
 ) -> list[Level]:
     """The joules at each cut, in rising order. Before the first knot nothing was counted, after the last nothing is known.
 
-    `edges` are the cuts at which somebody's time begins or ends.
+    `edges` are the cuts at which somebody's time begins or ends; `hole_seconds` apart, readings have a hole between.
     """
     found: list[Level] = []
     place, methods, filled, error, end = 0, 0, 0.0, 0.0, len(knots)
@@ -196,7 +200,7 @@ def levels(
         joules, slack = between(knots, place, cut, most_watts, is_edge=cut in edges)
         after = knots[place + 1]
         part = (joules - knot.joules) / (after.joules - knot.joules) if after.joules > knot.joules else 0.0
-        in_hole = after.at - knot.at > HOLE_SECONDS
+        in_hole = after.at - knot.at > hole_seconds
         marks = methods | after.methods, filled + part * after.filled, error + part * after.error
         found.append(Level(joules, slack, *marks, in_hole))
         # The rest of the stretch's marks belongs to what follows the cut.

@@ -11,7 +11,7 @@ from energy.ledger.activity import Frames
 from energy.ledger.claims import Claim
 from energy.ledger.moments import Moment
 from energy.ledger.roster import Stay
-from energy.ledger.series import COUNTER_STEP_SECONDS, ESTIMATED, Knot, gauge_slack, levels
+from energy.ledger.series import COUNTER_STEP_SECONDS, ESTIMATED, HOLE_SECONDS, Knot, gauge_slack, levels
 from energy.model import HOUR
 from wattstat.journal import Gpu
 
@@ -23,6 +23,7 @@ class Meter:
     knots: Sequence[Knot]
     posted: float | None = 0.0
     most_watts: float | None = None
+    hole_seconds: float = HOLE_SECONDS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,7 +91,7 @@ def cut(span: Span) -> list[float]:
 
 def slices(meter: Meter, cuts: Sequence[float], edges: Container[float]) -> list[Slice]:
     """A meter's joules slice by slice: together exactly what it counted and nobody was posted."""
-    found = levels(meter.knots, cuts, meter.most_watts, edges)
+    found = levels(meter.knots, cuts, meter.most_watts, edges, meter.hole_seconds)
     before = found[0].joules if meter.posted is None else meter.posted
     out = []
     for earlier, level in pairwise(found):

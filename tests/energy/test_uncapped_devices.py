@@ -61,6 +61,7 @@ def test_a_sensor_that_is_read_once_a_minute_or_so_has_no_holes_until_three_of_i
         bench.settle()
 
     assert joules(bench, "leaf1") == pytest.approx(550 * 500)
+    assert sum(posting.estimated_joules for posting in bench.books.postings) == pytest.approx(300 * 500)
     # Of the hole half may be wrong, of the minutes before it nothing.
     assert sum(posting.error_joules for posting in bench.books.postings) == pytest.approx(300 * 500 / 2)
 
