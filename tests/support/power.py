@@ -20,7 +20,8 @@ def view_of(fleet: Fleet, *, at: float = 1_800_000_000.0, monotonic: float = 100
         value = given.get(name, unknown)
         return np.broadcast_to(np.asarray(value, np.float64), count).copy()
 
-    names = [name for name in View.__slots__ if name not in {"at", "monotonic"}]
+    # What takes no cap counts at its most where a test does not say otherwise.
+    names = [name for name in View.__slots__ if name not in {"at", "monotonic", "limit_fixed_watts"}]
     columns = {name: column(name).astype(np.int64) if name in _STATES else column(name) for name in names}
     return View(at=at, monotonic=monotonic, **columns)  # type: ignore[arg-type] # the columns are named by the class itself
 
