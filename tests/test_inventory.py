@@ -228,3 +228,49 @@ def test_no_entries_are_met_with_anything_but_problems(entries):
     found, problems = examine(write_out(Document(source="x", data={"nodes": entries})), Path("/site"))
 
     assert found is not None or problems
+
+
+def test_storage_nodes_are_written_out_one_above_the_other():
+    found = inventory.loads(
+        "racks: [{name: 'r[1-2]'}]\n"
+        "storage:\n"
+        "  - name: scratch\n"
+        "    kind: powerscale\n"
+        "    url: https://scratch\n"
+        "    nodes: [{name: 'scratch-[1-3]', rack: r1, unit: 30, height: 2, number: 5}, {name: spare, rack: r2}]\n"
+        "  - name: 'objects[1-2]'\n"
+        "    kind: ecs\n"
+        "    url: https://objects{i}\n"
+        "    nodes: [{name: '{name}-[01-02]', rack: 'r{i}'}]\n"
+    ).storage
+
+    assert [(node.name, node.unit, node.number) for node in found[0].nodes] == [
+        ("scratch-1", 30, 5),
+        ("scratch-2", 32, 6),
+        ("scratch-3", 34, 7),
+        ("spare", None, None),
+    ]
+    assert [cluster.url for cluster in found[1:]] == ["https://objects1", "https://objects2"]
+    assert [[(node.name, node.rack) for node in cluster.nodes] for cluster in found[1:]] == [
+        [("objects1-01", "r1"), ("objects1-02", "r2")],
+        [("objects2-01", "r1"), ("objects2-02", "r2")],
+    ]
+
+
+def test_problems_of_storage_nodes_keep_the_lines_of_their_patterns():
+    text = (
+        RACKS + "storage:\n"
+        "  - name: scratch\n"
+        "    kind: ecs\n"
+        "    url: https://scratch\n"
+        "    nodes:\n"
+        "      - {name: 'a-[1-2]', rack: r1}\n"
+        "      - {name: 'b-[1-3]', rack: r9}\n"
+    )
+
+    assert only_problem_of(text).startswith(
+        "inventory.yaml:8:27: storage[scratch].nodes[b-1].rack and 2 more: there is no rack 'r9'"
+    )
+    assert only_problem_of(text.replace("b-[1-3]", "b-[1-3").replace("r9", "r1")).startswith(
+        "inventory.yaml:8:10: storage[scratch].nodes[b-[1-3].name: 'b-[1-3' has a bracket without its partner; expected"
+    )

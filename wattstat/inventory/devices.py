@@ -86,7 +86,7 @@ class Switch(Strict):
 
 
 class StorageNode(Strict):
-    """A node of a storage cluster."""
+    """A node of a storage cluster, or with a pattern as its name (`scratch-[1-4]`) many alike, one above the other."""
 
     name: str
     """Unique among everything that draws power; the label `storage_node` of its series."""

@@ -351,7 +351,7 @@ class InventoryFile(Inventory):
                     "credentials": "storage",
                     "design_read_bytes_per_second": 40e9,
                     "design_write_bytes_per_second": 8e9,
-                    "nodes": [{"name": "scratch-1", "rack": "r01", "unit": 38, "max_watts": 500}],
+                    "nodes": [{"name": "scratch-[1-4]", "rack": "r01", "unit": 38, "max_watts": 500}],
                 }
             ]
         ],

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import product
 from typing import Any, NamedTuple
 
-from wattstat.document import Document, Loc, Place, Problem
+from wattstat.document import Document, Loc, Place, Problem, dotted
 
 _GROUP = re.compile(r"\[([^\]]*)\]")
 _RANGE = re.compile(r"(\d+)(?:-(\d+))?")
@@ -60,7 +61,67 @@ def write_out(document: Document) -> Document:
     for kind in KINDS:
         if isinstance(document.data.get(kind), list):  # else absent, or refused later with the right words
             document = _written_out(document, kind)
-    return _members_written_out(document)
+    return _members_written_out(_shelves_written_out(document))
+
+
+def _shelves_written_out(document: Document) -> Document:
+    """Patterns among the nodes of storage clusters."""
+    clusters = document.data.get("storage")
+    if not isinstance(clusters, list):
+        return document
+    places = {loc: place for loc, place in document.places.items() if not _is_shelf(loc)}
+    inside: dict[Loc, list[tuple[Loc, Place]]] = {}
+    for loc, place in document.places.items():
+        if _is_shelf(loc):
+            inside.setdefault(loc[:4], []).append((loc[4:], place))
+    problems = list(document.problems)
+    written: list[Any] = []
+    for position, cluster in enumerate(clusters):
+        entries = cluster.get("nodes") if isinstance(cluster, dict) else None
+        if not isinstance(entries, list):
+            written.append(cluster)
+            continue
+        nodes: list[Any] = []
+        for order, entry in enumerate(entries):
+            old: Loc = ("storage", position, "nodes", order)
+            try:
+                made = list(_shelf(entry))
+            except ValueError as err:
+                what, _, expected = str(err).partition("; expected ")
+                setting, where = dotted((*old[:3], order, "name"), document.data), document.place((*old, "name"))
+                problems.append(Problem(place=where, setting=setting, what=what, expected=expected))
+                continue
+            for rest, place in inside.get(old, ()):
+                places.update({(*old[:3], len(nodes) + offset, *rest): place for offset in range(len(made))})
+            nodes += made
+        written.append({**cluster, "nodes": nodes})
+    return replace(document, data={**document.data, "storage": written}, places=places, problems=tuple(problems))
+
+
+def _is_shelf(loc: Loc) -> bool:
+    return loc[:1] == ("storage",) and loc[2:3] == ("nodes",) and len(loc) > 3
+
+
+def _shelf(entry: Any) -> Iterator[Any]:
+    """The storage nodes of an entry: numbers count up, and in each rack one stands above the other."""
+    if not isinstance(entry, dict) or not _is_pattern(entry.get("name")):
+        yield entry
+        return
+    standing: Counter[Any] = Counter()
+    for position, named in enumerate(expand(entry["name"])):
+        node = {**_filled({key: value for key, value in entry.items() if key != "name"}, named), "name": named.name}
+        # Values of a wrong type are left as they are, for validation to refuse them with their line.
+        if isinstance(node.get("number"), int):
+            node["number"] += position
+        rack, unit, height = str(node.get("rack")), node.get("unit"), node.get("height", 1)
+        if isinstance(unit, int) and isinstance(height, int):
+            node["unit"] = unit + standing[rack] * height
+        standing[rack] += 1
+        yield node
+
+
+def _is_pattern(name: Any) -> bool:
+    return isinstance(name, str) and ("[" in name or "]" in name)
 
 
 def _members_written_out(document: Document) -> Document:
@@ -155,6 +216,8 @@ def _filled(value: Any, named: Named) -> Any:
     if isinstance(value, list):
         return [_filled(item, named) for item in value]
     if isinstance(value, dict):
+        if _is_pattern(value.get("name")):  # a pattern within a pattern: its own numbers fill the rest
+            return {**value, "name": _filled(value["name"], named)}
         return {key: _filled(item, named) for key, item in value.items()}
     return value
 
