@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from dashboard import words
 from dashboard.problem import Level, Problem
 from wattstat.api.live import LiveSample, LiveSnapshot
-from wattstat.catalogue import network, storage
+from wattstat.catalogue import facility, network, storage
 from wattstat.catalogue.metric import Metric
 from wattstat.inventory import Inventory
 
 PLANT: tuple[Metric, ...] = (
+    facility.DEVICE_POWER_WATTS,
     network.SWITCH_PSU_OK,
     network.SWITCH_FAN_OK,
     network.FABRIC_LINK_INFO,
@@ -38,10 +39,10 @@ SLOW_SECONDS = 0.05
 BAD_BIT_ERROR_RATIO = 1e-12
 
 
-def problems(snapshot: LiveSnapshot, inventory: Inventory) -> Iterator[Problem]:
-    """All of them, in no order."""
+def problems(snapshot: LiveSnapshot, inventory: Inventory, silent: Collection[str] = ()) -> Iterator[Problem]:
+    """All of them, in no order. `silent` are the switches that do not answer: what hangs on them is down with them."""
     yield from _switches(snapshot)
-    yield from _rails(snapshot, inventory)
+    yield from _rails(snapshot, inventory, silent)
     yield from _bad_links(snapshot)
     yield from _clusters(snapshot)
 
@@ -60,18 +61,28 @@ def _switches(snapshot: LiveSnapshot) -> Iterator[Problem]:
             yield Problem(level=Level.CRITICAL, kind="switch_fan", place=switch, what=what)
 
 
-def _rails(snapshot: LiveSnapshot, inventory: Inventory) -> Iterator[Problem]:
-    """Ports that somebody has cabled and that are not ACTIVE; a free one is no fault. One line a server."""
+def _rails(snapshot: LiveSnapshot, inventory: Inventory, silent: Collection[str]) -> Iterator[Problem]:
+    """Ports that somebody has cabled and that are not ACTIVE; a free one is no fault. One line a server, or a dead switch."""
     cabled = {(sample.labels["node"], sample.labels["device"]): sample for sample in snapshot.find(network.FABRIC_LINK_INFO)}
     known = {node.name for node in inventory.nodes}
+    lost: defaultdict[str, list[str]] = defaultdict(list)
     for node, ill in _ill(snapshot.find(network.INFINIBAND_PORT_ACTIVE), "node").items():
         devices = sorted({sample.labels["device"] for sample in ill if (node, sample.labels["device"]) in cabled})
-        if not devices or node not in known:
+        if node not in known:
+            continue
+        for device in devices:
+            if cabled[node, device].labels["switch"] in silent:
+                lost[cabled[node, device].labels["switch"]].append(node)
+        devices = [device for device in devices if cabled[node, device].labels["switch"] not in silent]
+        if not devices:
             continue
         leaves = sorted({cabled[node, device].labels["switch"] for device in devices})
         many = words.plural(len(devices), "rail")
         what = f"{many} down ({', '.join(devices)}, towards {', '.join(leaves)})"
         yield Problem(level=Level.CRITICAL, kind="rail_down", node=node, what=what)
+    for switch, nodes in lost.items():
+        what = f"{words.plural(len(nodes), 'rail')} of {words.plural(len(set(nodes)), 'server')} down with it"
+        yield Problem(level=Level.CRITICAL, kind="switch_rails", place=switch, what=what)
     yield from _slow_rails(snapshot, {place for place, sample in cabled.items() if sample.labels["rail"]}, known)
 
 

@@ -38,7 +38,8 @@ def problems(hall: HallState) -> list[Problem]:
     """All of them, worst first, then the oldest."""
     found = [*_of_power(hall), *_of_collectors(hall)]
     if hall.plant is not None:
-        found += plantproblems.problems(hall.plant, hall.inventory)
+        silent_switches = {problem.place for problem in found if problem.kind == "switch_silent"}
+        found += plantproblems.problems(hall.plant, hall.inventory, silent_switches)
     silent = {problem.node for problem in found if problem.kind == "collector"}
     for server in hall.nodes:
         found += _of_node(server, is_blind=server.name in silent and not server.gpus)

@@ -131,8 +131,9 @@ def _gpu_power(window: int, **labels: str) -> str:
 
 
 def site_power(window: int) -> str:
-    """All servers together."""
-    return f"sum({_node_power(window)})"
+    """All servers together, and with them switches and storage wherever these are read."""
+    servers, others = f"sum({_node_power(window)})", f"sum({_mean('wattstat_device_power_watts', window)})"
+    return f"({servers} + {others}) or {servers}"
 
 
 def site_power_meters(window: int) -> str:

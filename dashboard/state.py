@@ -131,8 +131,10 @@ class HallState:
 
     @property
     def power_watts(self) -> float | None:
-        """Sum over the servers whose power is known; see `unmetered`."""
+        """Sum over servers, switches and storage whose power is known; see `unmetered`."""
         known = [server.power_watts for server in self.nodes if server.power_watts is not None]
+        if known and self.plant is not None:
+            known += [sample.value for sample in self.plant.find(facility.DEVICE_POWER_WATTS)]
         return sum(known) if known else None
 
     @property

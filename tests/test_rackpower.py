@@ -118,3 +118,20 @@ def test_whatever_is_missing_coverage_tells_and_nothing_is_invented(chosen):
         if watts is not None and watts != whole[key][0]:
             assert measured < expected or key == ("r1", "sum"), "less is drawn only where somebody is missing"
         assert (watts is None) == (measured == 0) or key[1] == "pdu"
+
+
+def test_a_rack_with_a_feed_that_no_pdu_hangs_on_is_not_metered():
+    text = """
+breakers: [{name: a, limit_watts: 9000}, {name: b, limit_watts: 9000, feed: B}]
+racks: [{name: r1, breakers: [a, b]}]
+pdus: [{name: p1, rack: r1, STRIP, snmp: {address: 10.0.0.1}}OTHER]
+"""
+
+    def carried(strip, other=""):
+        return rackpower.carriers(inventory.loads(text.replace("STRIP", strip).replace("OTHER", other)))
+
+    second = ", {name: p2, rack: r1, feed: B, snmp: {address: 10.0.0.2}}"
+    assert carried("feed: A") == carried("breaker: a") == {}, "half of it is missing"
+    assert carried("feed: A", second) == carried("breaker: a", second) == {"r1": ["p1", "p2"]}
+    assert carried("kind: apc") == {"r1": ["p1"]}, "nobody said what it hangs on"
+    assert carried("feed: A, carries_rack: false", second) == {}

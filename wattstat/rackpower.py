@@ -13,7 +13,7 @@ from typing import NamedTuple
 from wattstat.catalogue import facility, network, node, storage
 from wattstat.catalogue.metric import Samples
 from wattstat.hall import Snapshot
-from wattstat.inventory import Inventory
+from wattstat.inventory import Inventory, Pdu
 
 # The best first. A baseboard's power (hgx) is only a part of its server.
 NODE_SOURCES = ("system", "psu_sum", "estimated")
@@ -61,10 +61,7 @@ def rack_power(snapshot: Snapshot, inventory: Inventory, devices: Mapping[str, R
     watts = {name: reading.watts for name, reading in devices.items()}
     watts |= {name: reading.watts for name, reading in _nodes(snapshot).items()}
     strips = {found.sample.labels[0]: found.sample.value for found in snapshot.find(facility.PDU_POWER_WATTS)}
-    metered: defaultdict[str, list[str]] = defaultdict(list)
-    for pdu in inventory.pdus:
-        if pdu.rack and pdu.carries_rack:
-            metered[pdu.rack].append(pdu.name)
+    metered = carriers(inventory)
     found: list[RackPower] = []
     for rack, names in _standing(inventory).items():
         if rack in metered:
@@ -72,6 +69,25 @@ def rack_power(snapshot: Snapshot, inventory: Inventory, devices: Mapping[str, R
         if names:
             found.append(_summed(rack, "sum", [watts.get(name) for name in names], needs_all=False))
     return found
+
+
+def carriers(inventory: Inventory) -> dict[str, list[str]]:
+    """The PDUs that together carry each rack. A rack with a feed that none of them hangs on is not metered: half is missing.
+
+    A PDU that says neither its breaker nor its feed is believed to carry what it says it carries.
+    """
+    feeds = {breaker.name: breaker.feed for breaker in inventory.breakers}
+    strips: defaultdict[str, list[Pdu]] = defaultdict(list)
+    for pdu in inventory.pdus:
+        if pdu.rack and pdu.carries_rack:
+            strips[pdu.rack].append(pdu)
+    needed = {rack.name: {feeds[name] for name in rack.breakers if name in feeds} for rack in inventory.racks}
+    whole: dict[str, list[str]] = {}
+    for rack, found in strips.items():
+        hung = [pdu.feed or feeds.get(pdu.breaker, "") for pdu in found]
+        if "" in hung or needed.get(rack, set()) <= set(hung):
+            whole[rack] = [pdu.name for pdu in found]
+    return whole
 
 
 def samples(snapshot: Snapshot, inventory: Inventory) -> Samples:

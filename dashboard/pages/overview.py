@@ -282,7 +282,7 @@ def since(problem: Problem, now: float, zone: tzinfo) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PowerHistory:
-    """What the chart of power is drawn from: the sum of all servers, how many of them it holds, and the GPUs' share."""
+    """What the chart of power is drawn from: the sum of all that is read, how many servers it holds, and the GPUs' share."""
 
     total: Sequence[Series]
     meters: Sequence[Series]
@@ -290,12 +290,12 @@ class PowerHistory:
 
 
 def power_figure(history: PowerHistory, budget_watts: float | None, chart: Chart) -> charts.Figure:
-    """The sum of all servers, solid where all meters answered and dotted where some were missing, over the GPUs' share."""
+    """The sum of all that is read, solid where all meters answered and dotted where some were missing, over the GPUs' share."""
     if not history.total:
         return charts.message("No power was recorded in this time.", chart)
     whole, part = split_by_coverage(history.total[0], history.meters[0] if history.meters else None)
     lines = [charts.Line(series=one, name="GPUs", colour=charts.GREY, width=1.5, fill=True) for one in history.gpus[:1]]
-    lines.append(charts.Line(series=whole, name="all servers", colour=charts.BLUE, width=2.5))
+    lines.append(charts.Line(series=whole, name="site", colour=charts.BLUE, width=2.5))
     if part.times:
         lines.append(charts.Line(series=part, name="lower bound", colour=charts.BLUE, width=2.5, dash="dot"))
     drawn = charts.figure(lines, chart, unit="W")

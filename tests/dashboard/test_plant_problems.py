@@ -9,13 +9,13 @@ from wattstat.inventory import Inventory
 HALL = Inventory.model_validate({"nodes": [{"name": "gpu1"}, {"name": "gpu2"}]})
 
 
-def told(*samples):
+def told(*samples, silent=()):
     """The lines for these samples: metric, value, labels in its order."""
     families = {}
     for metric, value, *labels in samples:
         families.setdefault(metric.name, []).append(LiveSample(dict(zip(metric.labels, labels, strict=True)), value, 1.0))
     snapshot = LiveSnapshot(taken_at=0.0, metrics={name: tuple(found) for name, found in families.items()})
-    return {(each.kind, each.where): (each.level, each.what) for each in problems(snapshot, HALL)}
+    return {(each.kind, each.where): (each.level, each.what) for each in problems(snapshot, HALL, silent)}
 
 
 def cable(node, device, switch):
@@ -132,3 +132,17 @@ def test_the_fan_of_a_dead_supply_is_no_line_of_its_own():
 
     assert set(told(dead, fan)) == {("switch_psu", "leaf1")}
     assert set(told(fan)) == {("switch_fan", "leaf1")}
+
+
+def test_rails_towards_a_dead_switch_are_one_line_of_the_switch():
+    found = told(
+        cable("gpu1", "mlx5_0", "leaf1"), cable("gpu1", "mlx5_1", "leaf2"), cable("gpu2", "mlx5_0", "leaf1"),
+        *((network.INFINIBAND_PORT_ACTIVE, 0, node, device, "1")
+          for node, device in (("gpu1", "mlx5_0"), ("gpu1", "mlx5_1"), ("gpu2", "mlx5_0"))),
+        silent={"leaf1"},
+    )  # fmt: skip
+
+    assert found == {
+        ("switch_rails", "leaf1"): (Level.CRITICAL, "2 rails of 2 servers down with it"),
+        ("rail_down", "gpu1"): (Level.CRITICAL, "1 rail down (mlx5_1, towards leaf2)"),
+    }
