@@ -135,3 +135,9 @@ pdus: [{name: p1, rack: r1, STRIP, snmp: {address: 10.0.0.1}}OTHER]
     assert carried("feed: A", second) == carried("breaker: a", second) == {"r1": ["p1", "p2"]}
     assert carried("kind: apc") == {"r1": ["p1"]}, "nobody said what it hangs on"
     assert carried("feed: A, carries_rack: false", second) == {}
+
+
+def test_what_was_not_read_is_named():
+    found = rackpower.rack_power(without("gpu2", "p2"), HALL, rackpower.device_power(without("gpu2", "p2"), HALL))
+
+    assert {each.source: each.unread for each in found if each.rack == "r1"} == {"pdu": ("p2",), "sum": ("gpu2", "leaf1")}

@@ -6,7 +6,7 @@ Pure functions of what the hall holds at one moment. A device that nobody read i
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -42,6 +42,8 @@ class RackPower:
     watts: float | None
     measured: int
     expected: int
+    unread: tuple[str, ...] = ()
+    """What was not read."""
 
     @property
     def coverage_ratio(self) -> float:
@@ -65,9 +67,9 @@ def rack_power(snapshot: Snapshot, inventory: Inventory, devices: Mapping[str, R
     found: list[RackPower] = []
     for rack, names in _standing(inventory).items():
         if rack in metered:
-            found.append(_summed(rack, "pdu", [strips.get(name) for name in metered[rack]], needs_all=True))
+            found.append(_summed(rack, "pdu", metered[rack], strips, needs_all=True))
         if names:
-            found.append(_summed(rack, "sum", [watts.get(name) for name in names], needs_all=False))
+            found.append(_summed(rack, "sum", names, watts, needs_all=False))
     return found
 
 
@@ -105,10 +107,11 @@ def samples(snapshot: Snapshot, inventory: Inventory) -> Samples:
     return out
 
 
-def _summed(rack: str, source: str, read: list[float | None], *, needs_all: bool) -> RackPower:
-    known = [watts for watts in read if watts is not None]
-    is_told = bool(known) and (not needs_all or len(known) == len(read))
-    return RackPower(rack=rack, source=source, watts=sum(known) if is_told else None, measured=len(known), expected=len(read))
+def _summed(rack: str, source: str, names: Sequence[str], read: Mapping[str, float], *, needs_all: bool) -> RackPower:
+    known = [read[name] for name in names if name in read]
+    unread = tuple(name for name in names if name not in read)
+    watts = sum(known) if known and not (needs_all and unread) else None
+    return RackPower(rack=rack, source=source, watts=watts, measured=len(known), expected=len(names), unread=unread)
 
 
 def _standing(inventory: Inventory) -> dict[str, list[str]]:

@@ -48,6 +48,7 @@ async def test_what_was_not_read_is_empty_and_not_zero():
     printed = (await asked("racks", samples=())).output.splitlines()
 
     assert printed[1].split() == ["r1", "0", "of", "2", "0", "of", "3"]
+    assert "r1: not read: p1, p2, gpu1, gpu2, leaf1" in printed
 
 
 async def test_a_switch_names_the_jobs_that_its_failure_touches():

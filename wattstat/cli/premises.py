@@ -27,6 +27,10 @@ def racks(*, config: ConfigOption = None, core: CoreOption = "", as_json: JsonOp
         budget = rack["budget_watts"]
         rows.append((rack["rack"], _watts(metered), _coverage(metered), _watts(summed), _coverage(summed), budget))
     print_table(("rack", "metered_w", "pdus_read", "summed_w", "devices_read", "budget_w"), rows, right=("pdus_read",))
+    for rack in found["items"]:
+        unread = [name for told in rack["power"] for name in told["unread"]]
+        if unread:
+            typer.echo(f"{rack['rack']}: not read: {', '.join(unread)}")
 
 
 def storage(*, config: ConfigOption = None, core: CoreOption = "", as_json: JsonOption = False) -> None:

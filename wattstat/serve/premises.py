@@ -25,7 +25,7 @@ def racks(snapshot: Snapshot, inventory: Inventory) -> dict[str, Any]:
     by_rack: defaultdict[str, list[dict[str, Any]]] = defaultdict(list)
     for each in rackpower.rack_power(snapshot, inventory, devices):
         told = {"source": each.source, "watts": each.watts, "coverage_ratio": each.coverage_ratio}
-        by_rack[each.rack].append({**told, "measured": each.measured, "expected": each.expected})
+        by_rack[each.rack].append({**told, "measured": each.measured, "expected": each.expected, "unread": list(each.unread)})
     items = [
         {"rack": rack.name, "row": rack.row, "budget_watts": rack.budget_watts, "power": by_rack.get(rack.name, [])}
         for rack in inventory.racks
