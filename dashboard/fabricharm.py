@@ -6,11 +6,13 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from dashboard.fabricstate import BAD_RATIO, Cable, Place
+from dashboard.fabricstate import BAD_RATIO, Cable, Place, SwitchState
 from dashboard.ledger import Alive, JobName
 from dashboard.problem import Level
 
 FLAP_SECONDS, ERROR_SECONDS = 6 * 3600, 3600
+_LEAST_LINKS = 2
+"""Of one link alone nobody says whether the cable or the switch is bad."""
 # How much of a link is lost, roughly: a link that comes and goes costs each time a restart of what ran over it.
 _FLAPS_OF_ALL, _BAD, _ERRORS, _WORRYING = 6.0, 0.5, 0.25, 0.1
 
@@ -87,6 +89,22 @@ class Suspect:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Dark:
+    """A switch that took its links along: to reseat these would mend nothing."""
+
+    switch: str
+    answers: bool
+    since: float | None
+    down: int
+    links: int
+    jobs: tuple[Job, ...] = ()
+
+    @property
+    def gpus(self) -> int:
+        return sum(job.gpus for job in self.jobs)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Seen:
     """What history says, by switch and port; of adapters by server and adapter."""
 
@@ -126,6 +144,24 @@ def by_node(jobs: Iterable[Job]) -> dict[str, list[Job]]:
         for node in job.nodes:
             found[node].append(job)
     return found
+
+
+def dark(switches: Iterable[SwitchState], links: Mapping[str, float], down: Mapping[str, float]) -> list[Dark]:
+    """Switches that do not answer and lost most of their links, and those that answer and lost all: not a cable each."""
+    found = []
+    for each in switches:
+        known, lost = round(links.get(each.name, 0.0)), round(down.get(each.name, 0.0))
+        answers = each.answer.level is not Level.CRITICAL
+        least = max(_LEAST_LINKS, known if answers else known / 2)
+        if lost >= least or (lost and lost == known and not answers):
+            found.append(Dark(switch=each.name, answers=answers, since=each.answer.since, down=lost, links=known))
+    return sorted(found, key=lambda each: -each.down)
+
+
+def behind(nodes: Iterable[str], jobs: Iterable[Job]) -> tuple[Job, ...]:
+    """The jobs that have one of the servers, the largest first."""
+    touched = set(nodes)
+    return tuple(sorted((job for job in jobs if job.nodes & touched), key=lambda each: (-each.gpus, each.job_id)))
 
 
 def suspects(seen: Seen, cables: Sequence[Cable], jobs: Mapping[str, Sequence[Job]]) -> list[Suspect]:

@@ -4,33 +4,47 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from dashboard import fabricharm, queries
 from dashboard.components.charts import Chart
 from dashboard.components.fabrichistory import MOST, FabricHistory
 from dashboard.fabricharm import ERROR_SECONDS, FLAP_SECONDS
-from dashboard.fabricstate import Cable, Cell, Ends, Place, by_label, by_place, cables, cells
+from dashboard.fabricstate import Cable, Cell, Ends, Place, SwitchState, by_label, by_place, cables, cells
 from dashboard.services import Services
 from dashboard.state import natural
 from wattstat.store.protocol import Series
 
 MATRIX_SECONDS = 900
 RATE_SECONDS = 300
+_MOST_DARK = 12
 _PORT = ("switch", "port")
 _ADAPTER = ("node", "device")
 
 
-async def suspects(services: Services, jobs: Mapping[str, Sequence[fabricharm.Job]]) -> list[fabricharm.Suspect]:
-    """Cables that something speaks against. Raises `QueryError`."""
+async def dark(services: Services, found: Sequence[SwitchState], jobs: Sequence[fabricharm.Job]) -> list[fabricharm.Dark]:
+    """Switches that took their links along, and whose GPUs wait for them. Raises `QueryError`."""
+    links, down = await _all(services, queries.LINKS, queries.LINKS_DOWN)
+    without = fabricharm.dark(found, by_label(links, "switch"), by_label(down, "switch"))[:_MOST_DARK]
+    ends = await asyncio.gather(*(leaf(services, each.switch) for each in without))
+    return [
+        replace(each, jobs=fabricharm.behind((cable.node for cable in their), jobs))
+        for each, their in zip(without, ends, strict=True)
+    ]
+
+
+async def suspects(
+    services: Services, jobs: Mapping[str, Sequence[fabricharm.Job]], dark: Sequence[str] = ()
+) -> list[fabricharm.Suspect]:
+    """Cables that something speaks against, but for those of switches that are `dark` themselves. Raises `QueryError`."""
     of_ports, of_adapters = await asyncio.gather(
         _all(
             services, queries.ports_flapping(FLAP_SECONDS), queries.ports_symbol_errors(ERROR_SECONDS),
-            queries.ports_packet_errors(ERROR_SECONDS), queries.PORTS_BIT_ERRORS, queries.CABLES_DOWN,
+            queries.ports_packet_errors(ERROR_SECONDS), queries.PORTS_BIT_ERRORS, queries.ports_down(dark),
         ),
         _all(
             services, queries.adapters_flapping(FLAP_SECONDS), queries.adapters_symbol_errors(ERROR_SECONDS),
-            queries.ADAPTERS_DOWN, queries.ADAPTERS_SLOW,
+            queries.adapters_down(dark), queries.ADAPTERS_SLOW,
         ),
     )  # fmt: skip
     _, symbols, packets, ratios, down = of_ports
@@ -52,7 +66,8 @@ async def suspects(services: Services, jobs: Mapping[str, Sequence[fabricharm.Jo
         light_dbm=by_place(light, *_PORT),
         rates=by_place(rates, *_ADAPTER),
     )
-    return fabricharm.suspects(seen, cables([*links, *of_nodes]), jobs)
+    found = fabricharm.suspects(seen, cables([*links, *of_nodes]), jobs)
+    return [each for each in found if each.switch not in dark]
 
 
 async def _of_ports(services: Services, switches: list[str], ports: list[str]) -> list[tuple[Series, ...]]:

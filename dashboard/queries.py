@@ -311,6 +311,17 @@ def leaf_links(switch: str) -> str:
     return _selector(_LINK, switch=switch)
 
 
+def ports_down(switches: Sequence[str]) -> str:
+    """Ports with a known cable and without a link, but for those of some switches."""
+    return _worst(f'{_PORT_DOWN}{{switch!~"{_any_of(switches)}"}}' if switches else _PORT_DOWN)
+
+
+def adapters_down(switches: Sequence[str]) -> str:
+    """Adapters with a known cable and without a link, but for those that hang on some switches."""
+    beside = f' unless on (node, device) {_LINK}{{switch=~"{_any_of(switches)}"}}' if switches else ""
+    return _worst(_ADAPTER_DOWN + beside)
+
+
 def port_links(switches: Sequence[str], ports: Sequence[str]) -> str:
     """Cables that end at some ports, as each source has them."""
     return _of_ports(switches, ports, _LINK)
@@ -437,11 +448,14 @@ PORTS_UP = "count by (switch) (wattstat_switch_port_up == 1)"
 PORTS_ON = "count by (switch) (wattstat_switch_port_on == 1)"
 
 # A port that somebody left switched on without a cable is no trouble; a known cable without a link is.
-CABLES_DOWN = (
-    f"topk({MOST_PORTS}, wattstat_switch_port_up == 0 and on (switch, port) wattstat_switch_port_on == 1"
-    f" and on (switch, port) {_LINK})"
+_PORT_DOWN = f"wattstat_switch_port_up == 0 and on (switch, port) wattstat_switch_port_on == 1 and on (switch, port) {_LINK}"
+_ADAPTER_DOWN = f"wattstat_infiniband_port_active == 0 and on (node, device) {_LINK}"
+# Several sources may know of one cable: it counts once.
+LINKS = f"count by (switch) (max by (node, device, switch) ({_LINK}))"
+LINKS_DOWN = (
+    f"count by (switch) (max by (node, device, switch) ({_LINK} and on (node, device) wattstat_infiniband_port_active == 0"
+    f" or {_LINK} and on (switch, port) wattstat_switch_port_up == 0))"
 )
-ADAPTERS_DOWN = f"topk({MOST_PORTS}, wattstat_infiniband_port_active == 0 and on (node, device) {_LINK})"
 
 # Slower than the fastest of the server's own rails: what a rail is worth the server's other rails say best.
 ADAPTERS_SLOW = f"topk({MOST_PORTS}, {_RAIL_RATE} < on (node) group_left () max by (node) ({_RAIL_RATE}))"

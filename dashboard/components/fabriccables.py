@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from dashboard import address, markup, words
 from dashboard.components import parts
-from dashboard.fabricharm import ERROR_SECONDS, FLAP_SECONDS, Evidence, Job, Suspect
+from dashboard.fabricharm import ERROR_SECONDS, FLAP_SECONDS, Dark, Evidence, Job, Suspect
 from dashboard.fabricstate import Place
 from dashboard.markup import Children, Markup, tag
 from dashboard.problem import Level
@@ -15,10 +15,27 @@ _MOST, _MOST_JOBS = 25, 2
 _DARK_DBM = -10.0
 
 
-def table(found: Sequence[Suspect], search: str) -> Markup:
-    """A line for each, with what speaks against it and who waits for it."""
+def table(found: Sequence[Suspect], search: str, dark: Sequence[Dark] = ()) -> Children:
+    """Apart from the cables, switches that took theirs along; a line for each cable, who waits for it."""
+    return [*(_dark(each, search) for each in dark), _single(found, search, is_any_dark=bool(dark))]
+
+
+def _dark(each: Dark, search: str) -> Markup:
+    """One line for all links of a switch: no cable is to blame."""
+    count = words.plural(each.down, "link") if each.down >= each.links else f"{each.down} of {each.links} links"
+    name = tag("a", each.switch, href="/fabric" + address.changed(search, leaf=each.switch), data_link=True, class_="row-link")
+    what = " answers, yet all its " if each.answers else " does not answer: "
+    said = [name, what, tag("strong", f"{count} {'are ' * each.answers}down")]
+    waiting = f"{words.plural(each.gpus, 'GPU')} behind it; " if each.jobs else "no job runs behind it; "
+    why = tag("span", f"{waiting}look at the switch and its supplies, not at its cables", class_="below")
+    return tag("p", [parts.shape(Level.CRITICAL), tag("span", [*said, why])], class_="check dark")
+
+
+def _single(found: Sequence[Suspect], search: str, *, is_any_dark: bool) -> Markup:
     if not found:
         text = "No cable: no flaps, no errors that matter, every known link is up and as fast as its neighbours."
+        if is_any_dark:
+            text = "Beside these, no cable: no flaps, no errors that matter."
         return tag("p", [parts.shape(Level.OK), tag("span", text)], class_="check")
     rows = [_row(each, search) for each in found[:_MOST]]
     whole = markup.table(("Cable", "Evidence", "Behind it"), rows, class_="table members", aria_label="Cables to reseat")

@@ -7,7 +7,7 @@ from datetime import tzinfo
 
 from dashboard import address, words
 from dashboard.components import parts
-from dashboard.fabricstate import SwitchState
+from dashboard.fabricstate import POWER_WORDS, SwitchState
 from dashboard.markup import Children, Markup, tag
 from dashboard.problem import Level
 
@@ -38,11 +38,20 @@ def _row(switch: SwitchState, search: str, now: float, zone: tzinfo) -> Markup:
         tag("a", switch.name, href=href, data_link=True, class_="row-link", title=f"If {switch.name} fails"),
         tag("span", what, class_="below"),
     ], scope="row")  # fmt: skip
+    if switch.answer.level is Level.CRITICAL:
+        return tag("tr", [name, *(tag("td", cell) for cell in _silent(switch, now, zone))], class_="silent")
     cells: list[Children] = [
         _state(switch, now, zone), _ports(switch), _supplies(switch), _fans(switch.fans), _hottest(switch.celsius),
         words.percent(switch.cpu_ratio), _power(switch), _uptime(switch.uptime_seconds),
     ]  # fmt: skip
     return tag("tr", [name, *(tag("td", cell) for cell in cells)], class_=switch.level.name.lower())
+
+
+def _silent(switch: SwitchState, now: float, zone: tzinfo) -> list[Children]:
+    """What it said last is not shown as if it were present; what its outlets measure is."""
+    unknown: list[Children] = [words.NOTHING] * (len(_HEADINGS) - 4)
+    is_metered = switch.watts_source == POWER_WORDS["pdu"]
+    return [_state(switch, now, zone), *unknown, _power(switch) if is_metered else words.NOTHING, words.NOTHING]
 
 
 def _uptime(seconds: float | None) -> str:

@@ -24,7 +24,7 @@ from dashboard.components import (
     parts,
 )
 from dashboard.devices import Plant
-from dashboard.fabricharm import Job, Suspect
+from dashboard.fabricharm import Dark, Job, Suspect
 from dashboard.fabricstate import Cable, Cell, SwitchState, switches
 from dashboard.markup import Children, Markup, filled, tag
 from dashboard.problem import Level
@@ -80,6 +80,7 @@ class Seen:
 
     plant: Plant
     switches: list[SwitchState]
+    dark: list[Dark]
     suspects: list[Suspect]
     servers: list[str]
     rows: dict[str, list[Cell]]
@@ -126,17 +127,19 @@ async def read(services: Services, search: str) -> Seen:
     """All that the page shows now. Raises `CoreUnavailable`, `QueryError`."""
     plant, alive, zone = await asyncio.gather(services.switches(), services.alive(), services.zone())
     jobs = fabricharm.jobs_now(alive)
-    up, wanted, servers, suspects, traffic, congestion = await asyncio.gather(
+    up, wanted, servers, traffic, congestion = await asyncio.gather(
         services.instant(queries.PORTS_UP), services.instant(queries.PORTS_ON), fabricread.servers(services),
-        fabricread.suspects(services, fabricharm.by_node(jobs)), fabricread.traffic(services), fabricread.congestion(services),
+        fabricread.traffic(services), fabricread.congestion(services),
     )  # fmt: skip
     found = switches(plant, up, wanted)
+    dark = await fabricread.dark(services, found, jobs)
+    suspects = await fabricread.suspects(services, fabricharm.by_node(jobs), [each.switch for each in dark])
     leaf = chosen_leaf(found, address.given(search).get("leaf", ""))
     shown = rows(servers, suspects, address.given(search).get("rows", ROWS[0][0]))
     matrix, cables = await asyncio.gather(fabricread.matrix(services, shown, suspects), _leaf(services, leaf))
     return Seen(
-        plant=plant, switches=found, suspects=suspects, servers=servers, rows=matrix, traffic=traffic, congestion=congestion,
-        leaf=leaf, cables=cables, jobs=jobs, search=search, now=services.clock(), zone=zone,
+        plant=plant, switches=found, dark=dark, suspects=suspects, servers=servers, rows=matrix, traffic=traffic,
+        congestion=congestion, leaf=leaf, cables=cables, jobs=jobs, search=search, now=services.clock(), zone=zone,
     )  # fmt: skip
 
 
@@ -172,7 +175,7 @@ def bodies(seen: Seen) -> dict[str, Children]:
         "fabric-matrix-tools": energyreport.switch("rows", ROWS, order, search, "Order of servers", path="/fabric"),
         "fabric-matrix-age": count(seen),
         "fabric-matrix-body": [fabricmatrix.table(seen.rows, search), fabricmatrix.legend()] if seen.rows else no_links(),
-        "fabric-cables-body": fabriccables.table(seen.suspects, search),
+        "fabric-cables-body": fabriccables.table(seen.suspects, search, seen.dark),
         "fabric-rails-body": fabricrails.table(seen.traffic.receive, seen.traffic.transmit, seen.traffic.capacity),
         "fabric-congestion-body": fabriccables.congestion(
             seen.congestion.pauses, seen.congestion.marks, seen.congestion.servers, search

@@ -2,6 +2,7 @@
 
 import re
 import time
+from dataclasses import replace
 from datetime import UTC
 
 import pytest
@@ -11,13 +12,13 @@ from dashboard import fabricharm, fabricread
 from dashboard.components import fabriccables, fabrichistory, fabricmatrix, fabricrails, fabricswitches
 from dashboard.components.charts import Chart
 from dashboard.devices import SWITCHES, Plant
-from dashboard.fabricharm import Evidence, Job, Suspect
+from dashboard.fabricharm import Dark, Evidence, Job, Suspect
 from dashboard.fabricstate import Cable, Ends, Link, cables, cells, switches
 from dashboard.pages import fabric as page
 from dashboard.problem import Level
 from dashboard.services import Services
 from dashboard.timerange import Span
-from wattstat.api.live import LiveSample, LiveSnapshot
+from wattstat.api.live import CollectorState, LiveSample, LiveSnapshot
 from wattstat.catalogue import facility, network
 from wattstat.inventory import Inventory
 from wattstat.store.protocol import Series
@@ -161,6 +162,64 @@ def plant(*samples: tuple, collectors: tuple = ()) -> Plant:
     hall = Inventory.model_validate({"switches": [{"name": "leaf"}]})
     snapshot = LiveSnapshot(taken_at=0, metrics={name: tuple(listed) for name, listed in families.items()})
     return Plant(snapshot=snapshot, collectors=collectors, inventory=hall)
+
+
+def leaves(*collectors: CollectorState) -> list:
+    return switches(plant((network.SWITCH_PSU_OK, 1, "leaf", "1"), collectors=collectors), (), ())
+
+
+def collector(*, failing: bool) -> CollectorState:
+    return CollectorState(
+        collector="switches", target="leaf", tier="fast", every_seconds=10, success=not failing, supported=True,
+        duration_seconds=0.1, last_success=0.0, failing_since=3600.0 if failing else None, error="timed out" if failing else "",
+        resource_errors={}, samples=0, circuit_open_until=None,
+    )  # fmt: skip
+
+
+SILENT, ANSWERING = collector(failing=True), collector(failing=False)
+
+
+@pytest.mark.parametrize(
+    ("by", "down", "lines"),
+    [(SILENT, 32, 1), (SILENT, 20, 1), (SILENT, 3, 0), (SILENT, 0, 0), (ANSWERING, 32, 1), (ANSWERING, 31, 0)],
+)
+def test_a_switch_takes_its_links_along_where_it_is_silent_or_all_are_down(by, down, lines):
+    assert len(fabricharm.dark(leaves(by), {"leaf": 32.0}, {"leaf": float(down)})) == lines
+
+
+def test_a_single_link_that_is_down_on_a_switch_that_answers_is_a_cable():
+    assert fabricharm.dark(leaves(ANSWERING), {"leaf": 1.0}, {"leaf": 1.0}) == []
+
+
+def test_a_dead_switch_is_one_line_beside_the_cables_and_is_not_to_be_reseated():
+    gone = Dark(switch="ib-leaf-2", answers=False, since=0.0, down=32, links=32, jobs=(BIG,))
+    text = text_of(fabriccables.table([], "", [gone]))
+
+    assert "ib-leaf-2 does not answer: 32 links down" in text
+    assert "64 GPUs behind it; look at the switch and its supplies, not at its cables" in text
+    assert "Beside these, no cable" in text
+
+
+def test_a_silent_switch_shows_nothing_of_what_it_said_last():
+    text = text_of(fabricswitches.table(leaves(SILENT), "", 7200.0, UTC))
+
+    assert "No answer since 01:00" in text
+    assert "good" not in text
+    assert 'class="silent"' in fabricswitches.table(leaves(SILENT), "", 7200.0, UTC)
+
+
+async def test_a_dead_leaf_does_not_hide_the_bad_cable_of_another(services):
+    class Dead(DatapathLive):
+        async def collectors(self) -> list[CollectorState]:
+            return [replace(each, success=each.target != "ib-leaf-1") for each in await super().collectors()]
+
+    live = Dead(hall_inventory=datapath_inventory(), clock=services.clock)
+    found = switches(Plant(snapshot=await live.hall(SWITCHES), collectors=tuple(await live.collectors()),
+                           inventory=live.hall_inventory), (), ())  # fmt: skip
+
+    assert await fabricread.dark(services, found, []) == []  # silent, yet its links are up by the servers
+    beside = await fabricread.suspects(services, {}, ["ib-leaf-1"])
+    assert {(each.cable.node, each.cable.rail) for each in beside if each.cable} == {("gpu-02", 8), ("gpu-05", 6)}
 
 
 def written(*samples: tuple) -> str:
