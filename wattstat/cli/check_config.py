@@ -113,7 +113,7 @@ def _refused(said: str, loc: tuple[str, ...], document: Document) -> Problem:
 
 
 def _inventory(config: Config, document: Document) -> tuple[Inventory | None, list[Problem]]:
-    from wattstat.config import check
+    from wattstat.config import check, check_inventory
     from wattstat.document import Problem, read
     from wattstat.inventory import reader
     from wattstat.inventory.patterns import write_out
@@ -133,6 +133,7 @@ def _inventory(config: Config, document: Document) -> tuple[Inventory | None, li
     inventory, problems = reader.examine(found, path.parent)
     if inventory is not None:
         problems += [*check.check_credentials(config, inventory, found), *check.check_authorities(inventory, found)]
+        problems += check_inventory.check_inventory(config, inventory, found)
     return inventory, problems
 
 
