@@ -47,6 +47,15 @@ def test_a_manager_with_a_certificate_is_good(checked):
         (GOOD.replace("bcm.key", "no.key"), "", ("bcm[bcm].key", "no.key cannot be read")),
         (GOOD[:-1] + f", tls: {{fingerprint: {'ab' * 32}}}}}", "", ("tls.fingerprint: does not go together", "as ca_file")),
         (GOOD[:-1] + ", tls: {ca_file: no.pem}}", "", ("tls.ca_file", "no.pem cannot be")),
+        (
+            GOOD.replace("https", "http"),
+            "",
+            (
+                "error: wattstat.yaml:1:",
+                "bcm[bcm].url: http://head:8081 is not encrypted; expected https://",
+                "switch HTTPS on",
+            ),
+        ),
     ],
 )
 def test_what_would_fail_is_refused_with_what_where_and_what_to_do(checked, entries, inventory, told):
@@ -69,3 +78,15 @@ def test_a_key_that_everybody_may_read_is_warned_of(checked, tmp_path):
 
     assert result.exit_code == 0, result.output
     assert "everybody on this machine may read" in result.output
+
+
+def test_a_fabric_manager_is_not_sent_its_password_in_the_clear(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    entry = "credentials: {c: {password_env: PATH}}\ncollectors: {ufm: [{name: u, url: 'http://ufm', credentials: c}]}\n"
+    (tmp_path / "wattstat.yaml").write_text(entry)
+    result = CliRunner().invoke(app, ["check-config"])
+
+    assert result.exit_code == 1
+    assert "error: wattstat.yaml:2:30: collectors.ufm[u].url: http://ufm is not encrypted; expected https://" in result.output
+    (tmp_path / "wattstat.yaml").write_text(entry.replace("//ufm", "//127.85.0.9:8080"))
+    assert CliRunner().invoke(app, ["check-config"]).exit_code == 0

@@ -274,3 +274,19 @@ def test_problems_of_storage_nodes_keep_the_lines_of_their_patterns():
     assert only_problem_of(text.replace("b-[1-3]", "b-[1-3").replace("r9", "r1")).startswith(
         "inventory.yaml:8:10: storage[scratch].nodes[b-[1-3].name: 'b-[1-3' has a bracket without its partner; expected"
     )
+
+
+@pytest.mark.parametrize(
+    ("text", "setting"),
+    [
+        ("storage: [{name: s, kind: ecs, url: 'http://s:4443'}]", "inventory.yaml:1:32: storage[s].url: http://s:4443"),
+        (
+            "switches: [{name: s, rest: {url: 'http://s', credentials: c}}]",
+            "inventory.yaml:1:29: switches[s].rest.url: http://s",
+        ),
+    ],
+)
+def test_passwords_do_not_go_over_the_net_in_the_clear(text, setting):
+    assert only_problem_of(text).startswith(f"{setting} is not encrypted; expected https://: the password goes there; switch")
+    assert inventory.loads(text.replace("http://s", "http://127.85.0.3"))
+    assert inventory.loads(text.replace("http://s", "https://s"))

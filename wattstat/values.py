@@ -43,6 +43,12 @@ def is_loopback(host: str) -> bool:
         return False
 
 
+def shows_secrets(url: str) -> bool:
+    """Whether others could read a password on its way to `url`: it is not encrypted and leaves this machine."""
+    parts = urlsplit(url)
+    return parts.scheme != "https" and not is_loopback(parts.hostname or "")
+
+
 def _listen(value: str) -> str:
     address(value)
     return value

@@ -15,7 +15,7 @@ from wattstat.document import Document, Loc, Problem, dotted
 from wattstat.explain import alternatives, nearest
 from wattstat.inventory.devices import Snmp, Tls
 from wattstat.inventory.models import Inventory
-from wattstat.values import address, is_loopback
+from wattstat.values import address, is_loopback, shows_secrets
 
 
 def check(config: Config, document: Document) -> Iterator[Problem]:
@@ -169,6 +169,16 @@ def _twice(document: Document, loc: Loc, names: Sequence[str]) -> Iterator[Probl
 def _managers(config: Config, document: Document) -> Iterator[Problem]:
     """Fabric and cluster managers: by what they are asked, and which of them the inventory means."""
     yield from _twice(document, ("collectors", "ufm"), [entry.name for entry in config.collectors.ufm])
+    managers: tuple[tuple[str, Sequence[Ufm | BaseCommand]], ...] = (
+        ("ufm", config.collectors.ufm),
+        ("bcm", config.collectors.bcm),
+    )
+    for kind, entries in managers:
+        for position, manager in enumerate(entries):
+            if shows_secrets(manager.url):
+                what, expected = f"{manager.url} is not encrypted", "https://: who asks is told there"
+                advice = "switch HTTPS on at the manager; `tls` says how its certificate is checked"
+                yield problem(document, ("collectors", kind, position, "url"), what, expected=expected, advice=advice)
     names = [entry.name for entry in config.collectors.bcm]
     yield from _twice(document, ("collectors", "bcm"), names)
     for position, entry in enumerate(config.collectors.bcm):

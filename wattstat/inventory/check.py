@@ -9,6 +9,7 @@ from wattstat.document import Document, Loc, Problem, dotted
 from wattstat.inventory.check_devices import check_devices, check_places
 from wattstat.inventory.check_power import Report, check_power, missing
 from wattstat.inventory.models import Inventory
+from wattstat.values import shows_secrets
 
 
 def check(inventory: Inventory, document: Document) -> Iterator[Problem]:
@@ -47,6 +48,17 @@ def check(inventory: Inventory, document: Document) -> Iterator[Problem]:
                 ("nodes", position, "bmc", "url"),
                 f"{node.bmc.url} is not encrypted",
                 expected="https://: the password goes there",
+            )
+    asked: list[tuple[Loc, str]]
+    asked = [(("switches", n, "rest", "url"), switch.rest.url) for n, switch in enumerate(inventory.switches) if switch.rest]
+    asked += [(("storage", n, "url"), cluster.url) for n, cluster in enumerate(inventory.storage)]
+    for loc, url in asked:
+        if shows_secrets(url):
+            yield report(
+                loc,
+                f"{url} is not encrypted",
+                expected="https://: the password goes there",
+                advice="switch HTTPS on at the device; `tls` says how its certificate is checked",
             )
 
 
