@@ -1,4 +1,4 @@
-"""Cables that want to be reseated, by the harm that they do: how bad each is, times the GPUs that wait for it. Pure."""
+"""Cables that want to be reseated, by how bad each is, then by the GPUs that wait for it. Pure."""
 
 from __future__ import annotations
 
@@ -65,8 +65,15 @@ class Evidence:
         return max(found)
 
     @property
+    def is_grave(self) -> bool:
+        """Down, slow, flapping or losing data: whoever runs over it is hurt now. Else errors rise that are still corrected."""
+        is_slow = self.speed is not None and self.expected is not None and self.speed < self.expected
+        is_losing = bool(self.packet_errors) or (self.bit_error_ratio or 0.0) >= BAD_RATIO
+        return self.is_down or is_slow or bool(self.flaps) or is_losing
+
+    @property
     def level(self) -> Level:
-        return Level.CRITICAL if self.badness >= _BAD else Level.WARNING
+        return Level.CRITICAL if self.is_grave else Level.WARNING
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,10 +89,6 @@ class Suspect:
     @property
     def gpus(self) -> int:
         return sum(job.gpus for job in self.jobs)
-
-    @property
-    def harm(self) -> float:
-        return self.gpus * self.evidence.badness
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -165,7 +168,7 @@ def behind(nodes: Iterable[str], jobs: Iterable[Job]) -> tuple[Job, ...]:
 
 
 def suspects(seen: Seen, cables: Sequence[Cable], jobs: Mapping[str, Sequence[Job]]) -> list[Suspect]:
-    """Every port that something speaks against, the most harmful first."""
+    """Every port that something speaks against: the graver class first, in it those that the most GPUs wait for."""
     by_adapter = {(cable.node, cable.device): cable for cable in cables}
     by_port = {(cable.switch, cable.port): cable for cable in cables}
     fastest: dict[str, float] = {}
@@ -192,7 +195,9 @@ def suspects(seen: Seen, cables: Sequence[Cable], jobs: Mapping[str, Sequence[Jo
         cable = by_port.get(place)
         behind = tuple(jobs.get(cable.node, ())) if cable else ()
         found.append(Suspect(switch=place[0], port=place[1], cable=cable, evidence=evidence, jobs=behind))
-    return sorted(found, key=lambda each: (-each.harm, -each.evidence.badness, each.switch, each.port))
+    return sorted(
+        found, key=lambda each: (not each.evidence.is_grave, -each.gpus, -each.evidence.badness, each.switch, each.port)
+    )
 
 
 def _either_end(

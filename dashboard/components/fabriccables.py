@@ -1,4 +1,4 @@
-"""Cables to reseat, sorted by harm; and where traffic is held up. Pure."""
+"""Cables to reseat, the gravest first; and where traffic is held up. Pure."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from dashboard.problem import Level
 
 _MOST, _MOST_JOBS = 25, 2
 _DARK_DBM = -10.0
+ORDER = "First what is down, slow, flapping or losing data, then rising errors; in each, most waiting GPUs first."
 
 
 def table(found: Sequence[Suspect], search: str, dark: Sequence[Dark] = ()) -> Children:
@@ -38,10 +39,11 @@ def _single(found: Sequence[Suspect], search: str, *, is_any_dark: bool) -> Mark
             text = "Beside these, no cable: no flaps, no errors that matter."
         return tag("p", [parts.shape(Level.OK), tag("span", text)], class_="check")
     rows = [_row(each, search) for each in found[:_MOST]]
+    order = tag("p", ORDER, class_="quiet")
     whole = markup.table(("Cable", "Evidence", "Behind it"), rows, class_="table members", aria_label="Cables to reseat")
     if len(found) <= _MOST:
-        return whole
-    return tag("div", [whole, tag("p", f"and {len(found) - _MOST} that do less harm", class_="quiet")])
+        return tag("div", [order, whole])
+    return tag("div", [order, whole, tag("p", f"and {len(found) - _MOST} that do less harm", class_="quiet")])
 
 
 def _row(each: Suspect, search: str) -> Markup:

@@ -110,6 +110,39 @@ def test_cables_are_sorted_by_what_they_cost_and_not_by_what_they_count():
     assert [(each.port, each.gpus) for each in found] == [("n1", 64), ("n3", 2), ("n9", 0)]
 
 
+def test_a_slow_link_with_few_gpus_stands_above_rising_errors_with_many():
+    behind = [Cable(node=node, device="mlx5_0", rail=1, switch="leaf", port=node) for node in ("n1", "n2", "n3")]
+    known = seen(
+        symbol_errors={("leaf", "n1"): 5.0, ("leaf", "n2"): 9.0},
+        bit_error_ratio={("leaf", "n3"): 2e-8},
+        adapters_slow={("n3", "mlx5_0"): 100e9},
+        rates={("n3", "mlx5_0"): 100e9, ("n3", "mlx5_1"): 400e9},
+    )
+
+    found = fabricharm.suspects(known, behind, fabricharm.by_node([BIG, SMALL]))
+
+    assert [(each.port, each.gpus, each.evidence.level) for each in found] == [
+        ("n3", 2, Level.CRITICAL), ("n1", 64, Level.WARNING), ("n2", 64, Level.WARNING),
+    ]  # fmt: skip
+    assert fabriccables.ORDER in text_of(fabriccables.table(found, ""))
+
+
+@pytest.mark.parametrize(
+    ("evidence", "is_grave"),
+    [
+        (Evidence(is_down=True), True),
+        (Evidence(flaps=3.0), True),
+        (Evidence(speed=300e9, expected=400e9), True),
+        (Evidence(packet_errors=4.0), True),
+        (Evidence(bit_error_ratio=1e-12), True),
+        (Evidence(bit_error_ratio=2e-14), False),
+        (Evidence(symbol_errors=9e9, speed=400e9, expected=400e9), False),
+    ],
+)
+def test_whoever_hurts_now_is_graver_than_who_might(evidence, is_grave):
+    assert evidence.is_grave is is_grave
+
+
 def test_of_equal_cost_the_worse_cable_comes_first():
     found = fabricharm.suspects(
         seen(symbol_errors={("leaf", "1/1"): 50.0}, adapters_down=[("n1", "mlx5_1")], bit_error_ratio={("leaf", "1/3"): 2e-14}),
