@@ -18,9 +18,9 @@ def checked(monkeypatch, tmp_path):
     for name in [name for name in os.environ if name.startswith("WATTSTAT_")]:
         monkeypatch.delenv(name)
 
-    def check(inventory, config=""):
+    def check(inventory, config="", secrets=SECRETS):
         (tmp_path / "inventory.yaml").write_text(inventory)
-        (tmp_path / "wattstat.yaml").write_text(SECRETS + config)
+        (tmp_path / "wattstat.yaml").write_text(secrets + config)
         return CliRunner().invoke(app, ["check-config"])
 
     return check
@@ -50,3 +50,79 @@ def test_readers_may_be_servers_that_an_address_adds(checked):
     text = f"nodes: [{{name: gpu01}}]\nstorage: [{{{CLUSTER}, readers: ['dgx*']}}]\n"
 
     assert has_no_warning(checked(text, "inventory: {file: inventory.yaml, http_sd: 'http://sd/targets'}\n"))
+
+
+RACK = (
+    "breakers: [{name: a, limit_watts: 9e3, feed: A}, {name: b, limit_watts: 9e3, feed: B}]\n"
+    "racks: [{name: r1, breakers: [a, b]}]\n"
+    "nodes: [{name: gpu01, rack: r1}]\n"
+)
+STRIP = "snmp: {address: 10.0.0.1, credentials: c}"
+
+
+def test_a_rack_with_a_meter_on_one_of_two_feeds_is_warned_of(checked):
+    text = RACK + f"pdus: [{{name: p1, rack: r1, feed: A, {STRIP}}}]\n"
+
+    assert only_warning_of(checked(text)) == (
+        "inventory.yaml:2:9: racks[r1]: only feed A of rack r1 is metered; the rack will not count as metered; "
+        "expected PDUs on every feed of its breakers; "
+        "add the PDU on feed B, or write `carries_rack: false` where a PDU does not carry the rack"
+    )
+    assert "only feed B of rack r1" in only_warning_of(checked(text.replace("feed: A, snmp", "breaker: b, snmp")))
+    assert has_no_warning(checked(text.replace(f"{STRIP}}}", f"{STRIP}}}, {{name: p2, rack: r1, breaker: b, {STRIP}}}")))
+    assert has_no_warning(checked(text.replace("rack: r1, feed", "rack: r1, carries_rack: false, feed")))
+    assert has_no_warning(checked(text.replace("[a, b]", "[a]")))
+    assert has_no_warning(checked(RACK))
+
+
+@pytest.mark.parametrize("model", ["QM9700", "MQM8700-HS2F", "qm9790"])
+def test_an_infiniband_switch_in_an_ethernet_fabric_is_warned_of(checked, model):
+    text = f"switches: [{{name: leaf, model: {model}, fabric: ethernet}}]"
+
+    assert only_warning_of(checked(text)).startswith(
+        f"inventory.yaml:1:{34 + len(model)}: switches[leaf].fabric: {model} is an InfiniBand switch, "
+        "leaf is said to switch ethernet; expected fabric: infiniband; add"
+    )
+    assert has_no_warning(checked(text.replace("ethernet", "infiniband")))
+    assert has_no_warning(checked(text.replace(model, "SN5600")))
+
+
+@pytest.mark.parametrize("guid", ["'0xb83fd2030011000'", "b83fd203001100000", "'b83f:d203:0011:000g'", "leaf"])
+def test_a_guid_has_sixteen_digits(checked, guid):
+    result = checked(f"switches: [{{name: leaf, fabric: infiniband, guid: {guid}}}]")
+
+    assert result.exit_code == 1
+    assert "inventory.yaml:1:45: switches[leaf].guid: " in result.output
+    assert "is no GUID; expected 16 hexadecimal digits, with or without 0x and colons; `ibswitches`" in result.output
+
+
+@pytest.mark.parametrize("guid", ["'0xb83fd20300110000'", "'B83FD20300110000'", "'b83f:d203:0011:0000'", "''"])
+def test_a_guid_is_written_in_several_ways(checked, guid):
+    assert has_no_warning(checked(f"switches: [{{name: leaf, fabric: infiniband, guid: {guid}}}]"))
+
+
+SECURE = "switches: [{name: leaf, snmp: {address: 10.0.0.1, version: '3', credentials: c, privacy: p}}]"
+
+
+def test_version_3_without_privacy_is_warned_of(checked):
+    assert only_warning_of(checked(SECURE.replace(", privacy: p", ""))).startswith(
+        "inventory.yaml:1:51: switches[leaf].snmp.version: version 3 without privacy signs and does not encrypt; "
+        "expected privacy; name an entry"
+    )
+
+
+def test_pass_phrases_of_version_3_have_eight_characters(checked, monkeypatch):
+    more = "  p: {password_env: PRIVACY}\n"
+    config = "credentials:\n  c: {password_env: SIGNS}\n" + more
+    monkeypatch.setenv("SIGNS", "12345678")
+    monkeypatch.setenv("PRIVACY", "1234567")
+    result = checked(SECURE, config, secrets="")
+
+    assert result.exit_code == 1
+    assert "inventory.yaml:1:81: switches[leaf].snmp.privacy: the pass phrase of 'p' is too short" in result.output
+    assert "expected at least 8 characters; set a longer one" in result.output
+    assert "1234567" not in result.output
+    monkeypatch.setenv("PRIVACY", "12345678")
+    assert has_no_warning(checked(SECURE, config, secrets=""))
+    monkeypatch.setenv("PRIVACY", "")
+    assert "is too short" not in checked(SECURE, config, secrets="").output

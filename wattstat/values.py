@@ -119,6 +119,16 @@ def _fingerprint(value: str) -> str:
     return digits
 
 
+def _guid(value: str) -> str:
+    digits = value.removeprefix("0x").removeprefix("0X").replace(":", "")
+    if value and not re.fullmatch(r"[0-9a-fA-F]{16}", digits):
+        raise ValueError(
+            f"{value!r} is no GUID; expected 16 hexadecimal digits, with or without 0x and colons; "
+            "`ibswitches` and the fabric manager print it"
+        )
+    return value
+
+
 def _variable_name(value: str) -> str:
     if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", value):
         # Not repeated: it may be the password itself.
@@ -138,7 +148,7 @@ _LISTEN, _URL = AfterValidator(_listen), AfterValidator(_url)
 _VARIABLE, _FINGERPRINT = AfterValidator(_variable_name), AfterValidator(_fingerprint)
 
 _CLOCK_TIME, _SOCKET_OR_URL = AfterValidator(_clock_time), AfterValidator(_socket_or_url)
-_HOST_PORT = AfterValidator(_host_port)
+_HOST_PORT, _GUID = AfterValidator(_host_port), AfterValidator(_guid)
 
 Listen = Annotated[str, _LISTEN]
 HostPort = Annotated[str, _HOST_PORT]
@@ -146,6 +156,7 @@ ClockTime = Annotated[str, _CLOCK_TIME]
 Url = Annotated[str, _URL]
 SocketOrUrl = Annotated[str, _SOCKET_OR_URL]
 VariableName = Annotated[str, _VARIABLE]
+Guid = Annotated[str, _GUID]
 Fingerprint = Annotated[str, _FINGERPRINT]
 
 # What the reference calls them.
@@ -156,5 +167,6 @@ KINDS: dict[object, str] = {
     _URL: "http or https URL",
     _SOCKET_OR_URL: "http or https URL, or unix:/path",
     _VARIABLE: "name of an environment variable",
+    _GUID: "GUID, 16 hexadecimal digits",
     _FINGERPRINT: "SHA-256 fingerprint",
 }

@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from wattstat.document import Strict
-from wattstat.values import Fingerprint, HostPort, Url, Watts
+from wattstat.values import Fingerprint, Guid, HostPort, Url, Watts
 
 
 class Tls(Strict):
@@ -67,7 +67,7 @@ class Switch(Strict):
     """Its place: servers and storage hang on leaves."""
     system: Literal["os10", "sonic", "mlnx-os", "nvos", "generic"] | None = None
     """Its operating system; asked of the device unless given."""
-    guid: str = ""
+    guid: Guid = ""
     """An InfiniBand switch's GUID, by which the fabric manager knows it; matched by name unless given."""
     rack: str = ""
     """The rack it stands in."""
