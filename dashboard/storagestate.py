@@ -74,6 +74,8 @@ class Cluster:
     design: Mapping[str, float]
     operations: Mapping[str, float]
     latency: Mapping[str, float]
+    classes: Mapping[tuple[str, str], float]
+    """Latency by protocol and what its operations do."""
     clients: Mapping[str, Mapping[str, float]]
     """By state, then by protocol."""
     events: Mapping[str, int]
@@ -159,6 +161,10 @@ def _cluster(entry: Storage, answer: Answering, found: Readings, of_nodes: tuple
         design={direction: value for direction, value in design.items() if value is not None},
         operations=found.values(metrics.STORAGE_OPERATIONS_PER_SECOND, name, "protocol"),
         latency=found.values(metrics.STORAGE_LATENCY_SECONDS, name, "protocol"),
+        classes={
+            (sample.labels["protocol"], sample.labels["class"]): sample.value
+            for sample in found.of(metrics.STORAGE_CLASS_LATENCY_SECONDS, name)
+        },
         clients=clients,
         events=_counts(found.values(metrics.STORAGE_EVENTS_OPEN, name, "severity")),
         drives=_counts(found.values(metrics.STORAGE_DRIVES, name, "state")),

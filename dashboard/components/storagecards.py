@@ -77,19 +77,21 @@ def _card(cluster: Cluster, shown: Shown) -> Markup:
     link = tag("a", cluster.name, href=href, data_link=True, class_="row-link", aria_current="true" if is_chosen else None)
     name = tag("h3", link)
     what = " · ".join(filter(None, (_KINDS[cluster.entry.kind], cluster.model, cluster.version)))
-    head = tag("header", [name, state(cluster), tag("span", what, class_="below"), _since(cluster.answer, shown)])
+    is_slow = slowness(cluster, shown.usual)[1] >= SLOW
+    head = tag(
+        "header", [name, state(cluster, is_slow=is_slow), tag("span", what, class_="below"), _since(cluster.answer, shown)]
+    )
     cells = [
         _capacity(cluster, shown), _flow(cluster, "read"), _flow(cluster, "write"), _latency(cluster, shown),
         _operations(cluster), _clients(cluster), _events(cluster),
     ]  # fmt: skip
-    is_slow = slowness(cluster, shown.usual)[1] >= SLOW
     level = max(cluster.level, Level.WARNING if is_slow else Level.OK).name.lower()
     silent = " silent" * (cluster.answer.level is Level.CRITICAL)
     kinds = f"cluster {level}{' chosen' * is_chosen}{silent}"
     return tag("section", [head, *cells], class_=kinds, aria_label=f"Storage {cluster.name}")
 
 
-def state(cluster: Cluster) -> Markup:
+def state(cluster: Cluster, *, is_slow: bool = False) -> Markup:
     """In one word: what is known of whether it works."""
     if not cluster.answer.is_read:
         return tag("span", "Not read", class_="badge")
@@ -100,6 +102,8 @@ def state(cluster: Cluster) -> Markup:
         return parts.badge(health_level(cluster.health), word)
     if cluster.answer.level:
         return parts.badge(Level.WARNING, "Answers in part")
+    if is_slow:
+        return parts.badge(Level.WARNING, "Good by its own word, but slow" if cluster.health is not None else "Answers slowly")
     return parts.badge(Level.OK, "Good" if cluster.health is not None else "Answers")
 
 

@@ -7,19 +7,18 @@ from dataclasses import dataclass
 from statistics import fmean, median, pstdev
 
 from dashboard import words
-from dashboard.components import charts
+from dashboard.components import charts, storageslow
 from dashboard.components.charts import Chart, Line
 from dashboard.components.panes import Pane, stacked
-from dashboard.components.storagecards import LEAST_LATENCY, SLOW
+from dashboard.components.storageslow import Pace
 from dashboard.problem import Level
 from dashboard.storagestate import SATURATED, Cluster
 from wattstat.store.protocol import Series
 
-_NOW_SECONDS = 180
+_NOW_SECONDS = 60
 _STARVING = 0.15
 _LEAST_POINTS = 20
 _OPPOSITE = -0.5
-_MOST_CLASSES = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,8 +72,11 @@ def _latencies(series: Sequence[Series]) -> list[Line]:
     ]
 
 
-def verdict(found: StorageHistory, cluster: Cluster) -> Verdict:
-    """By what is unusual now against the median of the shown time; where nothing is recorded nothing is said."""
+def verdict(found: StorageHistory, cluster: Cluster, *, is_live: bool = False) -> Verdict:
+    """By what is unusual now against the median of the shown time; where nothing is recorded nothing is said.
+
+    `is_live`: the shown time ends now, so that what the cluster tells this moment is the present, as on its card.
+    """
     busy = next((one for one in found.readers if one.values), None)
     known = [one for one in found.latency if one.values]
     if busy is None or not known:
@@ -86,9 +88,13 @@ def verdict(found: StorageHistory, cluster: Cluster) -> Verdict:
         return Verdict(level=Level.OK, word="Cannot be said", why="the readers' GPUs are not recorded now.")
     starving = ratio < usual - _STARVING
     gpus = f"its readers' GPUs run at {words.percent(ratio)}" + (f", usually {words.percent(usual)}" if starving else "")
-    trouble, burden = _troubles(found, cluster, end)
+    present = cluster if is_live else None
+    slow = [storageslow.pace(one, _present(one, end, present), end) for one in known]
+    classes = [storageslow.pace(one, _present(one, end, present), end) for one in found.classes if one.values]
+    trouble, burden = _troubles([each for each in slow if each], [each for each in classes if each], found, cluster)
     if not trouble and not burden:
-        return _not_storage(gpus, starving=starving)
+        was = storageslow.was([each for each in (*classes, *slow) if each])
+        return _over(was, gpus, starving=starving) if was else _not_storage(gpus, starving=starving)
     why = "; ".join([*trouble, *burden, gpus])
     if not starving:
         return Verdict(level=Level.WARNING, word="Strained, yet nobody starves", why=f"{why}.")
@@ -104,13 +110,30 @@ def _not_storage(gpus: str, *, starving: bool) -> Verdict:
     return Verdict(level=Level.OK, word="No", why=f"latency is as usual, no limit is near, {gpus}.")
 
 
-def _troubles(found: StorageHistory, cluster: Cluster, end: float) -> tuple[list[str], list[str]]:
-    """What is worse than usual, and what is near its limit as it always is."""
-    slow = [text for one in found.latency if one.values and (text := _slowness(one, end))]
-    if slow:
-        slow += [text for one in found.classes if one.values and (text := _slowness(one, end))][:_MOST_CLASSES]
+def _over(was: str, gpus: str, *, starving: bool) -> Verdict:
+    """What was slow and is not any more."""
+    tail = "; if they stay there, see Fabric, or the jobs" if starving else ""
+    return Verdict(level=Level.OK, word="Not any more", why=f"latency is as usual now; {was}; {gpus}{tail}.")
+
+
+def _troubles(
+    slow: Sequence[Pace], classes: Sequence[Pace], found: StorageHistory, cluster: Cluster
+) -> tuple[list[str], list[str]]:
+    """What is worse than usual, what rose most first; and what is near its limit as it always is."""
+    rose = sorted((each for each in slow if each.is_slow), key=lambda each: -each.factor)
+    inside = sorted((each for each in classes if each.is_slow), key=lambda each: -each.factor) if rose else []
+    said = [*map(storageslow.of_class, inside[:1]), *map(storageslow.of_protocol, rose)]
     full = [told for direction in ("read", "write") if (told := _fullness(direction, cluster, found.throughput))]
-    return [*slow, *(text for text, is_new in full if is_new)], [text for text, is_new in full if not is_new]
+    return [*said, *(text for text, is_new in full if is_new)], [text for text, is_new in full if not is_new]
+
+
+def _present(one: Series, end: float, cluster: Cluster | None) -> float | None:
+    """What the cluster tells this moment; where it does not, or the past is shown, the last minute of history."""
+    protocol, kind = one.labels.get("protocol", ""), one.labels.get("class", "")
+    told = None
+    if cluster is not None and cluster.answer.level is not Level.CRITICAL:
+        told = cluster.classes.get((protocol, kind)) if kind else cluster.latency.get(protocol)
+    return _now(one, end) if told is None else told
 
 
 def _fullness(direction: str, cluster: Cluster, flows: Sequence[Series]) -> tuple[str, bool] | None:
@@ -124,29 +147,18 @@ def _fullness(direction: str, cluster: Cluster, flows: Sequence[Series]) -> tupl
 
 
 def _now(one: Series, end: float) -> float | None:
-    """The mean of the last minutes."""
+    """The mean of the last minute, or of the newest point where they are farther apart."""
     step = one.times[-1] - one.times[-2] if len(one.times) > 1 else 0.0
-    since = end - max(_NOW_SECONDS, 1.5 * step)
-    recent = [value for at, value in zip(one.times, one.values, strict=True) if at > since]
-    return fmean(recent) if recent else None
-
-
-def _slowness(one: Series, end: float) -> str:
-    at_present, usual = _now(one, end), median(one.values)
-    if at_present is None or at_present < LEAST_LATENCY or at_present < SLOW * usual:
-        return ""
-    what = " ".join(filter(None, (one.labels.get("protocol", ""), one.labels.get("class", "").replace("_", " "))))
-    return f"latency of {what} is {words.latency(at_present)}, usually {words.latency(usual)}"
+    newest = one.times[-1]
+    if newest <= end - max(_NOW_SECONDS, 1.5 * step):
+        return None
+    return fmean(value for at, value in zip(one.times, one.values, strict=True) if at > newest - _NOW_SECONDS)
 
 
 def _together(latencies: Sequence[Series], busy: Series) -> str:
     """Whether both move against each other over the shown time."""
     least = min((correlation(one, busy) or 0.0 for one in latencies), default=0.0)
-    return (
-        f"; over the shown time they move against each other (r{words.THIN}={words.THIN}{least:.1f})"
-        if least <= _OPPOSITE
-        else ""
-    )
+    return "; over the shown time these GPUs idled whenever latency rose" if least <= _OPPOSITE else ""
 
 
 def correlation(one: Series, other: Series) -> float | None:

@@ -93,7 +93,7 @@ def path(found: storagehistory.StorageHistory, cluster: Cluster, chart: Chart) -
     """The chart, and above it what it says."""
     series = [*found.throughput, *found.latency]
     drawn = charts.drawn(storagehistory.figure(found, cluster, chart), chart, "storage-path-panel-age", series)
-    said = storagehistory.verdict(found, cluster)
+    said = storagehistory.verdict(found, cluster, is_live=chart.is_live)
     words_of = [parts.badge(said.level, said.word), tag("span", f"{said.why[:1].upper()}{said.why[1:]}")]
     drawn["fill"] |= filled({"storage-verdict": words_of})
     return drawn

@@ -29,7 +29,7 @@ def test_storage_says_that_the_slow_cluster_is_likely_the_reason(datapath, watch
 
     expect(page.locator("#storage-path-panel " + CHART).first).to_be_visible()
     expect(page.locator("#storage-verdict")).to_contain_text("Likely")
-    expect(page.locator("#storage-verdict")).to_contain_text(re.compile("Latency of nfs3 is .*, usually .*; its readers"))
+    expect(page.locator("#storage-verdict")).to_contain_text(re.compile("latency of nfs3 is .*, usually .*; its readers"))
     expect(page.get_by_role("region", name="Storage objects")).to_contain_text("No answer since")
     expect(page.get_by_role("table", name="Nodes of scratch")).to_contain_text("own sensor")
     page.get_by_role("link", name="projects", exact=True).press("Enter")

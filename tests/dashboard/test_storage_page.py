@@ -1,6 +1,7 @@
 """The page of storage: what is known, when it is full, and whether it is the reason that GPUs wait."""
 
 import re
+from dataclasses import replace
 from datetime import UTC
 
 import pytest
@@ -208,8 +209,64 @@ def test_the_verdict_names_its_evidence():
 
     assert said.why == (
         "latency of nfs3 is 12.0\u202fms, usually 1.30\u202fms; its readers' GPUs run at 35\u202f%, usually 88\u202f%; "
-        "over the shown time they move against each other (r\u202f=\u202f-1.0)."
+        "over the shown time these GPUs idled whenever latency rose."
     )
+
+
+def by_class(**values: list[float]) -> tuple[Series, ...]:
+    return tuple(
+        Series(labels={"protocol": "nfs3", "class": kind}, times=[60.0 * n for n in range(len(told))], values=told)
+        for kind, told in values.items()
+    )
+
+
+def test_the_class_that_rose_most_is_named_first():
+    found = replace(
+        history([*USUAL, *[0.04] * 20], [*BUSY, *[0.35] * 20]),
+        classes=by_class(read=[0.0001] * 80 + [0.005] * 20, namespace_read=[0.0002] * 80 + [0.1] * 20),
+    )
+
+    why = storagehistory.verdict(found, sized(1e12)).why
+
+    assert why.startswith(
+        "looking up and opening files (namespace_read) over nfs3 takes 500 times its usual: 100\u202fms, usually 200\u202fµs"
+    )
+    assert "; latency of nfs3 is 40.0\u202fms" in why
+
+
+def test_what_the_cluster_tells_now_is_believed_before_history():
+    cluster = made((storage.STORAGE_LATENCY_SECONDS, 0.0012, "nfs3"))
+    found = history([*USUAL, *[0.0168] * 20], [*BUSY, *[0.35] * 20])
+
+    live, past = storagehistory.verdict(found, cluster, is_live=True), storagehistory.verdict(found, cluster)
+
+    assert (live.word, past.word) == ("Not any more", "Likely")
+    assert "latency is as usual now; that of nfs3 was 16.8\u202fms" in live.why
+    assert live.level is Level.OK
+
+
+def test_what_is_over_says_for_how_long():
+    found = history([*USUAL, *[0.0168] * 17, *[0.0012] * 3], [*BUSY, *[0.35] * 17, *[0.9] * 3])
+
+    said = storagehistory.verdict(found, sized(1e12))
+
+    assert said.word == "Not any more"
+    assert "that of nfs3 was 16.8\u202fms until 3\u202fmin ago, usually 1.30\u202fms" in said.why
+
+
+def test_what_was_over_long_ago_is_not_told_any_more():
+    found = history([*USUAL, *[0.0168] * 10, *[0.0012] * 16], [*BUSY, *[0.9] * 26])
+
+    assert storagehistory.verdict(found, sized(1e12)).word == "No"
+
+
+async def test_a_slow_cluster_is_not_plainly_good():
+    cluster = (await found())["scratch"]
+
+    assert "Good by its own word, but slow" in text_of(
+        storagecards.cards([cluster], shown(usual={("scratch", "nfs3"): 0.0012}))
+    )
+    assert "slow" not in text_of(storagecards.cards([cluster], shown()))
 
 
 def test_a_limit_that_was_always_near_is_blamed_with_a_perhaps():
