@@ -126,3 +126,48 @@ def test_pass_phrases_of_version_3_have_eight_characters(checked, monkeypatch):
     assert has_no_warning(checked(SECURE, config, secrets=""))
     monkeypatch.setenv("PRIVACY", "")
     assert "is too short" not in checked(SECURE, config, secrets="").output
+
+
+def test_outlets_name_what_the_inventory_describes(checked):
+    result = checked(RACK + f"pdus: [{{name: p1, rack: r1, outlets: {{'1': gpu01, '2': chiller, '3': gpu1}}, {STRIP}}}]\n")
+
+    assert result.exit_code == 1
+    assert (
+        "inventory.yaml:4:51: pdus[p1].outlets.2: nothing is called 'chiller'; "
+        "expected a server, switch, storage node or load of the inventory; correct the name, or describe the device"
+    ) in result.output
+    assert "pdus[p1].outlets.3: nothing is called 'gpu1'; " in result.output
+    assert "did you mean gpu01?" in result.output
+    assert "`devices`" not in result.output
+
+
+def test_what_a_pattern_does_wrong_many_times_is_told_once(checked):
+    result = checked(
+        "nodes: [{name: gpu01}]\nswitches: [{name: leaf}]\n"
+        "links:\n  - {node: 'gpu[01-16]', device: mlx5_0, switch: leaf}\n  - {node: gpu20, device: mlx5_0, switch: laef}\n"
+    )
+
+    told = result.output.splitlines()
+    assert len(told) == 4, result.output
+    assert "inventory.yaml:4:6: links[1].node and 14 more: there is no node 'gpu02'; expected gpu01" in told[0]
+    assert "inventory.yaml:5:6: links[16].node: there is no node 'gpu20'" in told[1]
+    assert "links[16].switch: there is no switch 'laef'; expected leaf; did you mean leaf?" in told[2]
+    assert told[3] == "3 problems"
+
+
+def test_a_switch_that_is_not_there_belongs_to_switches(checked):
+    result = checked("nodes: [{name: gpu01}]\nlinks: [{node: gpu01, device: mlx5_0, switch: leaf}]\n")
+
+    assert "expected an entry of `switches` with this name; add it to `switches`" in result.output
+
+
+def test_the_good_news_count_all_that_there_is(checked):
+    text = RACK + (
+        "switches: [{name: 'leaf[1-2]'}]\n"
+        f"storage: [{{{CLUSTER}}}]\n"
+        f"pdus: [{{name: 'p[1-3]', {STRIP}}}]\n"
+        "links: [{node: gpu01, device: mlx5_0, switch: leaf1}]\n"
+    )
+
+    assert checked(text).output.endswith("1 racks, 2 switches, 1 storage cluster, 3 PDUs, 1 link\n")
+    assert checked(RACK).output.endswith("in 1 racks\n")

@@ -201,8 +201,12 @@ def collect(*groups: Iterable[Problem]) -> list[Problem]:
     first: dict[tuple[object, ...], Problem] = {}
     more: Counter[tuple[object, ...]] = Counter()
     for problem in chain.from_iterable(groups):
-        key = (problem.place, problem.what, problem.expected, problem.advice)
-        if first.setdefault(key, problem) is not problem and first[key].setting != problem.setting:
+        texts: tuple[str, ...] = (problem.what, problem.expected, problem.advice)
+        if problem.place.line is not None:  # the names that one pattern makes differ in their numbers
+            texts = tuple(re.sub(r"\d+", "#", text) for text in texts)
+        key = (problem.place, *texts)
+        earlier = first.setdefault(key, problem)
+        if earlier is not problem and (earlier.setting, earlier.what) != (problem.setting, problem.what):
             more[key] += 1
     told = (
         replace(problem, setting=f"{problem.setting} and {more[key]} more") if more[key] else problem

@@ -143,6 +143,13 @@ def _summary(config: Config | None, inventory: Inventory | None) -> str:
     bmcs = sum(node.bmc is not None for node in inventory.nodes)
     agents = sum(node.agent is not None for node in inventory.nodes)
     text = f"{len(inventory.nodes)} nodes ({bmcs} with a BMC, {agents} with an agent) in {len(inventory.racks)} racks"
+    beside = (
+        (len(inventory.switches), "switch", "switches"),
+        (len(inventory.storage), "storage cluster", "storage clusters"),
+        (len(inventory.pdus), "PDU", "PDUs"),
+        (len(inventory.links), "link", "links"),
+    )
+    text = ", ".join([text, *(f"{count} {one if count == 1 else many}" for count, one, many in beside if count)])
     return text + (f", and those of {config.inventory.http_sd}" if config and config.inventory.http_sd else "")
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from wattstat.document import Loc, Problem
+from wattstat.explain import nearest
 from wattstat.inventory.check_power import Report, missing
 from wattstat.inventory.models import Inventory
 
@@ -90,7 +91,13 @@ def _pdus(inventory: Inventory, breakers: set[str], report: Report) -> Iterator[
         for outlet, name in pdu.outlets.items():
             # Without any servers here they come from http_sd, and the whole is looked at again with them.
             if inventory.nodes and name not in devices:
-                yield missing(report, ("pdus", position, "outlets", outlet), "device", name, devices)
+                meant = nearest(name, devices)
+                yield report(
+                    ("pdus", position, "outlets", outlet),
+                    f"nothing is called {name!r}",
+                    expected="a server, switch, storage node or load of the inventory",
+                    advice=f"did you mean {meant}?" if meant else "correct the name, or describe the device",
+                )
 
 
 def _links(inventory: Inventory, report: Report) -> Iterator[Problem]:

@@ -22,12 +22,12 @@ def check_power(inventory: Inventory, report: Report) -> Iterator[Problem]:
 
 def missing(report: Report, loc: Loc, kind: str, name: str, known: set[str]) -> Problem:
     """A name that nothing has, with the one that was probably meant."""
-    meant = nearest(name, known)
+    meant, section = nearest(name, known), "switches" if kind == "switch" else f"{kind}s"
     return report(
         loc,
         f"there is no {kind} {name!r}",
-        expected=alternatives(sorted(known)) or f"an entry of `{kind}s` with this name",
-        advice=f"did you mean {meant}?" if meant else f"add it to `{kind}s`",
+        expected=alternatives(sorted(known)) or f"an entry of `{section}` with this name",
+        advice=f"did you mean {meant}?" if meant else f"add it to `{section}`",
     )
 
 
