@@ -19,6 +19,12 @@ from wattstat.inventory.patterns import expand
 NEARLY_FULL, FULL = 0.85, 0.95
 SATURATED, AT_ITS_END = 0.8, 0.95
 _WELL = 1.0
+POWER_WORDS = {
+    "pdu": "PDU outlets", "sensor": "own sensor", "psu_input": "input of its supplies",
+    "psu_unknown": "its supplies, input or output not told",
+    "derived": "estimated from its supplies' output",
+}  # fmt: skip
+"""Where watts come from, the best first."""
 _WILD = re.compile(r"[*?]")
 
 
@@ -213,12 +219,13 @@ def _member(node: StorageNode, found: Readings, devices: Readings) -> Member:
 
 
 def _watts(name: str, found: Readings, devices: Readings) -> tuple[float | None, str]:
-    """By the node's own sensor, else by the outlets that it hangs on."""
+    """The best figure, which core chooses (outlets before a sensor), with its source; else the node's own sensor."""
+    best = devices.values(facility.DEVICE_POWER_WATTS, name, "source")
+    source = next((each for each in POWER_WORDS if each in best), next(iter(best), ""))
+    if source:
+        return best[source], POWER_WORDS.get(source, source)
     own = found.value(metrics.STORAGE_NODE_POWER_WATTS, name)
-    if own is not None:
-        return own, "own sensor"
-    metered = devices.value(facility.DEVICE_POWER_WATTS, name, source="pdu")
-    return metered, "" if metered is None else "PDU outlets"
+    return own, "" if own is None else POWER_WORDS["sensor"]
 
 
 def readers(entry: Storage, inventory: Inventory) -> list[str]:

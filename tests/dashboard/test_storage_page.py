@@ -19,7 +19,7 @@ from dashboard.services import Services
 from dashboard.storagestate import Cluster, clusters, readers
 from dashboard.timerange import Span
 from wattstat.api.live import LiveSample, LiveSnapshot
-from wattstat.catalogue import storage
+from wattstat.catalogue import facility, storage
 from wattstat.inventory import Inventory
 from wattstat.store.protocol import Series
 
@@ -147,6 +147,21 @@ async def test_components_show_supplies_drives_and_watts_with_their_source():
     assert "1 failed" in ill
     assert "no power sensor" in ill
     assert "420\u202fW own sensor" in sensed
+
+
+def test_watts_of_a_node_are_the_best_figure_that_core_has_with_its_source():
+    def node(*more: tuple[str, float]) -> str:
+        own = LiveSample({"storage": "a", "storage_node": "a-1", "source": "sensor"}, 305.0, 1.0)
+        best = tuple(LiveSample({"device": "a-1", "kind": "storage", "source": source}, value, 1.0) for source, value in more)
+        metrics = {storage.STORAGE_NODE_POWER_WATTS.name: (own,), facility.DEVICE_POWER_WATTS.name: best}
+        entry = {"name": "a", "kind": "powerscale", "url": "https://a:8080", "nodes": [{"name": "a-1"}]}
+        hall = Inventory.model_validate({"storage": [entry]})
+        known = Plant(snapshot=LiveSnapshot(taken_at=0, metrics=metrics), collectors=(), inventory=hall)
+        return text_of(storageparts.table(clusters(known)[0]))
+
+    assert "302\u202fW PDU outlets" in node(("pdu", 302.0))
+    assert "305\u202fW own sensor" in node(("sensor", 305.0))
+    assert "305\u202fW own sensor" in node()
 
 
 def test_a_sum_of_watts_with_a_gap_is_a_lower_bound():
