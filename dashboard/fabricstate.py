@@ -107,7 +107,7 @@ class SwitchState:
     cpu_ratio: float | None
     uptime_seconds: float | None
     ports_up: int | None
-    ports_wanted: int | None
+    ports: int | None
 
     @property
     def name(self) -> str:
@@ -119,11 +119,11 @@ class SwitchState:
         return Level.CRITICAL if self.answer.level is Level.CRITICAL else Level.WARNING if is_ill else Level.OK
 
 
-def switches(plant: Plant, ports_up: Sequence[Series], ports_wanted: Sequence[Series]) -> list[SwitchState]:
+def switches(plant: Plant, ports_up: Sequence[Series], ports: Sequence[Series]) -> list[SwitchState]:
     """Every switch of the inventory. Counts of ports come from history, by switch."""
     found, devices = plant.by("switch"), plant.by("device")
-    up, wanted = by_label(ports_up, "switch"), by_label(ports_wanted, "switch")
-    return [_switch(entry, plant.answer(entry.name), found, devices, (up, wanted)) for entry in plant.inventory.switches]
+    up, all_ports = by_label(ports_up, "switch"), by_label(ports, "switch")
+    return [_switch(entry, plant.answer(entry.name), found, devices, (up, all_ports)) for entry in plant.inventory.switches]
 
 
 def _switch(
@@ -134,7 +134,7 @@ def _switch(
         network.SWITCH_POWER_WATTS, name, "source"
     )
     source = next((each for each in _POWER_SOURCES if each in watts), "")
-    up, wanted = (counted.get(name) for counted in ports)
+    up, all_ports = (counted.get(name) for counted in ports)
     slots = found.values(network.SWITCH_PSU_ON, name, "psu")
     return SwitchState(
         entry=entry,
@@ -151,8 +151,8 @@ def _switch(
         watts_source=POWER_WORDS.get(source, ""),
         cpu_ratio=found.value(network.SWITCH_CPU_RATIO, name),
         uptime_seconds=found.value(network.SWITCH_UPTIME_SECONDS, name),
-        ports_up=None if up is None and wanted is None else round(up or 0),
-        ports_wanted=None if wanted is None else round(wanted),
+        ports_up=None if up is None and all_ports is None else round(up or 0),
+        ports=None if all_ports is None else round(all_ports),
     )
 
 

@@ -445,7 +445,7 @@ RACK_DIFFERENCE = (
 
 FABRIC_SERVERS = f"count by (node) ({_LINK})"
 PORTS_UP = "count by (switch) (wattstat_switch_port_up == 1)"
-PORTS_ON = "count by (switch) (wattstat_switch_port_on == 1)"
+PORTS = "count by (switch) (wattstat_switch_port_up)"
 
 # A port that somebody left switched on without a cable is no trouble; a known cable without a link is.
 _PORT_DOWN = f"wattstat_switch_port_up == 0 and on (switch, port) wattstat_switch_port_on == 1 and on (switch, port) {_LINK}"

@@ -13,6 +13,12 @@ from dashboard.problem import Level
 
 _MOST, _MOST_JOBS = 25, 2
 _DARK_DBM = -10.0
+_PFC = "Priority flow control (PFC): a receiver whose buffers fill asks the sender to pause."
+_CONGESTION = {
+    "Paused by its peer": f"{_PFC} Pause frames that the port received, in a second.",
+    "Pauses its peer": f"{_PFC} Pause frames that the port sent, in a second.",
+    "ECN marks": "Explicit congestion notification (ECN): packets marked in a second, so that senders slow down.",
+}
 ORDER = "First what is down, slow, flapping or losing data, then rising errors; in each, most waiting GPUs first."
 
 
@@ -120,7 +126,7 @@ def congestion(
         ])
         for place in ordered[:12]
     ]  # fmt: skip
-    head = ("Port", "Paused by its peer", "Pauses its peer", "ECN marks")
+    head = ("Port", *(tag("span", text, title=title) for text, title in _CONGESTION.items()))
     return markup.table(head, rows, class_="table members", aria_label="Congestion of Ethernet ports")
 
 

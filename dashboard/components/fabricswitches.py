@@ -11,7 +11,7 @@ from dashboard.fabricstate import POWER_WORDS, SwitchState
 from dashboard.markup import Children, Markup, tag
 from dashboard.problem import Level
 
-_HEADINGS = ("Switch", "State", "Ports up", "Supplies", "Fans", "Hottest", "CPU", "Power", "Up for")
+_HEADINGS = ("Switch", "State", "Ports", "Supplies", "Fans", "Hottest", "CPU", "Power", "Up for")
 MOST = 60
 
 
@@ -72,7 +72,7 @@ def _state(switch: SwitchState, now: float, zone: tzinfo) -> Children:
 def _ports(switch: SwitchState) -> str:
     if switch.ports_up is None:
         return words.NOTHING
-    return f"{switch.ports_up}" if switch.ports_wanted is None else f"{switch.ports_up} of {switch.ports_wanted}"
+    return f"{switch.ports_up}" if switch.ports is None else f"{switch.ports_up} of {switch.ports} up"
 
 
 def _supplies(switch: SwitchState) -> Children:

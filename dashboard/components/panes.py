@@ -10,8 +10,8 @@ from dashboard.components import charts
 from dashboard.components.charts import Chart, Figure, Line
 
 _BELOW = {"orientation": "h", "x": 0, "xanchor": "left", "y": -0.12, "yanchor": "top", "bgcolor": "rgba(0,0,0,0)"}
-_HEADROOM = 1.35
-"""Above the highest level its name stands."""
+_HEADROOM = 1.1
+"""Above the highest level."""
 _GAP = 0.13
 """Of the height, between two panes: their heading and legend stand there."""
 
@@ -47,7 +47,7 @@ def stacked(panes: Sequence[Pane], chart: Chart, *, below: bool = False) -> Figu
         }  # fmt: skip
         if below:
             layout["legend"] = _BELOW
-        layout["annotations"].append(_heading(pane.title, top))
+        layout["annotations"].append(_heading(pane, top))
         drawn["data"] += [
             charts.trace(line, chart, pane.unit)
             | {"yaxis": f"y{suffix}", "legend": "legend" if below else f"legend{suffix}", "showlegend": line.named}
@@ -57,7 +57,8 @@ def stacked(panes: Sequence[Pane], chart: Chart, *, below: bool = False) -> Figu
             layout["annotations"].append(_nothing(top - height / 2))
         for value, name in pane.levels:
             layout["shapes"].append(_level(value, suffix))
-            layout["annotations"].append(_level_name(value, name, suffix, is_log=pane.is_log))
+            if pane.is_log:
+                layout["annotations"].append(_level_name(value, name, suffix))
     layout["xaxis"]["anchor"] = f"y{len(panes)}" if len(panes) > 1 else "y"
     return drawn
 
@@ -84,8 +85,10 @@ def _highest(pane: Pane) -> float:
     return max((value for line in pane.lines for value in line.series.values), default=0.0)
 
 
-def _heading(title: str, top: float) -> Figure:
-    return {"text": f"<b>{title}</b>", "xref": "paper", "yref": "paper", "x": 0, "xanchor": "left", "y": top,
+def _heading(pane: Pane, top: float) -> Figure:
+    """Names of levels stand here: beside its dashed line a name would lie over the data."""
+    levels = "" if pane.is_log or not pane.levels else f"  dashed: {', '.join(name for _, name in pane.levels)}"
+    return {"text": f"<b>{pane.title}</b>{levels}", "xref": "paper", "yref": "paper", "x": 0, "xanchor": "left", "y": top,
             "yanchor": "bottom", "yshift": 4, "showarrow": False, "font": {"size": 14}}  # fmt: skip
 
 
@@ -99,9 +102,8 @@ def _level(value: float, suffix: str) -> Figure:
             "layer": "below"}  # fmt: skip
 
 
-def _level_name(value: float, name: str, suffix: str, *, is_log: bool) -> Figure:
-    place = log10(value) if is_log else value
+def _level_name(value: float, name: str, suffix: str) -> Figure:
     return {
-        "text": name, "xref": "paper", "x": 0.01, "xanchor": "left", "yref": f"y{suffix}", "y": place, "yanchor": "bottom",
-        "showarrow": False,
+        "text": name, "xref": "paper", "x": 0.01, "xanchor": "left", "yref": f"y{suffix}", "y": log10(value),
+        "yanchor": "bottom", "showarrow": False,
     }  # fmt: skip

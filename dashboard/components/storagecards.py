@@ -11,7 +11,7 @@ from dashboard.components import parts
 from dashboard.devices import Answering
 from dashboard.markup import Children, Markup, tag
 from dashboard.problem import Level
-from dashboard.storagestate import Cluster, fullness_level, health_level, saturation_level
+from dashboard.storagestate import SATURATED, Cluster, fullness_level, health_level, saturation_level
 
 GROWTH_SECONDS, PACE_SECONDS = 7 * 86_400, 6 * 3600
 """Over how much history the growth is drawn, and the pace of the last hours beside it."""
@@ -19,6 +19,7 @@ USUAL_SECONDS = 86_400
 SLOW, LEAST_LATENCY = 2.0, 0.001
 _LEAST_SECONDS = 1800
 _SOON, _VERY_SOON, _FAR = 7 * 86_400, 86_400, 3 * 365 * 86_400
+_TICK = "The tick stands at 80 % of what the cluster was bought for: from there on it is called saturated."
 _KINDS = {"powerscale": "PowerScale", "ecs": "ECS", "objectscale": "ObjectScale"}
 _SEVERITIES = ("emergency", "critical", "error", "warning", "information", "info")
 
@@ -169,7 +170,7 @@ def _flow(cluster: Cluster, direction: str) -> Markup:
     note = "no design limit in the inventory" if design is None else f"design {words.throughput(design)}"
     if ratio is not None:
         note = f"{words.percent(ratio)} of {words.throughput(design)}" + (", saturated" if level else "")
-    bar = None if design is None else parts.bar(ratio, level=level, mark=0.8)
+    bar = None if design is None else tag("span", parts.bar(ratio, level=level, mark=SATURATED), title=_TICK)
     return _cell(direction.capitalize(), words.throughput(cluster.throughput.get(direction)), note, level=level, bar=bar)
 
 

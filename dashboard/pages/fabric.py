@@ -127,11 +127,11 @@ async def read(services: Services, search: str) -> Seen:
     """All that the page shows now. Raises `CoreUnavailable`, `QueryError`."""
     plant, alive, zone = await asyncio.gather(services.switches(), services.alive(), services.zone())
     jobs = fabricharm.jobs_now(alive)
-    up, wanted, servers, traffic, congestion = await asyncio.gather(
-        services.instant(queries.PORTS_UP), services.instant(queries.PORTS_ON), fabricread.servers(services),
+    up, ports, servers, traffic, congestion = await asyncio.gather(
+        services.instant(queries.PORTS_UP), services.instant(queries.PORTS), fabricread.servers(services),
         fabricread.traffic(services), fabricread.congestion(services),
     )  # fmt: skip
-    found = switches(plant, up, wanted)
+    found = switches(plant, up, ports)
     dark = await fabricread.dark(services, found, jobs)
     suspects = await fabricread.suspects(services, fabricharm.by_node(jobs), [each.switch for each in dark])
     leaf = chosen_leaf(found, address.given(search).get("leaf", ""))

@@ -23,6 +23,7 @@ from wattstat.api.live import CoreUnavailable
 from wattstat.store.protocol import QueryError
 
 _GROWTH_KEPT = 60.0
+_MOST_NAMED = 60
 
 
 def layout() -> Component:
@@ -146,13 +147,15 @@ def bodies(found: list[Cluster], shown: storagecards.Shown, plant: Plant) -> dic
     """What each panel holds."""
     cluster = next((each for each in found if each.name == shown.chosen), None)
     name = "" if cluster is None else cluster.name
-    served = "" if cluster is None else words.plural(len(readers(cluster.entry, plant.inventory)), "server")
+    served = [] if cluster is None else readers(cluster.entry, plant.inventory)
+    named = ", ".join(served[:_MOST_NAMED]) + (f" and {len(served) - _MOST_NAMED:,} more" if len(served) > _MOST_NAMED else "")
+    read_by = tag("span", f"{name}, read by {words.plural(len(served), 'server')}", title=named or None)
     ages = [each.age_seconds for each in found if each.age_seconds is not None]
     late = max(90.0, 3.0 * parse(shown.search, shown.now).refresh_seconds)
     return {
         "storage-clusters": storagecards.cards(found, shown),
         "storage-clusters-panel-age": parts.age(min(ages, default=None), shown.now, late_after=late),
-        "storage-path-name": f"{name}, read by {served}" if name else None,
+        "storage-path-name": read_by if name else None,
         "storage-parts-name": name,
         "storage-parts-body": None if cluster is None else
         [storageparts.summary(cluster), storageparts.table(cluster), storageparts.pools(cluster)],

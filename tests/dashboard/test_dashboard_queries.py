@@ -83,7 +83,7 @@ EXPRESSIONS = {
     "capacity of rails": queries.RAIL_CAPACITY,
     "servers with cables": queries.FABRIC_SERVERS,
     "ports up": queries.PORTS_UP,
-    "ports on": queries.PORTS_ON,
+    "ports in all": queries.PORTS,
     "cables down": queries.ports_down(()),
     "adapters down": queries.adapters_down(()),
     "ports down elsewhere": queries.ports_down(("ib-leaf-1", "eth-leaf-1")),

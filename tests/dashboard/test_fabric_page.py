@@ -267,6 +267,19 @@ def test_a_switch_of_which_nothing_is_known_shows_no_numbers():
     assert not re.search(r"\d", text)
 
 
+def test_ports_are_those_that_are_up_of_all():
+    count = [Series(labels={"switch": "leaf"}, times=[0.0], values=[value]) for value in (25.0, 32.0)]
+
+    assert "25 of 32 up" in text_of(fabricswitches.table(switches(plant(), count[:1], count[1:]), "", 0.0, UTC))
+
+
+def test_what_pfc_and_ecn_are_is_said_where_they_are_counted():
+    table = str(fabriccables.congestion({("leaf", "1", "receive"): 4.0}, {}, {}, ""))
+
+    assert 'title="Priority flow control' in table
+    assert 'title="Explicit congestion notification' in table
+
+
 def test_an_empty_slot_is_no_bad_supply():
     text = written(
         (network.SWITCH_PSU_ON, 0, "leaf", "2"),

@@ -321,6 +321,24 @@ async def test_three_panes_share_one_time_axis():
     assert [shape["y0"] for shape in drawn["layout"]["shapes"]] == [40e9, 8e9]
 
 
+async def test_names_of_levels_do_not_lie_over_the_data():
+    drawn = storagehistory.figure(history(USUAL, BUSY, [1e9] * 80), (await found())["scratch"], CHART)
+
+    named = [each for each in drawn["layout"]["annotations"] if "design" in each["text"]]
+    assert [each["yref"] for each in named] == ["paper"]
+    assert "design read 40.0\u202fGB/s, design write 8.00\u202fGB/s" in named[0]["text"]
+
+
+async def test_the_servers_behind_their_number_have_names():
+    live = DatapathLive(hall_inventory=datapath_inventory())
+    known = Plant(snapshot=await live.hall(STORAGE), collectors=(), inventory=live.hall_inventory)
+
+    header = str(page.bodies(clusters(known), shown(chosen="scratch"), known)["storage-path-name"])
+
+    assert "read by 14 servers" in header
+    assert 'title="gpu-01, gpu-02, ' in header
+
+
 async def test_growth_is_kept_for_clusters_whose_known_time_is_known():
     class Store(FakeStore):
         async def query(self, expression, at=None):
