@@ -104,7 +104,7 @@ def state(cluster: Cluster, *, is_slow: bool = False) -> Markup:
     if cluster.answer.level:
         return parts.badge(Level.WARNING, "Answers in part")
     if is_slow:
-        return parts.badge(Level.WARNING, "Good by its own word, but slow" if cluster.health is not None else "Answers slowly")
+        return parts.badge(Level.WARNING, "Good, but slow" if cluster.health is not None else "Answers slowly")
     return parts.badge(Level.OK, "Good" if cluster.health is not None else "Answers")
 
 

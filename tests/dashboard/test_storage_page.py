@@ -278,9 +278,7 @@ def test_what_was_over_long_ago_is_not_told_any_more():
 async def test_a_slow_cluster_is_not_plainly_good():
     cluster = (await found())["scratch"]
 
-    assert "Good by its own word, but slow" in text_of(
-        storagecards.cards([cluster], shown(usual={("scratch", "nfs3"): 0.0012}))
-    )
+    assert "Good, but slow" in text_of(storagecards.cards([cluster], shown(usual={("scratch", "nfs3"): 0.0012})))
     assert "slow" not in text_of(storagecards.cards([cluster], shown()))
 
 
