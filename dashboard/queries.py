@@ -311,15 +311,14 @@ def leaf_links(switch: str) -> str:
     return _selector(_LINK, switch=switch)
 
 
-def ports_down(switches: Sequence[str]) -> str:
-    """Ports with a known cable and without a link, but for those of some switches."""
-    return _worst(f'{_PORT_DOWN}{{switch!~"{_any_of(switches)}"}}' if switches else _PORT_DOWN)
+def ports_down(dark: Sequence[str]) -> str:
+    """Ports with a known cable and without a link, but for those of switches that are dark themselves."""
+    return _worst(f'{_PORT_DOWN}{{switch!~"{_any_of(dark)}"}}' if dark else _PORT_DOWN)
 
 
-def adapters_down(switches: Sequence[str]) -> str:
-    """Adapters with a known cable and without a link, but for those that hang on some switches."""
-    beside = f' unless on (node, device) {_LINK}{{switch=~"{_any_of(switches)}"}}' if switches else ""
-    return _worst(_ADAPTER_DOWN + beside)
+def adapters_down(dark: Sequence[str]) -> str:
+    """Adapters with a known cable and without a link, but for those that hang on dark switches."""
+    return _worst(f'{_ADAPTER_DOWN}{{switch!~"{_any_of(dark)}"}}' if dark else _ADAPTER_DOWN)
 
 
 def port_links(switches: Sequence[str], ports: Sequence[str]) -> str:

@@ -21,6 +21,7 @@ EXTRA = {
 _ARGUMENTS = {
     "node": "n1", "seconds": 3600, "window": 120, "nodes": ("n1", "n2"), "scheduler": "slurm", "job_id": "42", "kind": "rack",
     "name": "r1", "storage": "scratch", "switch": "s1", "switches": ("s1", "s2"), "ports": ("1", "2"), "direction": "receive",
+    "dark": ("s2",),
 }  # fmt: skip
 
 
