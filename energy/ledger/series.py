@@ -19,6 +19,8 @@ COUNTER, INTEGRAL, ESTIMATED = int(Method.COUNTER), int(Method.INTEGRAL), int(Me
 COUNTER_STEP_SECONDS = 0.1
 # What was filled in by integrated power is as good as that power; NVML states 5 % and boards are seen within 10 %.
 POWER_ACCURACY = 0.1
+# More than any board draws in the five seconds in which a reading may wait for its entry to be written.
+MOMENT_JOULES = 6_000.0
 # Longer between two readings is a hole: whoever's joules begin or end in it, has them estimated.
 HOLE_SECONDS = 60.0
 
@@ -99,10 +101,16 @@ def track(readings: Sequence[Reading], most_watts: float | None = None, watts: f
 
 
 def is_stale(before: Reading, reading: Reading) -> bool:
-    """A counter that fell though its agent saw no reset: not the counter fell, the reading is an older one, come late."""
-    if before.joules is None or reading.joules is None or reading.joules >= before.joules:
+    """A counter that fell though its agent saw no reset: not the counter fell, the reading is an older one, come late.
+
+    Of a boundary nobody knows the boot. An entry after it that is lower by a moment's joules was read before it and written
+    later; taken for a reset, all that the counter ever counted would be posted once more.
+    """
+    if before.joules is None or reading.joules is None or reading.joules >= before.joules or reading.resets > before.resets:
         return False
-    return reading.boot in (before.boot, "") and reading.resets <= before.resets
+    if before.boot == "" and reading.boot:
+        return before.joules - reading.joules <= MOMENT_JOULES
+    return reading.boot in (before.boot, "")
 
 
 def _by_power(knot: Knot, since: Reading, readings: Sequence[Reading], watts: float) -> list[Knot]:
