@@ -36,7 +36,7 @@ COUNTS = {
     "action", "banks", "events", "faults", "finding", "generation", "multiprocessors", "pages", "processes", "replays",
     "requests", "resets", "rows", "tokens", "xid", "series", "gpus", "jobs", "skipped", "slices", "state", "width", "errors",
     "samples", "writes", "drift", "devices", "fence", "clients", "discards", "drives", "frames", "objects", "packets", "ticks",
-    "quotas", "snapshots",
+    "quotas", "snapshots", "fired", "messages", "score", "silences",
 }  # fmt: skip
 
 # What belongs to jobs, not to devices, says so in its name.
@@ -61,7 +61,7 @@ KNOWN_LABELS = """
     os outcome outlet
     part partition path pci_bus_id pdu phase pid pipe pod policy pool port posted_to priority profile protocol psu python
     qos
-    rack rail reason replica replicas resource role
+    rack rail reason receiver replica replicas resource role rule
     scheduler scope sensor serial service service_tag severity side socket source state storage storage_node switch
     target tier
     user uuid

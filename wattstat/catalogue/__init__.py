@@ -1,7 +1,8 @@
 """Every metric that Wattstat exports, declared once.
 
 `gpu`, `node`, `job` (jobs and energy), `inference` (services), `power` (budgets and caps), `storage`, `network`
-(switches of both fabrics, adapters, cables), `facility` (PDUs, racks), `manager` (BCM, UFM), `own` (Wattstat about itself).
+(switches of both fabrics, adapters, cables), `facility` (PDUs, racks), `manager` (BCM, UFM), `own` (Wattstat about itself),
+`alerting` (alerts and health).
 
 A module of this package declares metrics as module constants; `ALL` finds them by name.
 """
@@ -11,12 +12,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from types import MappingProxyType, ModuleType
 
-from wattstat.catalogue import facility, gpu, inference, job, manager, network, node, own, power, storage
+from wattstat.catalogue import alerting, facility, gpu, inference, job, manager, network, node, own, power, storage
 from wattstat.catalogue.metric import PREFIX, Kind, Metric, Sample, Samples
 
 __all__ = ["ALL", "GROUPS", "PREFIX", "Kind", "Metric", "Sample", "Samples"]
 
-GROUPS: tuple[ModuleType, ...] = (gpu, node, job, inference, power, storage, network, facility, manager, own)
+GROUPS: tuple[ModuleType, ...] = (gpu, node, job, inference, power, storage, network, facility, manager, own, alerting)
 
 
 def _declared() -> Iterator[Metric]:

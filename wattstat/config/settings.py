@@ -12,6 +12,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, SecretStr, model_validator
 
 from wattstat.config.access import Access
+from wattstat.config.alerts import Alerts
 from wattstat.config.devices import BaseCommand, InBand, PduReader, StorageReader, SwitchReader, Ufm
 from wattstat.config.energy import Energy
 from wattstat.config.power import Power
@@ -304,5 +305,7 @@ class Config(Strict):
     """Who says which job runs where."""
     power: Power = Power()
     """Budgets, caps and the controller."""
+    alerts: Alerts = Alerts()
+    """Alert rules, findings and who is told."""
     access: Access = Access()
     """Who may do what."""
