@@ -13,7 +13,8 @@ HEALTH_SCORE = gauge(
 HEALTH_POINTS_LOST = gauge(
     "health_points_lost",
     "kind device category",
-    "Points lost; kind is node, switch, storage, pdu, rack or site; category is components, configuration, capacity, performance or security.",
+    "Points lost; kind is node, switch, storage, pdu, rack or site; category is components, configuration, capacity, "
+    "performance or security.",
     source=_WEB,
 )
 ALERTS_ACTIVE = gauge(
