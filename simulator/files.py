@@ -17,6 +17,7 @@ from simulator.site import Layout, Server, inventory
 from simulator.workload import daylight
 
 USER = "wattstat"
+PAGER_URL, HEARTBEAT_URL = "pager-url", "heartbeat-url"
 CARBON_STEP_SECONDS = 1800
 CARBON_DAYS_AHEAD = 7
 # Bought from a wind farm, mostly.
@@ -82,8 +83,19 @@ def write_config(
         config["collectors"] = collectors
     # A newcomer shall lower a rack's budget and see it obey, without making a token first.
     config["power"] = {"mode": "enforce"}
+    config["alerts"] = {
+        "public_url": f"http://{web}",
+        "receivers": {name: {"urls": [{"file": str(directory / PAGER_URL)}]} for name in ("pager", "tickets")},
+        "heartbeat": {"url": {"file": str(directory / HEARTBEAT_URL)}, "every_seconds": 15},
+    }
     config["access"] = {"local_role": "approver", "tokens": [second_person(directory)]}
     as_yaml(directory / "wattstat.yaml", config)
+
+
+def write_pager(directory: Path, control_url: str) -> None:
+    """Where messages go, and where one hears that all is well: the control API."""
+    secret(directory / PAGER_URL, control_url.replace("http://", "json://", 1) + "/pager")
+    secret(directory / HEARTBEAT_URL, control_url + "/heartbeat")
 
 
 def second_person(directory: Path) -> dict[str, str]:

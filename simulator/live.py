@@ -19,11 +19,12 @@ from simulator.control import Control, controllers_of
 from simulator.devices import Beside
 from simulator.external import External
 from simulator.faults import Faults
-from simulator.files import USER, secret, write_agent, write_carbon, write_config, write_inventory
+from simulator.files import USER, secret, write_agent, write_carbon, write_config, write_inventory, write_pager
 from simulator.history import write_history
 from simulator.inference import Inference
 from simulator.motion import Motion
 from simulator.nodes import NvmlFeed, RaplFeed
+from simulator.pager import Pager
 from simulator.site import Layout, Server, layout
 from simulator.slurm import token
 from simulator.slurm.prolog import Prologs
@@ -88,7 +89,7 @@ async def run(options: Options, stop: asyncio.Event) -> None:
     motion = Motion(world, nvml, rapl, prologs, step=step, show=None if beside is None else beside.write)
     control = Control(world, faults, bmcs, nvml.states if nvml else None)
     control_runner, control_url = await _serve(
-        control.application(lambda: truth(world), External(motion).routes()), CONTROL_PORT
+        control.application(lambda: truth(world), [*External(motion).routes(), *Pager().routes()]), CONTROL_PORT
     )
     slurm_runner, slurm_url = await _serve(SlurmRest(world, slurm_key).application(), SLURM_PORT)
     inference = Inference(world)
@@ -96,6 +97,7 @@ async def run(options: Options, stop: asyncio.Event) -> None:
     secret(directory / "slurm-token", token.make(slurm_key, USER, now=now, seconds=TOKEN_SECONDS))
     secret(directory / "bmc-password", password)
     (directory / "control-url").write_text(control_url, encoding="utf-8")
+    write_pager(directory, control_url)
     slurm = slurm_url if is_whole else ""
     services = inference.services(inference_url) if slurm else []
     _write_files(options, hall, beside, bmc_port=bmcs.port, agent_port=agent_port, slurm_url=slurm, services=services)
