@@ -12,7 +12,7 @@ class Role(IntEnum):
     VIEWER = 0
     """Look."""
     OPERATOR = 1
-    """Enable and disable approved policies, hold devices, use the emergency button."""
+    """Enable and disable approved policies, hold devices, use the emergency button, silence alerts."""
     AUTHOR = 2
     """Write policies."""
     APPROVER = 3

@@ -17,6 +17,7 @@ from fastapi import APIRouter, Request, Response
 
 from wattstat import __version__
 from wattstat.api import prometheus_json as written
+from wattstat.api.alerts import AlertDesk
 from wattstat.catalogue import ALL
 from wattstat.store.protocol import QueryError, Store
 
@@ -98,10 +99,10 @@ async def _parameters(request: Request) -> Parameters:
     return Parameters(pairs)
 
 
-def router(store: Store) -> APIRouter:
-    """All routes below `/api/v1`."""
+def router(store: Store, desk: AlertDesk | None = None) -> APIRouter:
+    """All routes below `/api/v1`. Without `desk` there are no rules and no alerts."""
     routes = APIRouter(prefix="/api/v1", tags=["prometheus"])
-    answers = _Answers(store)
+    answers = _Answers(store, desk)
     table: tuple[tuple[str, str, Answering], ...] = (
         ("/query", "Evaluate at one moment (query, time)", answers.query),
         ("/query_range", "Evaluate over a range (query, start, end, step)", answers.query_range),
@@ -144,8 +145,9 @@ def _endpoint(answer: Answering) -> Callable[[Request], Awaitable[Response]]:
 class _Answers:
     """What each route answers."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, desk: AlertDesk | None) -> None:
         self._store = store
+        self._desk = desk
 
     async def query(self, given: Parameters) -> bytes:
         at = given.moment("time")
@@ -190,11 +192,18 @@ class _Answers:
         }
         return written.success(dict(list(found.items())[: limit or None]))
 
-    async def rules(self, _: Parameters) -> bytes:
-        return written.success({"groups": []})
+    async def rules(self, given: Parameters) -> bytes:
+        groups = [] if self._desk is None else await self._desk.rule_groups()
+        kind = {None: None, "alert": "alerting", "record": "recording"}.get(given.optional("type"), "")
+        if kind == "":
+            raise QueryError(f'invalid parameter "type": expected alert or record, got {given.optional("type")!r}')
+        if kind is not None:
+            groups = [{**group, "rules": [rule for rule in group["rules"] if rule["type"] == kind]} for group in groups]
+            groups = [group for group in groups if group["rules"]]
+        return written.success({"groups": groups})
 
     async def alerts(self, _: Parameters) -> bytes:
-        return written.success({"alerts": []})
+        return written.success({"alerts": [] if self._desk is None else await self._desk.prometheus_alerts()})
 
     async def nothing(self, _: Parameters) -> bytes:
         return written.success([])

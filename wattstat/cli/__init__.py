@@ -6,11 +6,12 @@ import sys
 
 import typer
 
-from wattstat.cli import energy, jobs, power
+from wattstat.cli import alerts, energy, jobs, power
 from wattstat.cli.agent import agent
 from wattstat.cli.boundary import boundary, slurm_epilog, slurm_prolog
 from wattstat.cli.check_config import check_config
 from wattstat.cli.demo import demo
+from wattstat.cli.health import health
 from wattstat.cli.init import init
 from wattstat.cli.metrics import metrics
 from wattstat.cli.output import FAILED
@@ -57,6 +58,8 @@ app.command()(token)
 app.add_typer(jobs.app, name="jobs")
 app.add_typer(energy.app, name="energy")
 app.add_typer(power.app, name="power")
+app.add_typer(alerts.app, name="alerts")
+app.command()(health)
 app.command()(plan)
 app.command()(simulate)
 
