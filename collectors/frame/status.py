@@ -47,6 +47,8 @@ def status_samples(status: TierStatus) -> Samples:
     """Samples of one tier; a tier that was never collected has no success to report."""
     out = Samples()
     labels = (status.collector, status.target, status.tier)
+    if status.success is not None:
+        out.add(own.COLLECTOR_INTERVAL_SECONDS, status.every_seconds, *labels)
     out.add(own.COLLECTOR_SUCCESS, status.success, *labels)
     out.add(own.COLLECTOR_DURATION_SECONDS, status.duration_seconds, *labels)
     out.add(own.COLLECTOR_LAST_SUCCESS_TIMESTAMP_SECONDS, status.last_success, *labels)

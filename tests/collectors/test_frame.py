@@ -96,12 +96,14 @@ async def test_a_good_target_reaches_the_hall(runner, hall):
 
     assert power(hall, "a") == 500
     assert own_value(runner, own.COLLECTOR_SUCCESS, "scripted", "a", "fast") == 1
+    assert own_value(runner, own.COLLECTOR_INTERVAL_SECONDS, "scripted", "a", "fast") == 10
 
 
 async def test_a_target_never_collected_claims_neither_success_nor_failure(runner):
     await runner.add(Scripted("a", "good"))
 
     assert own_value(runner, own.COLLECTOR_SUCCESS, "scripted", "a", "fast") is None
+    assert own_value(runner, own.COLLECTOR_INTERVAL_SECONDS, "scripted", "a", "fast") is None
 
 
 async def test_a_failing_target_keeps_its_last_reading_until_three_intervals_passed(runner, hall, clock):

@@ -17,6 +17,12 @@ COLLECTOR_DURATION_SECONDS = gauge(
     "How long the newest collection took.",
     source=_SELF,
 )
+COLLECTOR_INTERVAL_SECONDS = gauge(
+    "collector_interval_seconds",
+    "collector target tier",
+    "How often the tier is collected.",
+    source=_SELF,
+)
 COLLECTOR_LAST_SUCCESS_TIMESTAMP_SECONDS = gauge(
     "collector_last_success_timestamp_seconds",
     "collector target tier",
