@@ -1,0 +1,7 @@
+"""One module a dashboard, each with its `BOARD`."""
+
+from grafana.source.board import Board
+from grafana.source.boards import overview
+
+BOARDS: tuple[Board, ...] = (overview.BOARD,)
+"""In the order in which one reads them."""
