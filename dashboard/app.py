@@ -17,11 +17,13 @@ from fastapi.responses import RedirectResponse
 
 from dashboard.components import frame
 from dashboard.index import FIRST_OVERVIEW, INDEX, Page
+from dashboard.pages import alerts as alerts_page
 from dashboard.pages import energy, fabric, job, jobs, node, nodes, overview, policies
 from dashboard.pages import power as power_page
 from dashboard.pages import storage as storage_page
 from dashboard.services import Services
 from dashboard.timerange import parse
+from wattstat.api.alerts import AlertDesk
 from wattstat.api.energy import EnergyReports
 from wattstat.api.live import Live
 from wattstat.api.power_calls import PowerCalls
@@ -48,11 +50,13 @@ def create(
     reports: EnergyReports | None = None,
     power: PowerCalls | None = None,
     rehearse: Rehearse | None = None,
+    alerts: AlertDesk | None = None,
     clock: Callable[[], float] = time.time,
 ) -> Dash:
     """Mount the dashboard in the web process. Call it after every other route: it answers all paths that nobody else does.
 
-    Without `reports` the pages of jobs and energy say that there is no ledger; without `power` nobody steers it here.
+    Without `reports` the pages of jobs and energy say that there is no ledger; without `power` nobody steers it here, without
+    `alerts` nothing is evaluated.
     """
     app = Page(
         __name__,
@@ -69,7 +73,7 @@ def create(
     )
     # Dash answers every path that nobody else does with its page; a script that mistypes a call must still be told so.
     server.add_api_route("/api/{rest:path}", _no_such_call, include_in_schema=False)
-    services = Services(store, live, clock, reports, power, rehearse=rehearse)
+    services = Services(store, live, clock, reports, power, rehearse=rehearse, alerts=alerts)
 
     server.add_api_route("/jobs/{job_id:path}", _to_job, include_in_schema=False)
 
@@ -90,6 +94,7 @@ def create(
     policies.register(app, services)
     storage_page.register(app, services)
     fabric.register(app, services)
+    alerts_page.register(app, services)
     # Dash prepares itself at the first request of `/`; who came by a deep link before got a page without scripts and styles.
     app._setup_server()  # type: ignore[no-untyped-call]  # noqa: SLF001
     return app
@@ -173,6 +178,7 @@ def _page(parts: list[str], search: str, now: float) -> Component | None:
         ("policies",): policies.layout,
         ("storage",): storage_page.layout,
         ("fabric",): fabric.layout,
+        ("alerts",): alerts_page.layout,
     }
     if tuple(parts) in whole:
         return whole[tuple(parts)]()
@@ -182,7 +188,7 @@ def _page(parts: list[str], search: str, now: float) -> Component | None:
     return job.layout("/".join(parts[1:])) if parts[0] == "job" and len(parts) > 1 else None
 
 
-_PAGES_WITH_TICKS = ("overview", "node", "nodes", "jobs", "job", "energy", "power", "policies", "storage", "fabric")
+_PAGES_WITH_TICKS = ("overview", "node", "nodes", "jobs", "job", "energy", "power", "policies", "storage", "fabric", "alerts")
 _CHARTS = (
     "power-chart",
     "power-where",
@@ -196,6 +202,7 @@ _CHARTS = (
     "job-heat",
     "storage-path",
     "fabric-errors",
+    "alert-evidence",
 )
 
 # What the browser works out by itself: a function of assets/, what it sets, what it depends on.

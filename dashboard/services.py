@@ -13,6 +13,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from dashboard import queries
+from dashboard.alertdesk import Alerts
 from dashboard.components.charts import Chart
 from dashboard.devices import STORAGE, SWITCHES, Plant
 from dashboard.ledger import ALIVE_METRICS, Alive, Ledger, alive
@@ -21,6 +22,7 @@ from dashboard.problems import Problem, in_order
 from dashboard.shared import Shared
 from dashboard.state import OVERVIEW, HallState, hall_state
 from dashboard.timerange import Span, parse
+from wattstat.api.alerts import AlertDesk
 from wattstat.api.energy import EnergyReports
 from wattstat.api.live import CoreUnavailable, Live, LiveSnapshot
 from wattstat.api.power_calls import PowerCalls
@@ -55,6 +57,7 @@ class Services:
         power: PowerCalls | None = None,
         *,
         rehearse: Rehearse | None = None,
+        alerts: AlertDesk | None = None,
     ) -> None:
         self.clock = clock
         self.power = power
@@ -66,6 +69,7 @@ class Services:
         self._shared = Shared(clock)
         self._took: dict[str, float] = {}
         self.ledger = Ledger(reports, self._shared)
+        self.alerts = Alerts(alerts, self._shared)
 
     async def inventory(self) -> Inventory:
         """Raises `CoreUnavailable`."""

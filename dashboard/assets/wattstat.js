@@ -76,7 +76,7 @@
   };
 
   const SECTIONS = { "": "Overview", nodes: "Servers", jobs: "Jobs", energy: "Energy", power: "Power", policies: "Policies",
-    storage: "Storage", fabric: "Fabric" };
+    storage: "Storage", fabric: "Fabric", alerts: "Alerts" };
   function carried(given) {
     const kept = [...given].filter(([name]) => ["from", "to", "refresh", "theme", "kiosk"].includes(name));
     return kept.length ? "?" + new URLSearchParams(kept) : "";
@@ -245,8 +245,8 @@
   };
 
   // g o: overview, g n: servers, g j: jobs, g e: energy, g p: power, g y: policies, g s: storage,
-  // g f: fabric, j and k: next and previous server.
-  const PLACES = { o: "/", n: "/nodes", j: "/jobs", e: "/energy", p: "/power", y: "/policies", s: "/storage", f: "/fabric" };
+  // g f: fabric, g a: alerts, j and k: next and previous server.
+  const PLACES = { o: "/", n: "/nodes", j: "/jobs", e: "/energy", p: "/power", y: "/policies", s: "/storage", f: "/fabric", a: "/alerts" };
   let lead = 0;
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || /^(INPUT|TEXTAREA|SELECT)$/.test(event.target.tagName)) return;
