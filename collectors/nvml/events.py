@@ -27,7 +27,7 @@ _TIMEOUT = 10
 
 # A counter that begins with its first event hides that event from `increase()`, so that the XIDs that matter stand at 0 from
 # the start for every GPU. Others begin with the value 1 when they happen first.
-WATCHED_XIDS = (13, 31, 43, 45, 48, 61, 62, 63, 64, 74, 79, 92, 94, 95, 119, 120)
+WATCHED_XIDS = (13, 31, 43, 45, 48, 61, 62, 63, 64, 74, 79, 92, 94, 95, 119, 120, 136, 140, 143, 145, 149)
 
 log = structlog.get_logger(__name__)
 
