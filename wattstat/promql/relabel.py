@@ -30,7 +30,7 @@ def label_replace(vector: Vector, target: str, replacement: str, source: str, pa
     anchored = f"^(?:{pattern})$"
     try:
         matched = pc.match_substring_regex(texts, anchored).to_pylist()
-        written = pc.replace_substring_regex(texts, anchored, _rewrite(replacement, pattern), max_replacements=1).to_pylist()
+        written = pc.replace_substring_regex(texts, anchored, rewritten(replacement, pattern), max_replacements=1).to_pylist()
     except pa.ArrowInvalid as err:
         raise PromqlError(f"invalid regular expression in label_replace(): {pattern}") from err
     new = {value: text for value, text, matches in zip(given, written, matched, strict=True) if matches}
@@ -42,7 +42,7 @@ def label_replace(vector: Vector, target: str, replacement: str, source: str, pa
     return vector.relabelled(change)
 
 
-def _rewrite(replacement: str, pattern: str) -> str:
+def rewritten(replacement: str, pattern: str) -> str:
     """Go's template (`$1`, `${name}`) as RE2's rewrite (a backslash and the number). A group that does not exist is empty."""
     groups = [match["name"] or "" for match in _GROUP.finditer(pattern) if match["name"] or match["plain"] is not None]
     numbers = {name: number for number, name in enumerate(groups, start=1) if name}

@@ -21,8 +21,8 @@ from wattstat import promql
 from wattstat.promql import Labels, Matcher, PromqlError
 from wattstat.store import downsampling
 from wattstat.store.database import Database, labels_from_text
-from wattstat.store.ingest import Ingest
-from wattstat.store.protocol import Answer, QueryError, Series, StoreError
+from wattstat.store.ingest import Ingest, Scrape
+from wattstat.store.protocol import Answer, QueryError, Recorded, Series, StoreError
 from wattstat.store.reading import Reader
 from wattstat.store.series_index import Known, SeriesIndex
 
@@ -88,6 +88,22 @@ class EmbeddedStore:
     def _write(self, body: str | None, time_ms: int, duration_seconds: float) -> None:
         with self._lock:
             scrape = self._ingest.scrape(body, time_ms, duration_seconds)
+        self._append(scrape, time_ms)
+
+    async def record(self, written: Sequence[Recorded], time_ms: int) -> None:
+        """Write series that were computed, all at one moment. A series that its source does not write again ends.
+
+        Raises `StoreError`.
+        """
+        await self._in(self._writer, lambda: self._write_recorded(written, time_ms))
+
+    def _write_recorded(self, written: Sequence[Recorded], time_ms: int) -> None:
+        with self._lock:
+            scrape = self._ingest.record(written, time_ms)
+        if len(scrape.rows.ids):
+            self._append(scrape, time_ms)
+
+    def _append(self, scrape: Scrape, time_ms: int) -> None:
         try:
             self._database.append(scrape.new_series, scrape.rows)
             self._ingest.written()
@@ -153,11 +169,11 @@ class EmbeddedStore:
         return await self._ask(lambda source: promql.range_query(source, expression, *times, deadline=deadline))
 
     async def _ask(self, ask: Callable[[Reader], promql.Result]) -> Answer:
-        def work() -> promql.Result:
+        def work() -> Answer:
             connection = self._database.cursor()
             fine_from_ms = self._keep.samples_from_ms(self._clock())
             try:
-                return ask(Reader(connection=connection, index=self._index, lock=self._lock, fine_from_ms=fine_from_ms))
+                return answer(ask(Reader(connection=connection, index=self._index, lock=self._lock, fine_from_ms=fine_from_ms)))
             except PromqlError as err:
                 raise QueryError(str(err), kind=err.kind) from err
             except duckdb.Error as err:
@@ -165,7 +181,7 @@ class EmbeddedStore:
             finally:
                 connection.close()
 
-        return answer(await self._in(self._readers, work))
+        return await self._in(self._readers, work)
 
     async def series(self, selectors: Sequence[str], start: float, end: float) -> list[dict[str, str]]:
         """Label sets of the series that match any selector."""

@@ -9,6 +9,7 @@ import numpy as np
 
 from wattstat.promql import Labels
 from wattstat.promql.raw import STALE
+from wattstat.store.protocol import Recorded
 from wattstat.store.rows import Rows
 from wattstat.store.series_index import Known, SeriesIndex
 from wattstat.store.text_format import ExpositionError, parse_line, parse_value
@@ -53,6 +54,7 @@ class Ingest:
     target_labels: Labels = ()
     _prefixes: dict[str, int] = field(default_factory=dict)
     _previous: frozenset[int] = frozenset()
+    _recorded: dict[str, frozenset[int]] = field(default_factory=dict)
     _new: list[tuple[int, Labels, int]] = field(default_factory=list)
 
     def scrape(self, body: str | None, time_ms: int, duration_seconds: float) -> Scrape:
@@ -79,6 +81,19 @@ class Ingest:
         self.index.touch(found, time_ms)
         rows = Rows(ids=ids, times=moments, values=np.fromiter(found.values(), np.float64, len(found)))
         return Scrape(new_series=self.unwritten(), rows=rows)
+
+    def record(self, written: Sequence[Recorded], time_ms: int) -> Scrape:
+        """The rows of computed series: as they are, without a target's labels; what a source leaves out has ended."""
+        found: dict[int, float] = {}
+        for each in written:
+            mine = {self.number_of(tuple(sorted(labels.items())), time_ms): value for labels, value in each.samples}
+            found.update(dict.fromkeys(self._recorded.get(each.source, frozenset()) - mine.keys(), STALE))
+            found.update(mine)
+            self._recorded[each.source] = frozenset(mine)
+        self.index.touch(found, time_ms)
+        ids = np.fromiter(found.keys(), np.int64, len(found))
+        times, values = np.full(len(ids), time_ms, np.int64), np.fromiter(found.values(), np.float64, len(found))
+        return Scrape(new_series=self.unwritten(), rows=Rows(ids=ids, times=times, values=values))
 
     def written(self) -> None:
         """The last scrape is in the database. Until then its new series are handed out again with the next one."""

@@ -41,6 +41,18 @@ class Answer:
     text: str = ""
 
 
+class Recorded(Protocol):
+    """Series that somebody computed rather than scraped: recording rules, alerts."""
+
+    @property
+    def source(self) -> str:
+        """Who writes them; a series that its source does not write again has ended."""
+
+    @property
+    def samples(self) -> Sequence[tuple[Mapping[str, str], float]]:
+        """Labels (`__name__` included) and the value."""
+
+
 class Store(Protocol):
     """History that can be asked in PromQL. All raise `QueryError`."""
 

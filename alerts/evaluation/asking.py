@@ -1,0 +1,118 @@
+"""From a rule to what it raises: its query, and its templates with the queries in them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from alerts.evaluation.rules import AlertRule, RecordingRule
+from alerts.evaluation.templates import Answers, Asks, Data, Failed, Sample, Template
+from alerts.model import Raised, fingerprint
+from wattstat.store.protocol import Answer, QueryError, Store
+
+_AT_ONCE = 4
+"""How many of the templates' queries are under way at a time, so that people's queries have a turn."""
+
+_ROUNDS = 8
+"""How deep queries of a template may depend on the answers to others."""
+
+_HERE = 100
+"""Up to so many series are worked on where they are; more go to a thread, so that the event loop stays free."""
+
+Labels = Mapping[str, str]
+
+
+class RuleFailed(Exception):
+    """A rule's answer cannot be used; the message says why."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surroundings:
+    """What templates know beside the series."""
+
+    external_labels: Mapping[str, str] = field(default_factory=dict)
+    external_url: str = ""
+
+
+def samples_of(answer: Answer) -> list[tuple[Labels, float]]:
+    """A query's answer as a rule takes it: a vector, or a number as a vector of one. Raises `RuleFailed`."""
+    if answer.kind not in {"vector", "scalar"}:
+        raise RuleFailed("the result of a rule must be a vector or a scalar")
+    return [(series.labels, float(series.values[0])) for series in answer.series]
+
+
+async def raised(rule: AlertRule, store: Store, at: float, around: Surroundings) -> dict[str, Raised]:
+    """What a rule raises at a moment, by fingerprint. Raises `QueryError`, `RuleFailed`."""
+    found = samples_of(await store.query(rule.expression, at))
+    if not found:
+        return {}
+    answers: dict[str, list[Sample] | Failed] = {}
+    for _ in range(_ROUNDS):
+        work = (rule, found, around, answers)
+        result, wanted = _rendered(*work) if len(found) <= _HERE else await asyncio.to_thread(_rendered, *work)
+        if not wanted:
+            return result
+        answers.update(await _answered(store, sorted(wanted), at))
+    raise RuleFailed("the queries in its templates depend on each other without end")
+
+
+async def _answered(store: Store, queries: Sequence[str], at: float) -> dict[str, list[Sample] | Failed]:
+    turns = asyncio.Semaphore(_AT_ONCE)
+
+    async def ask(text: str) -> list[Sample] | Failed:
+        async with turns:
+            try:
+                answer = await store.query(text, at)
+            except QueryError as err:
+                return Failed(str(err))
+        if answer.kind == "string":
+            return [Sample({"__value__": answer.text}, 0.0)]
+        try:
+            return [Sample(labels, value) for labels, value in samples_of(answer)]
+        except RuleFailed as err:
+            return Failed(str(err))
+
+    return dict(zip(queries, await asyncio.gather(*map(ask, queries)), strict=True))
+
+
+def _rendered(
+    rule: AlertRule, found: Sequence[tuple[Labels, float]], around: Surroundings, answers: Answers
+) -> tuple[dict[str, Raised], set[str]]:
+    """What is raised, and which queries need an answer first. Raises `RuleFailed`."""
+    result: dict[str, Raised] = {}
+    wanted: set[str] = set()
+    for series, value in found:
+        data = Data(labels=series, value=value, external_labels=around.external_labels, external_url=around.external_url)
+        given = {**series, **_texts(rule.labels, data, answers, wanted), "__name__": "", "alertname": rule.name}
+        labels = {name: text for name, text in given.items() if text}  # an empty label is no label
+        annotations = _texts(rule.annotations, data, answers, wanted)
+        key = fingerprint(labels)
+        if key in result and not wanted:
+            raise RuleFailed("vector contains metrics with the same labelset after applying alert labels")
+        result[key] = Raised(labels=labels, annotations=annotations, value=value)
+    return result, wanted
+
+
+def _texts(templates: Mapping[str, Template], data: Data, answers: Answers, wanted: set[str]) -> dict[str, str]:
+    texts: dict[str, str] = {}
+    for name, template in templates.items():
+        try:
+            texts[name] = template.render(data, answers)
+        except Asks as asks:
+            wanted.add(asks.text)
+            texts[name] = ""
+    return texts
+
+
+async def recorded(rule: RecordingRule, store: Store, at: float) -> list[tuple[Labels, float]]:
+    """The series that a recording rule writes. Raises `QueryError`, `RuleFailed`."""
+    found = samples_of(await store.query(rule.expression, at))
+    named = [_named(labels, rule) for labels, _ in found]
+    if len({tuple(sorted(labels.items())) for labels in named}) < len(named):
+        raise RuleFailed("vector contains metrics with the same labelset after applying rule labels")
+    return [(labels, value) for labels, (_, value) in zip(named, found, strict=True)]
+
+
+def _named(labels: Labels, rule: RecordingRule) -> dict[str, str]:
+    return {name: text for name, text in {**labels, **rule.labels, "__name__": rule.name}.items() if text}
