@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -218,5 +219,5 @@ async def test_groups_run_at_their_moments_until_stopped(store, memory, tmp_path
     stop.set()
     await running
     moments = [at for at, _ in told.notices]
-    assert all((round((later - earlier) * 1000)) % 50 == 0 for earlier, later in zip(moments, moments[1:], strict=False))
+    assert all((round((later - earlier) * 1000)) % 50 == 0 for earlier, later in itertools.pairwise(moments))
     assert len(set(moments)) == len(moments)
