@@ -103,12 +103,21 @@ class Conditions:
 class Finder(Protocol):
     """A finding that is no threshold: looks at history and tells what it saw, with evidence."""
 
-    name: str
-    """The `alertname` of all that it raises."""
-    every_seconds: float
-    conditions: Conditions
-    summary: str
-    """One sentence without numbers: what it looks for."""
+    @property
+    def name(self) -> str:
+        """The `alertname` of all that it raises."""
+
+    @property
+    def every_seconds(self) -> float:
+        """How often it wants to be asked."""
+
+    @property
+    def conditions(self) -> Conditions:
+        """How long what it found must hold."""
+
+    @property
+    def summary(self) -> str:
+        """One sentence without numbers: what it looks for."""
 
     async def look(self, at: float) -> Sequence[Raised]:
         """Everything that holds at this moment. Raises `QueryError` when history cannot be asked."""
