@@ -11,9 +11,11 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from collectors.frame import Fetched, Source, Tier, Unreachable
 from wattstat.api.live import CoreUnavailable, Live
-from wattstat.catalogue import node, own
+from wattstat.catalogue import gpu, node, own
 from wattstat.catalogue.metric import Samples
 from wattstat.config import Config
+from wattstat.config.settings import Exporter
+from wattstat.hall import Block, BlockKey
 from wattstat.inventory import Agent, Bmc, Inventory, Node
 from wattstat.serve import core as core_module
 from wattstat.serve.core import Core
@@ -146,6 +148,18 @@ async def test_an_unknown_role_is_refused_with_those_that_there_are(core, url):
     status, text = await get(url + "/sd", role="gpu")
 
     assert (status, "agent, bmc" in text) == (400, True)
+
+
+async def test_dcgm_names_of_all_gpus_are_there_only_when_asked_for(core):
+    out = Samples()
+    out.add(gpu.GPU_INFO, 1, "gpu01", "0", "GPU-1", "H100", "1", "0000:19", "0", "1", "hopper", "96", "580")
+    out.add(gpu.GPU_TEMPERATURE_CELSIUS, 61, "gpu01", "0", "GPU-1", "gpu")
+    core.hall.post(Block(key=BlockKey("nvml", "gpu01", "fast"), samples=tuple(out), taken_at=core.clock(), interval_seconds=10))
+    assert b"DCGM_FI" not in core.metrics()
+
+    core.config = core.config.model_copy(update={"exporter": Exporter(dcgm_names=True)})
+
+    assert b'DCGM_FI_DEV_GPU_TEMP{gpu="0",UUID="GPU-1"' in core.metrics()
 
 
 @pytest.mark.parametrize(

@@ -187,7 +187,7 @@ def power_hall(directory: Path, nodes: int = 16) -> Iterator[PowerHall]:
         config["collectors"] = {"redfish": {"fast_seconds": 5}}
         (directory / "wattstat.yaml").write_text(yaml.safe_dump(config))
         hall = PowerHall(directory)
-        with _agents(directory):
+        with agents(directory):
             try:
                 yield hall
             finally:
@@ -195,7 +195,8 @@ def power_hall(directory: Path, nodes: int = 16) -> Iterator[PowerHall]:
 
 
 @contextmanager
-def _agents(directory: Path) -> Iterator[None]:
+def agents(directory: Path) -> Iterator[None]:
+    """The agents of a hall, one real process a server."""
     with (directory / "logs" / "agents.log").open("wb") as log:
         process = subprocess.Popen(
             python("tests.support.hall_agents", str(directory)), cwd=ROOT, stdin=subprocess.PIPE, stdout=log, stderr=log

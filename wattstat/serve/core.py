@@ -36,6 +36,7 @@ from collectors.frame.runner import Runner, reconcile
 from collectors.frame.source import Source
 from collectors.frame.tls import spare_buffers
 from energy.service import LedgerService
+from wattstat import dcgm
 from wattstat.catalogue import own
 from wattstat.catalogue.metric import Samples
 from wattstat.config import Config
@@ -151,7 +152,10 @@ class Core:
         self.hall.post(Block(key=SELF, samples=tuple(out), taken_at=self.clock(), interval_seconds=60))
         found = premises.samples(self.hall.snapshot(), self.inventory)
         self.hall.post(Block(key=PREMISES, samples=tuple(found), taken_at=self.clock(), interval_seconds=60))
-        return self.exposition.render(self.hall.snapshot())
+        snapshot = self.hall.snapshot()
+        text = self.exposition.render(snapshot)
+        exporter = self.config.exporter
+        return text + dcgm.render(snapshot, exporter.dcgm_hostname_label) if exporter.dcgm_names else text
 
 
 async def run(config: Config, inventories: AsyncIterator[Inventory], stop: asyncio.Event) -> None:
