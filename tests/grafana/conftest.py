@@ -19,7 +19,7 @@ from tests.support.monitored_hall import (
 from tests.support.processes import ROOT, wait_for
 
 # Enough scrapes for every rate, and a second of whatever core counts or decides anew.
-SCRAPES = 8
+FIRST_SCRAPES, SCRAPES = 2, 8
 POLICY = """
 policies:
   - name: rehearsal
@@ -36,6 +36,9 @@ FAULTS = (
     ("xe8640-01", "psu_failed", {"psu": 2}),
     ("scratch", "drive_failed", {}),
 )
+# Rules without a `for`: one that always fires, and what the first fault must raise.
+FIRED = ("Watchdog", "GpuXidFatal")
+FIRING = 'ALERTS{alertname="%s", alertstate="firing"}'
 
 
 @pytest.fixture(scope="session")
@@ -46,8 +49,6 @@ def hall(tmp_path_factory) -> Iterator[Hall]:
     policies.write_text(POLICY)
     power = {"mode": "enforce", "policies": str(policies)}
     with watched_hall(directory, exporter={"dcgm_names": True}, power=power) as made:
-        for target, kind, options in FAULTS:
-            made.fault(target, kind, **options)
         yield made
 
 
@@ -64,7 +65,13 @@ def servers(hall: Hall, tmp_path_factory) -> Iterator[dict[str, Server]]:
         embedded = Server(name="the embedded store", url=hall.web)
         made = {"prometheus": real, "victoria-metrics": victoria, "embedded": embedded}
         for server in made.values():
-            wait_for(f"scrapes in {server.name}", lambda server=server: _ready(server), seconds=120)
+            wait_for(f"scrapes in {server.name}", lambda server=server: _scrapes(server) >= FIRST_SCRAPES, seconds=120)
+        # An event is seen by those who saw the counter before it.
+        for target, kind, options in FAULTS:
+            hall.fault(target, kind, **options)
+        hall.ask("POST", "/api/power/emergency", scope="rack/rack-02", confirm="rack-02", reason="A rehearsal", minutes=30)
+        for server in made.values():
+            wait_for(f"alerts, a policy and an emergency in {server.name}", lambda server=server: _ready(server), seconds=120)
         yield made
 
 
@@ -77,7 +84,12 @@ def _rules(directory: Path) -> Path:
     return folder
 
 
-def _ready(server: Server) -> bool:
+def _scrapes(server: Server) -> float:
     counted = server.query('count_over_time(up{job="wattstat"}[5m])')
-    decided = server.query("wattstat_policy_binding_devices > 0 and on () wattstat_controller_view_ratio")
-    return bool(counted and float(counted[0]["value"][1]) >= SCRAPES and decided)
+    return float(counted[0]["value"][1]) if counted else 0.0
+
+
+def _ready(server: Server) -> bool:
+    fired = [FIRING % name for name in FIRED if server.query("ALERTS")]
+    expected = ("wattstat_policy_binding_devices > 0", "wattstat_controller_emergency == 1", *fired)
+    return _scrapes(server) >= SCRAPES and all(map(server.query, expected))

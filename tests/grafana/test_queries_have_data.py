@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import groupby
+from operator import attrgetter
+from string import Template
 
 import pytest
 import yaml
 
-from tests.support.dashboard_queries import asked, choices, filled, load
+from tests.support.dashboard_queries import choices
+from tests.support.grafana_boards import BOARDS, Asked, asked
 from tests.support.monitored_hall import Refused, Server
 from tests.support.processes import ROOT
 
 pytestmark = [pytest.mark.debian, pytest.mark.timeout(600)]
 
-DASHBOARDS = sorted((ROOT / "grafana/dashboards").glob("*.json"))
 RULES = sorted((ROOT / "alerts").glob("r*/*.yml"))
+ASKED = {board: [*queries] for board, queries in groupby(sorted(asked(), key=attrgetter("board")), key=attrgetter("board"))}
 WHERE = ("prometheus", "victoria-metrics", "embedded")
 # NVIDIA's dashboard 12239, as it stands beside dcgm-exporter and, in its second half, as grafana.com has it. All chosen.
 NVIDIA = (
@@ -49,38 +53,38 @@ def everywhere(test):
     return pytest.mark.parametrize("server", WHERE, indirect=True)(test)
 
 
-def unanswered(dashboard: dict, server: Server, values: Mapping[str, str]) -> list[str]:
+def answer(server: Server, each: Asked, values: Mapping[str, str]) -> list:
+    """What a panel or an annotation would get for the last minutes."""
+    expression = each.filled(**values)
+    return server.query(expression) if each.instant else server.range(expression, seconds=300, step=10)
+
+
+def silent(board: str, server: Server, values: Mapping[str, str]) -> list[str]:
     """What has no data, with its reason where the server gives one."""
-    silent = []
-    for each in asked(dashboard):
-        expression = filled(each.expression, values)
+    found = []
+    for each in ASKED[board]:
         try:
-            found = server.query(expression)
+            if not answer(server, each, values) and (board, each.panel) not in QUIET:
+                found.append(f"{each.panel}: {each.filled(**values)}")
         except Refused as refused:
-            silent.append(f"{each.where}: {expression}: {refused}")
-            continue
-        if not found and (dashboard["uid"], each.where) not in QUIET:
-            silent.append(f"{each.where}: {expression}")
-    return silent
+            found.append(f"{each.panel}: {each.filled(**values)}: {refused}")
+    return found
 
 
 @everywhere
-@pytest.mark.parametrize("path", DASHBOARDS, ids=lambda path: path.stem)
-def test_every_query_of_the_dashboard_has_data(server, path):
-    dashboard = load(path)
+@pytest.mark.parametrize("board", BOARDS)
+def test_every_query_of_the_dashboard_has_data(server, board):
     # Not every choice shows everything: a server without GPUs has no power of GPUs. One must.
-    tried = [unanswered(dashboard, server, values) for values in choices(dashboard, server)]
+    tried = [silent(board, server, values) for values in choices(BOARDS[board], server)]
     assert tried, "a variable offers nothing"
     assert min(tried, key=len) == []
 
 
 @everywhere
 def test_nvidias_dashboard_has_data(server):
-    every = {}
-    for name, label in (("Hostname", "Hostname"), ("gpu", "gpu"), ("instance", "instance")):
-        every[name] = "|".join(server.label_values(label, "DCGM_FI_DEV_FB_FREE"))
-        assert every[name]
-    assert [query for query in NVIDIA if not server.query(filled(query, every))] == []
+    every = {name: "|".join(server.label_values(name, "DCGM_FI_DEV_FB_FREE")) for name in ("Hostname", "gpu", "instance")}
+    assert all(every.values())
+    assert [query for query in NVIDIA if not server.query(Template(query).substitute(every))] == []
 
 
 @everywhere
@@ -97,8 +101,7 @@ def test_every_rule_can_be_evaluated(server, path):
 
 
 def test_every_quiet_panel_exists():
-    titles = {(dashboard["uid"], each.where) for dashboard in map(load, DASHBOARDS) for each in asked(dashboard)}
-    assert set(QUIET) - titles == set()
+    assert set(QUIET) - {(each.board, each.panel) for each in asked()} == set()
 
 
 def test_agents_show_nothing_of_a_device_that_core_shows_too(servers):

@@ -78,9 +78,16 @@ class Hall:
 
     def fault(self, target: str, kind: str, **options: Any) -> None:
         """Switch a fault on."""
-        body = json.dumps({"target": target, "kind": kind, **options}).encode()
-        request = urllib.request.Request(f"{self.control}/faults", body, {"Content-Type": "application/json"})
-        urllib.request.urlopen(request, timeout=30).close()
+        _send("POST", f"{self.control}/faults", {"target": target, "kind": kind, **options})
+
+    def ask(self, method: str, path: str, **body: Any) -> None:
+        """Tell Wattstat to do something, over its public API."""
+        _send(method, f"{self.web}{path}", body)
+
+
+def _send(method: str, url: str, body: Any) -> None:
+    request = urllib.request.Request(url, json.dumps(body).encode(), {"Content-Type": "application/json"}, method=method)
+    urllib.request.urlopen(request, timeout=30).close()
 
 
 @contextmanager
