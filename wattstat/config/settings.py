@@ -236,8 +236,8 @@ class Exporter(Strict):
     """What `/metrics` shows besides Wattstat's own names."""
 
     dcgm_names: bool = False
-    """Also show the `DCGM_FI_…` names that dashboards and rules made for dcgm-exporter use: an agent those of its GPUs, core those
-    of all. Where both are scraped, switch on only one of them."""
+    """Also show the `DCGM_FI_…` names that dashboards and rules made for dcgm-exporter use: an agent those of its GPUs, core
+    those of all. Where both are scraped, switch on only one of them."""
     dcgm_hostname_label: Literal["Hostname", "hostname", "both"] = "both"
     """How those spell the label with the node's name: dcgm-exporter changed it."""
 
