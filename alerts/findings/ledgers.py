@@ -25,6 +25,8 @@ LEAK_RATIO = 0.02
 """Of what is drawn now: twice what the rule allows of a day, so that it would speak within the day."""
 MOVED_RATIO = 0.001
 """And the day's share must have moved by this: a tenth of what the rule allows, ten times the rounding of meters."""
+RECENT_SECONDS, GOES_ON_RATIO = 3600.0, 0.5
+"""In the last hour the leak must go on at this share of its pace: what went wrong for an hour and is over is told by nobody."""
 SURE = 4.0
 """Mann and Kendall's measure of a trend; a share that walks to and fro by rounding stays well below."""
 
@@ -81,8 +83,10 @@ def leak(times: Floats, residual: Floats) -> float | None:
     is_sure = abs(rises(residual)) >= SURE
     if abs(pace) < LEAK_RATIO or abs(moved) < MOVED_RATIO or not is_sure or pace * moved < 0:
         return None
+    newest = times >= times[-1] - RECENT_SECONDS
+    goes_on = slope(times[newest], residual[newest]) * 3600 * DAY_HOURS / pace >= GOES_ON_RATIO
     is_healing = abs(float(known[-1])) < abs(float(known[0]))
-    return None if is_healing else pace
+    return pace if goes_on and not is_healing else None
 
 
 def _told(facts: Facts, key: Key, ratio: float) -> Raised:
