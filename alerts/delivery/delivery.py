@@ -1,0 +1,237 @@
+"""Delivery: takes over what fires, keeps it on disk, and sees to it that people are told, once, in few messages."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from alerts.delivery import reader
+from alerts.delivery.alertmanager import AlertmanagerClient
+from alerts.delivery.apprise_sender import NotSent, Send, send
+from alerts.delivery.board import Board, Known
+from alerts.delivery.heartbeat import WATCHDOG, Pulse
+from alerts.delivery.loops import Loops
+from alerts.delivery.message import Message, trial
+from alerts.delivery.mirror import Mirror
+from alerts.delivery.outbox import Outbox
+from alerts.delivery.poster import Poster
+from alerts.delivery.quiet import Quiet, Why
+from alerts.delivery.receivers import Destination, Receivers
+from alerts.delivery.routing import Route, Routing
+from alerts.delivery.sending import Impacts, Sending
+from alerts.delivery.store import DeliveryStore
+from alerts.model import Clock, Notice
+from wattstat.api.alerts import NoSuchAlert, SilenceView
+from wattstat.config.alerts import Alerts
+from wattstat.config.settings import Credentials
+
+NOTICES_A_TURN = 500
+"""How many notices are taken over before others have their turn."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeliveryStatus:
+    """Whether messages go out, by receiver; an Alertmanager stands under its address."""
+
+    queue: Mapping[str, int]
+    """Messages that wait."""
+    oldest: Mapping[str, float]
+    """Since when the oldest of them waits."""
+    failing: Mapping[str, str]
+    """Why the newest message was not taken."""
+    sent: Mapping[str, int]
+    failed: Mapping[str, int]
+    dropped: Mapping[str, int]
+    """Messages that a silence or a cause made needless while they waited."""
+    silences: Mapping[str, int]
+    """Kept here, by state: active or pending."""
+    heartbeat_at: float | None
+    has_receivers: bool
+    problem: str
+    """Why people could not be told of an alert now; empty where they could."""
+
+
+class Delivery:
+    """Implements `alerts.model.Tell`. With an Alertmanager, routes and silences are its matter."""
+
+    def __init__(
+        self,
+        settings: Alerts,
+        *,
+        credentials: Mapping[str, Credentials],
+        path: Path,
+        clock: Clock,
+        zone: ZoneInfo,
+        impacts: Impacts | None = None,
+        sender: Send = send,
+    ) -> None:
+        """Open `path` (`alerts.sqlite`) and take up what it holds.
+
+        Raises `ValueError` for settings or a routing file that cannot work, saying what to do, and `sqlite3.Error`.
+        """
+        self._settings, self._clock, self._send = settings, clock, sender
+        self._public_url = settings.public_url or "http://localhost:8050"
+        clients = [AlertmanagerClient(each, credentials) for each in settings.alertmanagers]
+        routing = _routing(settings, zone, is_ours=not clients)
+        self._receivers = Receivers(settings.receivers, zone, routed=routing.receivers, stand_in=settings.routing is None)
+        self._board = Board(routing, self._receivers, holders=len(clients))
+        self._store = DeliveryStore(path)
+        self._store.load(self._board, settings.labels)
+        self._mirror = Mirror(self._board, self._store)
+        self._quiet = Quiet(self._board, self._store, clients, clock)
+        self._sending = Sending(
+            board=self._board, mirror=self._mirror, quiet=self._quiet, receivers=self._receivers, store=self._store,
+            send=sender, impacts=impacts, clock=clock, zone=zone, public_url=self._public_url,
+        )  # fmt: skip
+        self._posters = [Poster(each, self._board) for each in clients]
+        self._outboxes = [Outbox(each, self._receivers.per_minute(each)) for each in self._receivers.destinations()]
+        self._pulse = Pulse()
+        self._loops = Loops(
+            board=self._board, mirror=self._mirror, quiet=self._quiet, sending=self._sending, outboxes=self._outboxes,
+            posters=self._posters, heartbeat=settings.heartbeat, problem=self.problem, store=self._store, clock=clock,
+            keep_days=settings.history_days,
+        )  # fmt: skip
+
+    async def tell(self, notices: Sequence[Notice], at: float) -> None:
+        """Take over what fires and what ended. On disk when it returns; where the disk refuses, in memory, and told."""
+        now = self._clock()
+        for first in range(0, len(notices), NOTICES_A_TURN):
+            for notice in notices[first : first + NOTICES_A_TURN]:
+                self._board.take(_known(notice, now, self._settings.labels))
+            await asyncio.sleep(0)
+        await self._mirror.write()
+        watchdog = any(each.labels.get("alertname") == WATCHDOG and each.ends_at is None for each in notices)
+        self._pulse.heard(at, watchdog=watchdog)
+        self._loops.wake()
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Decide and send until `stop`. What is on its way then has a few seconds to arrive."""
+        await self._loops.run(stop)
+
+    async def close(self) -> None:
+        """Close the file."""
+        await asyncio.to_thread(self._store.close)
+
+    async def silences(self) -> list[SilenceView]:
+        """All that are active or to come, and those that ended within a day. Raises `AlertsRefused`."""
+        return await self._quiet.silences()
+
+    async def silence(
+        self, matchers: Sequence[str], *, starts_at: float, ends_at: float, created_by: str, comment: str
+    ) -> SilenceView:
+        """Keep what matches quiet. Raises `AlertsRefused`."""
+        made = await self._quiet.silence(matchers, starts_at=starts_at, ends_at=ends_at, created_by=created_by, comment=comment)
+        self._loops.wake()
+        return made
+
+    async def expire(self, silence_id: str, *, by: str) -> SilenceView:
+        """End a silence now. Raises `NoSuchAlert`, `AlertsRefused`."""
+        return await self._quiet.expire(silence_id, by=by)
+
+    async def quieted(self, labels_by_fingerprint: Mapping[str, Mapping[str, str]]) -> dict[str, Why]:
+        """By fingerprint, of those that are kept quiet: ids of silences, and fingerprints of alerts that are its cause."""
+        site = self._settings.labels
+        return await self._quiet.quieted({each: {**site, **own} for each, own in labels_by_fingerprint.items()})
+
+    async def told(self, fingerprints: Iterable[str]) -> dict[str, tuple[float, tuple[str, ...]]]:
+        """By fingerprint, of those that somebody was told of: when last, and which receivers."""
+        found: dict[str, tuple[float, tuple[str, ...]]] = {}
+        for row in await asyncio.to_thread(self._store.told, list(fingerprints)):
+            _, receivers = found.get(row.fingerprint, (0.0, ()))
+            found[row.fingerprint] = row.at, tuple(dict.fromkeys((*receivers, row.receiver)))
+        return found
+
+    async def messages(self, start: float, end: float) -> dict[str, int]:
+        """How many messages somebody got about each alert name within a span of time."""
+        return await asyncio.to_thread(self._store.messages, start, end)
+
+    async def try_receiver(self, name: str, *, by: str) -> str:
+        """Send a test message past queue and limits; what came of it, as a sentence. Raises `NoSuchAlert`."""
+        if self._receivers.named(name) is None:
+            known = ", ".join(self._settings.receivers) or "none"
+            raise NoSuchAlert(f"there is no receiver {name!r}; alerts.receivers has {known}")
+        duty = self._receivers.on_duty(name, self._clock())
+        if duty is None:
+            return f"{name}: nobody has the duty now."
+        message = trial(name, by, self._public_url)
+        outcomes = await asyncio.gather(*(self._tried(each, message) for each in self._receivers.addresses(duty)))
+        whom = name if duty == name else f"{name} (now {duty})"
+        return f"{whom}: {' '.join(outcomes)}"
+
+    def status(self) -> DeliveryStatus:
+        """Whether messages go out."""
+        now = self._clock()
+        queue: dict[str, int] = {}
+        oldest: dict[str, float] = {}
+        for outbox in self._outboxes:
+            name = outbox.destination.receiver
+            queue[name] = max(queue.get(name, 0), len(outbox.waiting(self._board)))
+            if (since := outbox.oldest(self._board)) is not None:
+                oldest[name] = min(since, oldest.get(name, since))
+        for poster in self._posters:
+            waiting = poster.waiting(now)
+            queue[poster.client.url] = len(waiting)
+            if waiting:
+                oldest[poster.client.url] = min(each.first_seen for each in waiting)
+        return DeliveryStatus(
+            queue=queue,
+            oldest=oldest,
+            failing=self._failing(),
+            sent=self._counts("sent"),
+            failed=self._counts("failed"),
+            dropped=self._counts("dropped"),
+            silences=self._quiet.states(),
+            heartbeat_at=self._loops.heartbeat_at,
+            has_receivers=bool(self._settings.receivers or self._posters),
+            problem=self.problem(),
+        )
+
+    def problem(self) -> str:
+        """Why people could not be told of an alert now; empty where they could."""
+        backoffs = [each.backoff for each in self._outboxes] + [each.backoff for each in self._posters]
+        failing = [(each.failing_since, each.reason) for each in backoffs]
+        since, reason = min(((at, why) for at, why in failing if at is not None), default=(None, ""))
+        return self._pulse.problem(self._clock(), oldest_failing=since, reason=reason, disk_problem=self._mirror.problem)
+
+    def _failing(self) -> dict[str, str]:
+        found = {each.destination.receiver: each.backoff.reason for each in self._outboxes if each.backoff.failures}
+        return found | {each.client.url: each.backoff.reason for each in self._posters if each.backoff.failures}
+
+    def _counts(self, what: str) -> dict[str, int]:
+        found: dict[str, int] = {}
+        for each in self._outboxes:
+            found[each.destination.receiver] = found.get(each.destination.receiver, 0) + getattr(each, what)
+        return found | {each.client.url: getattr(each, what) for each in self._posters}
+
+    async def _tried(self, address: Destination, message: Message) -> str:
+        where = f"address {address.index + 1}"
+        try:
+            await self._send(self._receivers.url(address), message)
+        except (NotSent, ValueError) as err:
+            return f"{where} did not take the message: {str(err).rstrip('.')}."
+        return f"{where} took the message."
+
+
+def _routing(settings: Alerts, zone: ZoneInfo, *, is_ours: bool) -> Routing:
+    """The file's, the built-in one, or nobody's: where an Alertmanager routes, or nobody is to be told."""
+    if not is_ours or not settings.receivers:
+        return Routing(root=Route(key="", receiver="nobody"))
+    return reader.read_routing(settings.routing or reader.BUILT_IN, zone)
+
+
+def _known(notice: Notice, now: float, site: Mapping[str, str]) -> Known:
+    return Known(
+        fingerprint=notice.fingerprint,
+        own_labels=notice.labels,
+        labels={**site, **notice.labels},
+        annotations=notice.annotations,
+        starts_at=notice.starts_at,
+        ends_at=notice.ends_at,
+        value=notice.value,
+        generator_url=notice.generator_url,
+        first_seen=now,
+        last_seen=now,
+    )

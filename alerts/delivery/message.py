@@ -1,0 +1,194 @@
+"""The words of a message: a subject that says how bad, what, where and how much; below it what to do first, and links."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal
+from zoneinfo import ZoneInfo
+
+from alerts.delivery.board import Known
+from alerts.subject import subject
+from wattstat.api.alerts import SEVERITIES
+
+MOST_SHOWN = 12
+"""So many alerts stand in a message in full; the others are counted."""
+MOST_NAMES = 6
+
+_WORDS = {"critical": "CRIT", "warning": "WARN", "info": "INFO"}
+_PLURALS = {"switch": "switches", "storage": "storage systems", "": "alerts"}
+
+How = Literal["fires", "ended", "came and went"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Impact:
+    """What an alert hits: where its device stands, and whose jobs run on it. Empty where it is not known."""
+
+    rack: str = ""
+    jobs: tuple[str, ...] = ()
+    users: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Said:
+    """One alert of a message."""
+
+    known: Known
+    how: How
+    impact: Impact = field(default=Impact())
+
+    @property
+    def severity(self) -> str:
+        """critical, warning, info or none."""
+        return self.known.labels.get("severity", "none")
+
+    @property
+    def name(self) -> str:
+        """Its `alertname`."""
+        return self.known.labels.get("alertname", "")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Message:
+    """What is sent: plain text."""
+
+    subject: str
+    body: str
+    severity: str
+    is_over: bool
+
+
+def message_of(said: Sequence[Said], *, still: int = 0, zone: ZoneInfo, public_url: str) -> Message:
+    """One message about all of these; `still` others of the same group fire as told before."""
+    ordered = sorted(said, key=_rank)
+    speaking = [each for each in ordered if each.how != "ended"] or ordered
+    worst = speaking[0].severity
+    is_over = all(each.how != "fires" for each in ordered)
+    word = "OVER" if all(each.how == "ended" for each in ordered) else _WORDS.get(worst, "NOTE")
+    lines = [_entry(each, zone) for each in ordered[:MOST_SHOWN]]
+    if len(ordered) > MOST_SHOWN:
+        lines.append(f"… and {len(ordered) - MOST_SHOWN:,} more: {_counted(ordered[MOST_SHOWN:])}")
+    if still:
+        lines.append(f"{still:,} more of this kind still {'fires' if still == 1 else 'fire'} as told before.")
+    lines.append(f"All alerts: {public_url}/alerts")
+    return Message(subject=f"[{word}] {_headline(speaking)}", body="\n\n".join(lines), severity=worst, is_over=is_over)
+
+
+def trial(receiver: str, by: str, public_url: str) -> Message:
+    """What is sent when somebody tries a receiver."""
+    return Message(
+        subject=f"[TEST] Wattstat reaches {receiver}",
+        body=f"{by} asked for this message. Nothing is wrong.\n\nAll alerts: {public_url}/alerts",
+        severity="info",
+        is_over=False,
+    )
+
+
+def _rank(said: Said) -> tuple[int, int, float]:
+    how = {"fires": 0, "came and went": 1, "ended": 2}[said.how]
+    known = said.severity if said.severity in SEVERITIES else "none"
+    return how, SEVERITIES.index(known), said.known.starts_at
+
+
+def _headline(said: Sequence[Said]) -> str:
+    """`GpuXidFatal gpu-017 (rack r12): 1 GPU, 3 jobs`; of several, how many and which."""
+    names = Counter(each.name for each in said)
+    racks = {each.impact.rack or each.known.labels.get("rack", "") for each in said}
+    rack = next(iter(racks)) if len(racks) == 1 else ""
+    devices = list(dict.fromkeys(subject(each.known.labels) for each in said))
+    whole = list(dict.fromkeys((each.kind, each.name) for each in devices))
+    where = f" (rack {rack})" if rack and ("rack", rack) not in whole else ""
+    what = next(iter(names)) if len(names) == 1 else _counted(said)
+    if len(whole) == 1:
+        kind, name = whole[0]
+        parts = list(dict.fromkeys(each.part for each in devices if each.part))
+        much = _much(parts, said)
+        return f"{what} {name or kind}{where}" + (f": {much}" if much else "")
+    kinds = {kind for kind, _ in whole}
+    kind = kinds.pop() if len(kinds) == 1 else ""
+    shown = [name or kind for kind, name in whole[:MOST_NAMES]]
+    more = ", …" if len(whole) > MOST_NAMES else ""
+    count = f"{len(whole)} {_plural(kind) if kind else 'devices'}"
+    return f"{what}{where}: {count}{_jobs(said)}: {', '.join(shown)}{more}"
+
+
+def _much(parts: Sequence[str], said: Sequence[Said]) -> str:
+    """`GPU 3, 2 jobs` of one part, `8 GPUs, 2 jobs` of several of a kind."""
+    words = {part.split()[0] for part in parts}
+    if len(parts) == 1:
+        text = parts[0]
+    elif len(words) == 1:
+        text = f"{len(parts)} {_plural(words.pop())}"
+    else:
+        text = f"{len(parts)} parts" if parts else ""
+    jobs = _jobs(said)
+    return text + jobs if text else jobs.removeprefix(", ")
+
+
+def _jobs(said: Sequence[Said]) -> str:
+    jobs = {job for each in said for job in each.impact.jobs}
+    return f", {len(jobs)} {'job' if len(jobs) == 1 else 'jobs'}" if jobs else ""
+
+
+def _plural(kind: str) -> str:
+    return _PLURALS.get(kind, f"{kind}s")
+
+
+def _counted(said: Sequence[Said]) -> str:
+    names = Counter(each.name for each in said).most_common()
+    shown = ", ".join(name if count == 1 else f"{count:,} {name}" for name, count in names[:MOST_NAMES])
+    return shown + (", …" if len(names) > MOST_NAMES else "")
+
+
+def _entry(said: Said, zone: ZoneInfo) -> str:
+    known = said.known
+    about = subject(known.labels)
+    lines = [
+        f"{said.severity.upper()} {said.name} {about}{f' {about.part}' if about.part else ''}",
+        known.annotations.get("summary", ""),
+        "" if said.how == "ended" else known.annotations.get("description", ""),
+        _when(said, zone),
+        _hit(said.impact),
+        _link("Runbook", known.annotations.get("runbook_url", "")),
+        _link("Look", known.annotations.get("dashboard_url", "") or known.generator_url),
+    ]
+    return "\n".join(line for line in lines if line)
+
+
+def _when(said: Said, zone: ZoneInfo) -> str:
+    start = _clock(said.known.starts_at, zone)
+    if said.known.ends_at is None:
+        return f"Since {start}."
+    lasted = _lasted(said.known.ends_at - said.known.starts_at)
+    if said.how == "ended":
+        return f"Over at {_clock(said.known.ends_at, zone)}, after {lasted}."
+    return f"It came at {start} and went after {lasted}, before this message could be sent."
+
+
+def _hit(impact: Impact) -> str:
+    jobs = (
+        f"Jobs on it: {', '.join(impact.jobs[:MOST_NAMES])}{', …' if len(impact.jobs) > MOST_NAMES else ''}"
+        if impact.jobs
+        else ""
+    )
+    return jobs + (f" ({', '.join(impact.users[:MOST_NAMES])})" if jobs and impact.users else "")
+
+
+def _link(word: str, url: str) -> str:
+    return f"{word}: {url}" if url else ""
+
+
+def _clock(at: float, zone: ZoneInfo) -> str:
+    return datetime.fromtimestamp(at, zone).strftime("%Y-%m-%d %H:%M:%S %Z")
+
+
+def _lasted(seconds: float) -> str:
+    whole = int(seconds)
+    if whole < 120:
+        return f"{whole} s"
+    if whole < 7200:
+        return f"{whole // 60} min"
+    return f"{whole // 3600} h {whole % 3600 // 60} min" if whole < 172_800 else f"{whole // 86_400} days"

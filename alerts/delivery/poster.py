@@ -1,0 +1,106 @@
+"""Keeps one Alertmanager told: at once of what changes, and of everything every minute, as it forgets when it is restarted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from alerts.delivery.alertmanager import AlertmanagerClient, Posted
+from alerts.delivery.apprise_sender import NotSent
+from alerts.delivery.backoff import Backoff
+from alerts.delivery.board import Board, Known
+
+AGAIN_SECONDS = 60.0
+FIRES_FOR_SECONDS = 300.0
+"""An Alertmanager takes an alert for ended when it hears nothing of it for so long."""
+OVER_FOR_SECONDS = 900.0
+"""How long an end is told again and again, as Prometheus does."""
+
+
+@dataclass(slots=True)
+class _Heard:
+    """What the Alertmanager was told of an alert."""
+
+    starts_at: float
+    fires_since: float
+    """When it was first told that this fires."""
+    ended: bool = False
+
+
+@dataclass(slots=True)
+class Poster:
+    """The state of one Alertmanager; `due` and `post` are called by the loop."""
+
+    client: AlertmanagerClient
+    board: Board
+    backoff: Backoff = field(default_factory=Backoff)
+    told_at: float | None = None
+    _heard: dict[str, _Heard] = field(default_factory=dict)
+    _all_at: float = 0.0
+
+    async def post(self, now: float) -> list[Known]:
+        """Tell what has to be told; returns the alerts that it heard of for the first time. Raises `NotSent`."""
+        is_all = now >= self._all_at + AGAIN_SECONDS
+        chosen = [known for known in self.board.alerts.values() if is_all or self._is_news(known, now)]
+        try:
+            await self.client.post([self._posted(known, now) for known in chosen])
+        except NotSent as err:
+            self.backoff.failed(now, str(err))
+            raise
+        self.backoff.succeeded()
+        self.told_at = now
+        if is_all:
+            self._all_at = now
+        return self._heard_of(chosen, now)
+
+    def next_at(self, now: float) -> float:
+        """When to look again without being woken."""
+        return max(self.backoff.next_at, min(self._all_at + AGAIN_SECONDS, now + AGAIN_SECONDS))
+
+    def waiting(self, now: float) -> list[Known]:
+        """What it has not heard of yet."""
+        return [known for known in self.board.alerts.values() if self._is_news(known, now)]
+
+    def _is_news(self, known: Known, now: float) -> bool:
+        heard = self._heard.get(known.fingerprint)
+        if heard is None or heard.starts_at != known.starts_at:
+            return True
+        return not known.fires and not heard.ended and now >= self._end_may_be_told(heard)
+
+    def _posted(self, known: Known, now: float) -> Posted:
+        heard = self._heard.get(known.fingerprint)
+        is_over = not known.fires and heard is not None and heard.starts_at == known.starts_at
+        if known.ends_at is not None and is_over and heard is not None and now >= self._end_may_be_told(heard):
+            ends_at = min(known.ends_at, now)
+        else:
+            # Also for one that came and went while nobody could be told: of an end alone, an Alertmanager tells nobody.
+            ends_at = now + FIRES_FOR_SECONDS
+        return Posted(
+            labels=known.labels, annotations=known.annotations, starts_at=known.starts_at, ends_at=ends_at,
+            generator_url=known.generator_url,
+        )  # fmt: skip
+
+    def _end_may_be_told(self, heard: _Heard) -> float:
+        """Not before its routes had time to tell that it fires."""
+        return heard.fires_since + AGAIN_SECONDS
+
+    def _heard_of(self, chosen: Iterable[Known], now: float) -> list[Known]:
+        new = []
+        for known in chosen:
+            heard = self._heard.get(known.fingerprint)
+            if heard is None or heard.starts_at != known.starts_at:
+                self._heard[known.fingerprint] = _Heard(known.starts_at, now)
+                new.append(known)
+            elif not known.fires and now >= self._end_may_be_told(heard):
+                heard.ended = True
+        self._release(now)
+        return new
+
+    def _release(self, now: float) -> None:
+        for fingerprint in [each for each, heard in self._heard.items() if heard.ended]:
+            known = self.board.alerts.get(fingerprint)
+            if known is None or known.fires:
+                continue
+            if now - (known.ends_at or now) >= OVER_FOR_SECONDS:
+                del self._heard[fingerprint]
+                self.board.release(fingerprint)

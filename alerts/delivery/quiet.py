@@ -1,0 +1,151 @@
+"""What is kept quiet and why: by silences kept here or by an Alertmanager, and by alerts that are the cause of others."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from uuid import uuid4
+
+from alerts.delivery.alertmanager import AlertmanagerClient, Seen, first_answer, labels_key
+from alerts.delivery.apprise_sender import NotSent
+from alerts.delivery.board import Board
+from alerts.delivery.matchers import Labels, Matcher
+from alerts.delivery.silences import SHOWN_SECONDS, Silences, checked, view_of
+from alerts.delivery.store import DeliveryStore, StoredSilence
+from alerts.model import Clock
+from wattstat.api.alerts import AlertsRefused, NoSuchAlert, SilenceView
+
+SEEN_FOR_SECONDS = 10.0
+"""How long an Alertmanager's view of the alerts is believed."""
+
+Why = tuple[tuple[str, ...], tuple[str, ...]]
+"""Ids of silences, and fingerprints of alerts that are the cause."""
+
+
+@dataclass(slots=True)
+class _View:
+    """What an Alertmanager made of the alerts when it was last asked."""
+
+    at: float = float("-inf")
+    seen: Mapping[frozenset[tuple[str, str]], Seen] = field(default_factory=dict)
+
+
+class Quiet:
+    """Silences and inhibition. Where there is an Alertmanager, both are its matter."""
+
+    def __init__(self, board: Board, store: DeliveryStore, clients: Sequence[AlertmanagerClient], clock: Clock) -> None:
+        self._board, self._store, self._clients, self._clock = board, store, clients, clock
+        self._kept = Silences(store.silences())
+        self._view = _View()
+
+    def is_silenced(self, labels: Labels, at: float) -> bool:
+        """Whether a silence that is kept here holds an alert back."""
+        return self._kept.is_silenced(labels, at)
+
+    async def silences(self) -> list[SilenceView]:
+        """All that are active or to come, and those that ended within a day. Raises `AlertsRefused`."""
+        now = self._clock()
+        if not self._clients:
+            return self._kept.views(now)
+        found: dict[str, SilenceView] = {}
+        refused = []
+        for client in self._clients:
+            try:
+                kept = await client.silences()
+            except NotSent as err:
+                refused.append(str(err))
+                continue
+            for each in kept:  # those of one cluster have the same ids
+                if each.ends_at > now - SHOWN_SECONDS:
+                    found.setdefault(each.id, view_of(each, now, client.url))
+        if len(refused) == len(self._clients):
+            raise AlertsRefused(f"silences are kept by Alertmanager, and it does not answer: {'; '.join(refused)}")
+        return sorted(found.values(), key=lambda each: each.ends_at)
+
+    async def silence(
+        self, matchers: Sequence[str], *, starts_at: float, ends_at: float, created_by: str, comment: str
+    ) -> SilenceView:
+        """Keep what matches quiet. Raises `AlertsRefused`."""
+        now = self._clock()
+        read = checked(matchers, starts_at=starts_at, ends_at=ends_at, comment=comment, now=now)
+        starts_at = max(starts_at, now)
+        kept = StoredSilence(
+            id=str(uuid4()), matchers=tuple(map(str, read)), starts_at=starts_at, ends_at=ends_at, created_by=created_by,
+            comment=comment.strip(),
+        )  # fmt: skip
+        if self._clients:
+            return await self._silence_there(kept, read)
+        await self._keep_silence(kept)
+        return view_of(kept, now)
+
+    async def expire(self, silence_id: str, *, by: str) -> SilenceView:
+        """End a silence now. Raises `NoSuchAlert`, `AlertsRefused`."""
+        now = self._clock()
+        if not self._clients:
+            ended = self._kept.ended(silence_id, now, by)
+            await self._keep_silence(ended)
+            return view_of(ended, now)
+        found = next((each for each in await self.silences() if each.id == silence_id), None)
+        if found is None:
+            raise NoSuchAlert(f"no Alertmanager has a silence {silence_id!r}; `wattstat alerts silences` lists them")
+        try:
+            await first_answer(self._clients, lambda client: client.expire(silence_id))
+        except NotSent as err:
+            raise AlertsRefused(f"the silence was not ended: {err}") from err
+        return next((each for each in await self.silences() if each.id == silence_id), found)
+
+    async def quieted(self, labels_by_fingerprint: Mapping[str, Labels]) -> dict[str, Why]:
+        """By fingerprint, of those that are kept quiet: ids of silences, and fingerprints of alerts that are its cause."""
+        now = self._clock()
+        if self._clients:
+            await self._look(now)
+        found = {}
+        for fingerprint, labels in labels_by_fingerprint.items():
+            quiet = self._quiet_there(labels) if self._clients else self._quiet_here(labels, now)
+            if any(quiet):
+                found[fingerprint] = quiet
+        return found
+
+    def states(self) -> dict[str, int]:
+        """How many silences are kept here, by state: active or pending."""
+        views = self._kept.views(self._clock())
+        return {state: sum(each.state == state for each in views) for state in ("active", "pending")}
+
+    def _quiet_here(self, labels: Labels, at: float) -> Why:
+        return self._kept.holding(labels, at), self._board.inhibitions.causes(labels)
+
+    def _quiet_there(self, labels: Labels) -> Why:
+        seen = self._view.seen.get(labels_key(labels))
+        return ((), ()) if seen is None else (seen.silenced_by, seen.inhibited_by)
+
+    async def _look(self, now: float) -> None:
+        """Ask the first Alertmanager that answers what it makes of the alerts; where none does, what was known stays."""
+        if now < self._view.at + SEEN_FOR_SECONDS:
+            return
+        self._view.at = now
+        for client in self._clients:
+            try:
+                seen = await client.alerts()
+            except NotSent:
+                continue
+            ours = {labels_key(known.labels): known.fingerprint for known in self._board.alerts.values()}
+            theirs = {each.own_fingerprint: ours[key] for key, each in seen.items() if key in ours}
+            self._view.seen = {key: each.translated(theirs) for key, each in seen.items()}
+            return
+
+    async def _keep_silence(self, kept: StoredSilence) -> None:
+        await asyncio.to_thread(self._store.keep_silence, kept)
+        self._kept.put(kept)
+
+    async def _silence_there(self, kept: StoredSilence, matchers: Sequence[Matcher]) -> SilenceView:
+        try:
+            made, where = await first_answer(
+                self._clients,
+                lambda client: client.silence(
+                    matchers, starts_at=kept.starts_at, ends_at=kept.ends_at, created_by=kept.created_by, comment=kept.comment
+                ),
+            )
+        except NotSent as err:
+            raise AlertsRefused(f"the silence was not made: {err}") from err
+        return view_of(replace(kept, id=made), self._clock(), where)

@@ -1,0 +1,119 @@
+"""One step of one address: see who has the duty, what is quiet by now, and send the next message."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from zoneinfo import ZoneInfo
+
+import structlog
+
+from alerts.delivery.apprise_sender import NotSent, Send
+from alerts.delivery.board import Board, Waiting
+from alerts.delivery.message import How, Impact, Said, message_of
+from alerts.delivery.mirror import Mirror
+from alerts.delivery.outbox import Outbox, Parcel
+from alerts.delivery.quiet import Quiet
+from alerts.delivery.receivers import Receivers
+from alerts.delivery.store import DeliveryStore, SentMessage, Told
+from alerts.model import Clock
+
+log = structlog.get_logger(__name__)
+
+Impacts = Callable[[Sequence[Mapping[str, str]]], Awaitable[Sequence[Impact]]]
+"""For the labels of some alerts: what each hits, in the same order. Empty impacts where that is not known."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Sending:
+    """Sends what waits."""
+
+    board: Board
+    mirror: Mirror
+    quiet: Quiet
+    receivers: Receivers
+    store: DeliveryStore
+    send: Send
+    impacts: Impacts | None
+    clock: Clock
+    zone: ZoneInfo
+    public_url: str
+
+    async def step(self, outbox: Outbox) -> bool:
+        """Send the next message of an address, if one may go; whether anything was done."""
+        now = self.clock()
+        await self._tidy(outbox, now)
+        if outbox.free_at(now) > now:
+            return False
+        parcel = outbox.next_parcel(self.board, now)
+        if parcel is None:
+            return False
+        said = await self._said(parcel, outbox)
+        if not said:
+            self.board.said(parcel.entries)
+            await self.mirror.write()
+            return True
+        message = message_of(said, still=self._still(parcel), zone=self.zone, public_url=self.public_url)
+        try:
+            await self.send(self.receivers.url(outbox.destination), message)
+        except (NotSent, ValueError) as err:
+            self._failed(outbox, str(err))
+            return True
+        await self._sent(outbox, parcel, said)
+        return True
+
+    async def _tidy(self, outbox: Outbox, now: float) -> None:
+        """What waits may have become another's duty, or quiet."""
+        waiting = [entry for entries in outbox.waiting(self.board).values() for entry in entries.values()]
+        passed = [each for each in waiting if outbox.destination not in self.receivers.now(each.via, now)]
+        self.board.move(passed, now)
+        gone = set(passed)
+        quiet = [each for each in waiting if each not in gone and self._is_quiet(each, now)]
+        self.board.unsaid(quiet)
+        outbox.dropped += len({each.group for each in quiet} - set(outbox.waiting(self.board)))
+        await self.mirror.write()
+
+    def _is_quiet(self, entry: Waiting, now: float) -> bool:
+        return self.board.quieted(self.board.alerts[entry.fingerprint].labels, now, self.quiet.is_silenced)
+
+    async def _said(self, parcel: Parcel, outbox: Outbox) -> list[Said]:
+        """What the alerts of a parcel are by now; without ends where the receiver does not want them."""
+        known = {entry.fingerprint: self.board.alerts[entry.fingerprint] for entry in parcel.entries}
+        ended = [each for each, alert in known.items() if not alert.fires]
+        rows = await asyncio.to_thread(self.store.told, ended) if ended else ()
+        told = {(row.fingerprint, row.starts_at) for row in rows}
+        settings = self.receivers.named(outbox.destination.receiver)
+        wants_ends = settings is None or settings.send_resolved
+        chosen: list[tuple[str, How]] = []
+        for each, alert in known.items():
+            how: How = "fires" if alert.fires else "ended" if (each, alert.starts_at) in told else "came and went"
+            if how != "ended" or wants_ends:
+                chosen.append((each, how))
+        impacts = [Impact()] * len(chosen)
+        if self.impacts is not None and chosen:
+            impacts = list(await self.impacts([known[each].labels for each, _ in chosen]))
+        return [Said(known=known[each], how=how, impact=impact) for (each, how), impact in zip(chosen, impacts, strict=True)]
+
+    def _still(self, parcel: Parcel) -> int:
+        """How many others of these groups fire as told before."""
+        said = {entry.fingerprint for entry in parcel.entries}
+        told = {each for group in parcel.groups if group in self.board.groups for each in self.board.groups[group].told}
+        return len(told - said)
+
+    def _failed(self, outbox: Outbox, reason: str) -> None:
+        if not outbox.backoff.failures:
+            log.error("a receiver does not take messages", receiver=outbox.destination.receiver, reason=reason)
+        outbox.refused(self.clock(), reason)
+
+    async def _sent(self, outbox: Outbox, parcel: Parcel, said: Sequence[Said]) -> None:
+        now, receiver = self.clock(), outbox.destination.receiver
+        if outbox.backoff.failures:
+            log.info("a receiver takes messages again", receiver=receiver)
+        outbox.succeeded(now)
+        self.board.said(parcel.entries)
+        told = [
+            Told(fingerprint=each.known.fingerprint, receiver=receiver, starts_at=each.known.starts_at, at=now) for each in said
+        ]
+        names = dict.fromkeys(each.name for each in said)
+        await self.mirror.write(told, [SentMessage(at=now, receiver=receiver, alertname=name) for name in names])
