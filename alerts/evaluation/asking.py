@@ -38,7 +38,7 @@ class Surroundings:
 def samples_of(answer: Answer) -> list[tuple[Labels, float]]:
     """A query's answer as a rule takes it: a vector, or a number as a vector of one. Raises `RuleFailed`."""
     if answer.kind not in {"vector", "scalar"}:
-        raise RuleFailed("the result of a rule must be a vector or a scalar")
+        raise RuleFailed("rule result is not a vector or scalar")
     return [(series.labels, float(series.values[0])) for series in answer.series]
 
 
@@ -66,8 +66,6 @@ async def _answered(store: Store, queries: Sequence[str], at: float) -> dict[str
                 answer = await store.query(text, at)
             except QueryError as err:
                 return Failed(str(err))
-        if answer.kind == "string":
-            return [Sample({"__value__": answer.text}, 0.0)]
         try:
             return [Sample(labels, value) for labels, value in samples_of(answer)]
         except RuleFailed as err:

@@ -13,6 +13,7 @@ from typing import Annotated, Any
 import promql_parser
 from pydantic import BeforeValidator, Field
 
+from alerts.evaluation.durations import parse_duration
 from alerts.evaluation.rules import AlertRule, Group, RecordingRule, Rule
 from alerts.evaluation.templates import Template, TemplateError, parse
 from alerts.model import Conditions
@@ -26,8 +27,6 @@ WRITTEN_URL = "http://localhost:8050"
 INTERVAL_SECONDS = 60.0
 """How often a group is evaluated that does not say so: Prometheus' default."""
 
-_UNITS = {"y": 365 * 86400, "w": 7 * 86400, "d": 86400, "h": 3600, "m": 60, "s": 1, "ms": 0.001}
-_DURATION = re.compile("".join(rf"(?:(?P<{unit}>\d+){unit})?" for unit in _UNITS))
 _LABEL = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
 _METRIC = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*")
 
@@ -60,14 +59,7 @@ def _text(value: Any) -> Any:
 
 
 def _duration(value: Any) -> float:
-    text = _text(value)
-    if text == "0":
-        return 0.0
-    match = _DURATION.fullmatch(text) if isinstance(text, str) else None
-    parts = {} if match is None else {unit: int(count) for unit, count in match.groupdict().items() if count}
-    if not parts:
-        raise ValueError(f"is {text!r}; expected a duration such as 30s, 5m or 1h30m")
-    return float(sum(count * _UNITS[unit] for unit, count in parts.items()))
+    return parse_duration(str(_text(value)))
 
 
 _Text = Annotated[str, BeforeValidator(_text)]

@@ -11,6 +11,7 @@ from urllib.parse import quote_plus
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from alerts.evaluation.durations import parse_duration
 from alerts.evaluation.templates import humanized
 from alerts.evaluation.templates.go_text import kind_of, plain, printf
 from wattstat.promql.relabel import rewritten
@@ -216,8 +217,15 @@ def _title(text: str) -> str:
     inside, found = False, []
     for letter in text:
         found.append(letter if inside else letter.upper())
-        inside = letter.isalnum() or letter in "_'"
+        inside = letter.isalnum() or letter == "_"
     return "".join(found)
+
+
+def _seconds(text: str) -> float:
+    try:
+        return parse_duration(text)
+    except ValueError as err:
+        raise Wrong(f"error calling parseDuration: {err}") from err
 
 
 def _timestamp(value: float) -> str:
@@ -272,6 +280,7 @@ FUNCTIONS: dict[str, Known] = {
     "humanizeDuration": Known(humanized.humanize_duration, ("number",)),
     "humanizePercentage": Known(humanized.humanize_percentage, ("number",)),
     "humanizeTimestamp": Known(_timestamp, ("number",)),
+    "parseDuration": Known(_seconds, ("string",)),
     "title": Known(_title, ("string",)),
     "toUpper": Known(str.upper, ("string",)),
     "toLower": Known(str.lower, ("string",)),

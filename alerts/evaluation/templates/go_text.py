@@ -44,7 +44,7 @@ def float_text(value: float, verb: str, precision: int | None) -> str:
     exponent = point - 1 if digits != "0" else 0
     sign = "-" if math.copysign(1, value) < 0 else ""
     low = verb.lower()
-    if low == "e" or (low == "g" and not -4 <= exponent < 21):
+    if low == "e" or (low == "g" and not -4 <= exponent < 6):
         text = digits[0] + ("." + digits[1:] if len(digits) > 1 else "") + f"e{exponent:+03d}"
         return sign + (text.upper() if verb.isupper() else text)
     if point <= 0:

@@ -32,6 +32,7 @@ _REFUSED = {
     "template": "templates in templates are not supported; write the text out",
     "block": "templates in templates are not supported; write the text out",
     "tmpl": "templates in templates are not supported; write the text out",
+    "toTime": "toTime() is not supported; humanizeTimestamp writes the same",
     "call": "call() is not supported",
     "js": "js() is not supported",
     "safeHtml": "safeHtml() is for console pages; alerts are plain text",
@@ -192,7 +193,13 @@ class _Commands:
             token = self._peek()
             if not self._skip_space() and token is not None and token.text not in {"|", ")"}:
                 raise self._error(f"unexpected {token.text!r}; a space is missing, or something is not supported")
+        if len(operands) > 1 and operands[0] == Function("printf") and isinstance(operands[1], Constant):
+            self._refuse_indexes(operands[1])
         return tuple(operands)
+
+    def _refuse_indexes(self, template: Constant) -> None:
+        if _BY_INDEX.search(str(template.value)):
+            raise self._error("arguments of printf by number, and widths from arguments (`%[1]d`, `%*d`), are not supported")
 
     def _operand(self) -> Operand:
         token = self._tokens[self._at]
@@ -239,6 +246,7 @@ class _Commands:
         return tuple(found)
 
 
+_BY_INDEX = re.compile(r"%[-+# 0]*(?:\d+)?(?:\.\d*)?[\[*]")
 _DECLARATION = re.compile(r"\s*\$(?P<first>\w+)\s*(?:,\s*\$(?P<second>\w+)\s*)?(?P<sign>:=|=)(?!=)")
 
 

@@ -75,10 +75,15 @@ class Template:
         """It prints the same whatever it is given."""
         return all(isinstance(node, Plain) for node in self.nodes)
 
+    @property
+    def asks(self) -> bool:
+        """It may hold queries, so that it says something new though its series stayed as it is."""
+        return "query" in self.source
+
     def render(self, data: Data, answers: Answers) -> str:
         """The text. What fails is said in the text, as Prometheus does it. Raises `Asks`."""
         if self.fixed:
-            return self.source
+            return "".join(node.text for node in self.nodes if isinstance(node, Plain))
         run = _Run(data, answers)
         try:
             run.nodes(self.nodes, run.data)
@@ -103,6 +108,9 @@ class _Root:
             "ExternalURL": data.external_url,
             "Value": data.value,
         }
+
+    def __str__(self) -> str:
+        return "{" + " ".join(map(plain, self.fields.values())) + "}"
 
 
 class _Run:
