@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import lru_cache
 
 import promql_parser as pp
 import pyarrow as pa
@@ -62,8 +63,9 @@ def matching_whole(pattern: str, values: Collection[str]) -> set[str]:
     return {text for text, matched in zip(texts, mask.to_pylist(), strict=True) if matched}
 
 
+@lru_cache(1024)
 def parse(text: str) -> pp.Expr:
-    """The tree of an expression. Raises `PromqlError` with the parser's words."""
+    """The tree of an expression, kept because pages and rules ask the same again and again. Raises `PromqlError`."""
     if not text.strip():
         raise PromqlError("the query is empty; expected a PromQL expression", kind="bad_data")
     try:
