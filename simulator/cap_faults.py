@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+
 from simulator.bmc.controller import Controller
 from simulator.bmc.writes import DEFAULT_SET_POINT, SETTING
 from simulator.faults import Fault, Faults
@@ -13,6 +15,7 @@ from simulator.world import World
 NO_PERMISSION = 4
 _SETTERS = ("nvmlDeviceSetPowerManagementLimit", "nvmlDeviceSetGpuLockedClocks", "nvmlDeviceResetGpuLockedClocks")
 LOG_SECONDS = 60.0
+SLIP_SECONDS = 60.0
 
 
 class CapFaults:
@@ -29,6 +32,8 @@ class CapFaults:
                 self._revert(fault)
             elif fault.kind == "gpu_cap_rogue":
                 self._reset(fault)
+            elif fault.kind == "gpu_cap_slips":
+                self._slip(fault)
             elif fault.kind == "cap_not_holding":
                 self._log(fault)
 
@@ -62,6 +67,13 @@ class CapFaults:
     def _reset(self, fault: Fault) -> None:
         if self._is_due(fault, fault.number("seconds")) and (state := self._states.get(fault.target)) is not None:
             state.columns["limit_requested_mw"][:] = state.columns["limit_default_mw"]
+
+    def _slip(self, fault: Fault) -> None:
+        """Limits below the default move towards it; NVML shows whole watts of what its firmware has."""
+        if self._is_due(fault, SLIP_SECONDS) and (state := self._states.get(fault.target)) is not None:
+            columns, step = state.columns, round(fault.number("watts") * 1000 * SLIP_SECONDS / 3600)
+            risen = np.minimum(columns["limit_requested_mw"] + step, columns["limit_default_mw"])
+            columns["limit_requested_mw"][:] = np.maximum(columns["limit_requested_mw"], risen)
 
     def _log(self, fault: Fault) -> None:
         bmc = self._controllers[fault.target]

@@ -41,6 +41,7 @@ class Control:
             "gpu_xid": self._xid,
             "gpu_ecc": self._ecc,
             "gpu_hot": self._hot,
+            "gpu_slow": self._slow,
             "counter_reset": self._reset,
             "cap_not_holding": self._caps.not_holding,
             "gpu_cap_denied": self._caps.denied,
@@ -163,6 +164,9 @@ class Control:
     async def _hot(self, fault: Fault, on: bool) -> None:
         factor = fault.number("factor")
         self.world.physics.resistance[self._row(fault)] *= factor if on else 1 / factor
+
+    async def _slow(self, fault: Fault, on: bool) -> None:
+        self.world.physics.board_clock_ratio[self._row(fault)] = fault.number("factor") if on else 1.0
 
     async def _reset(self, fault: Fault, on: bool) -> None:
         server = self._server(fault)

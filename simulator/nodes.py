@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from simulator.nvml.profiles import MIB, PROFILES
 from simulator.nvml.state import Gpu, StateFile
@@ -14,7 +15,7 @@ from simulator.site import Server, Sharing
 from simulator.world import World
 
 # Bits of nvmlDeviceGetCurrentClocksEventReasons, in the order of `physics.REASONS`; a brake also says "hardware slowdown".
-REASON_BITS = np.array([0x1, 0x4, 0x80 | 0x8, 0x20])
+REASON_BITS = np.array([0x1, 0x4, 0x80, 0x20, 0x8])
 # GPM metric ids and the share of the SMs' activity that the simple ones show.
 GPM_GRAPHICS, GPM_SM, GPM_OCCUPANCY, GPM_INTEGER, GPM_TENSOR, GPM_DRAM, GPM_FP64, GPM_FP32, GPM_FP16 = (
     1,
@@ -111,6 +112,13 @@ class NvmlFeed:
                 state.advance_gpm(seconds)
 
 
+def _reasons(throttled: NDArray[np.bool_]) -> NDArray[np.int64]:
+    bits = np.where(throttled, REASON_BITS[:, None], 0)
+    bits[4] |= np.where(throttled[2], REASON_BITS[4], 0)
+    found: NDArray[np.int64] = bits.sum(axis=0)
+    return found
+
+
 def _values(physics: Physics) -> dict[str, np.ndarray]:
     busy = physics.activity.level > 0.005
     clock = physics.clock_mhz.round()
@@ -132,7 +140,7 @@ def _values(physics: Physics) -> dict[str, np.ndarray]:
         "clock_memory": np.where(sleeps, 405, physics.memory_clock_mhz),
         "clock_video": (0.78 * clock).round(),
         "performance_state": np.where(sleeps, 8, 0),
-        "throttle_reasons": (physics.throttled * REASON_BITS[:, None]).sum(axis=0),
+        "throttle_reasons": _reasons(physics.throttled),
         "throttle_power_ns": throttled[1],
         "throttle_power_brake_ns": throttled[2],
         "throttle_sw_thermal_ns": throttled[3],

@@ -28,7 +28,7 @@ CPU_THERMAL_SECONDS = 18.0
 FAN_LAG_SECONDS = 12.0
 # Clock follows power with this root: voltage falls with the clock.
 CLOCK_EXPONENT = 1 / 2.4
-REASONS = ("idle", "sw_power_cap", "hw_power_brake", "sw_thermal")
+REASONS = ("idle", "sw_power_cap", "hw_power_brake", "sw_thermal", "hw_slowdown")
 
 
 class Physics:
@@ -70,6 +70,7 @@ class Physics:
         self.setpoint_watts = self.limit_max_watts.copy()  # out of band, through the baseboard
         self.brake_watts = self.limit_max_watts.copy()  # what a server's own cap leaves to each GPU
         self.clock_lock_mhz = np.full(gpus, np.inf)  # how far clocks may rise, through NVML
+        self.board_clock_ratio = np.ones(gpus)  # how far a board that has a fault lets them rise
         self.present = np.ones(gpus, bool)
 
         self.gpu_watts = self.idle_watts.copy()
@@ -167,7 +168,7 @@ class Physics:
     def _gpus(self, seconds: float, on: Bools) -> None:
         level = np.where(on & self.present, self.activity.level, 0.0)
         free = self.idle_watts + (self.peak_watts - self.idle_watts) * level
-        lock = np.minimum(self.clock_lock_mhz / self.clock_max_mhz, 1.0)
+        lock = np.minimum(np.minimum(self.clock_lock_mhz / self.clock_max_mhz, 1.0), self.board_clock_ratio)
         demand = self.idle_watts + (free - self.idle_watts) * lock ** (1 / CLOCK_EXPONENT)
         # From 3 degrees below the slowdown temperature the GPU gives up power, all of it above idle within 8 degrees.
         hot = np.clip((self.gpu_celsius - (self.slowdown_celsius - 3)) / 8, 0.0, 0.9)
@@ -184,7 +185,8 @@ class Physics:
         self.clock_mhz = np.where(busy, np.maximum(self.clock_idle_mhz, self.clock_max_mhz * self.speed), self.clock_idle_mhz)
         capped = busy & (demand > limit + 0.5) & (limit <= thermal)
         braked = capped & (self.brake_watts < np.minimum(self.requested_watts, self.setpoint_watts))
-        self.throttled = np.stack([~busy, capped & ~braked, braked, busy & (demand > thermal) & (thermal < limit)])
+        hot_now, held = busy & (demand > thermal) & (thermal < limit), busy & (self.board_clock_ratio < 1)
+        self.throttled = np.stack([~busy, capped & ~braked, braked, hot_now, held])
         self.throttle_seconds += self.throttled * seconds
 
     def _processors(self, seconds: float) -> None:

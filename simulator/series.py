@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from simulator.bmc.sensors import cpu_id, exhaust_id, fan_name, inlet_id
 from simulator.nvml.profiles import MIB, PROFILES
-from simulator.physics import Physics
+from simulator.physics import REASONS, Physics
 from simulator.plant.series import PlantFamily, plant_families
 from simulator.site import Layout, Server, Sharing, device_name
 from simulator.world import World
@@ -74,7 +74,7 @@ def _of_gpus(hall: Layout) -> Iterator[Family]:
     yield family("clock_hertz", lambda p: p.clock_mhz.round() * 1e6, domain="sm")
     total = np.array([float(PROFILES[server.model.gpu.key].memory_mib * MIB) if server.model.gpu else 0 for server, _ in rows])
     yield family("memory_used_bytes", lambda p: (p.memory_used_ratio * total).round())
-    for number, reason in enumerate(("idle", "sw_power_cap", "hw_power_brake", "sw_thermal")):
+    for number, reason in enumerate(REASONS):
         yield family("throttle_active", _throttled(number), reason=reason)
     yield family("nvlink_bytes_total", lambda p: p.nvlink_bytes[0].round(), np.intersect1d(hbm, uncut), direction="tx")
     yield family("nvlink_bytes_total", lambda p: p.nvlink_bytes[1].round(), np.intersect1d(hbm, uncut), direction="rx")

@@ -126,7 +126,7 @@ def _gpu_metrics(bmc: Controller, *, number: int) -> Document:
     if not bmc.gpu_there(row):
         return {"Name": f"GPU_SXM_{number} Processor Metrics"}
     throttled = bmc.world.physics.throttled[:, bmc.server.first_gpu + row]
-    names = ("Idle", "SWPowerCap", "HWPowerBrake", "SWThermalSlowdown")
+    names = ("Idle", "SWPowerCap", "HWPowerBrake", "SWThermalSlowdown", "HWSlowdown")
     reasons = [name for name, holds in zip(names, throttled, strict=True) if holds and name != "Idle"]
     counters = bmc.world.physics.pcie_bytes[:, bmc.server.first_gpu + row]
     return {

@@ -26,6 +26,8 @@ RECOVERIES_PER_FLAP = 2.0
 DOWN_HARDSHIP, FLAP_HARDSHIP, MOST_HARDSHIP = 4.0, 6.0, 8.0
 GOOD_BIT_ERRORS, TIRED_BIT_ERRORS = 1e-15, 4e-14
 TIRED_SYMBOLS = 0.02
+# A cable that wears out begins with a symbol error an hour, and ends where nobody can use it.
+WORN_SYMBOLS, MOST_SYMBOLS, MOST_BIT_ERRORS = 1 / 3600, 1e3, 1e-6
 # Credit ticks a second on a busy InfiniBand link; marked packets and pause frames on a busy Ethernet one.
 WAIT_TICKS, MARKED, PAUSES, PAUSES_SENT, DISCARDS = 6e6, 4e4, 900.0, 360.0, 4.0
 BUSY_FROM = 0.45
@@ -79,6 +81,7 @@ class Cables:
         self.broken: Bools = np.zeros(count, bool)
         self.dark: Bools = np.zeros(count, bool)
         self.flapping: Bools = np.zeros(count, bool)
+        self.wear_per_second, self.wears_since = np.zeros(count), np.zeros(count)
         self.symbol_rate = np.zeros(count)
         self.bit_errors = np.where(self.cabled, GOOD_BIT_ERRORS, 0.0)
         self._tire(seed)
@@ -121,6 +124,7 @@ class Cables:
     def step(self, now: float, seconds: float, alive: Bools, traffic: Traffic) -> None:
         """Move to `now` by `seconds`, with what is to be carried."""
         self._links(now, seconds, alive)
+        self._wear(now)
         self._rates(traffic)
         rate = self._per_second
         rate[_RECEIVED], rate[_SENT] = self.receive_rate, self.transmit_rate
@@ -155,6 +159,14 @@ class Cables:
         self._octets = np.maximum(self.speed / 8, 1.0)
         hardship = np.where(up, np.minimum(self.full_speed / 8 / self._octets, MOST_HARDSHIP), DOWN_HARDSHIP)
         self.hardship = np.where(flapping, FLAP_HARDSHIP, hardship)
+
+    def _wear(self, now: float) -> None:
+        """Cables that get worse: from nearly nothing, by the same factor in every hour."""
+        worn = np.flatnonzero(self.wear_per_second)
+        if len(worn):
+            times = np.exp(self.wear_per_second[worn] * (now - self.wears_since[worn]))
+            self.symbol_rate[worn] = np.minimum(WORN_SYMBOLS * times, MOST_SYMBOLS)
+            self.bit_errors[worn] = np.minimum(GOOD_BIT_ERRORS * times, MOST_BIT_ERRORS)
 
     def _rates(self, traffic: Traffic) -> None:
         received, sent = np.full(len(self.ports), KEEPALIVE_RATE), np.full(len(self.ports), KEEPALIVE_RATE)

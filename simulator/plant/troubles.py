@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Awaitable, Callable
 
 from simulator.faults import Fault, UnknownFault
@@ -33,6 +34,7 @@ class Troubles:
             "switch_gone": self._switch,
             "switch_psu_failed": self._supply,
             "link_degraded": self._degraded,
+            "link_wearing": self._wearing,
             "link_flapping": self._flapping,
             "link_down": self._down,
             "optics_dark": self._dark,
@@ -96,6 +98,13 @@ class Troubles:
             cables.speed[row] = fault.number("gigabits") * 1e9 if on else cables.full_speed[row]
             cables.symbol_rate[row] = fault.number("errors") if on else cables.rest_symbol_rate[row]
             cables.bit_errors[row] = DEGRADED_BIT_ERRORS if on else cables.rest_bit_errors[row]
+
+    async def _wearing(self, fault: Fault, on: bool) -> None:
+        cables = self.model.cables
+        for row in self._ends(fault):
+            per_second = math.log(fault.number("factor")) / (3600 * fault.number("hours"))
+            cables.wear_per_second[row], cables.wears_since[row] = per_second if on else 0.0, self.model.now
+            cables.symbol_rate[row], cables.bit_errors[row] = cables.rest_symbol_rate[row], cables.rest_bit_errors[row]
 
     async def _flapping(self, fault: Fault, on: bool) -> None:
         cables = self.model.cables
