@@ -15,11 +15,14 @@ from dash.development.base_component import Component
 from fastapi import FastAPI, HTTPException, Request
 from fastapi.responses import RedirectResponse
 
+from dashboard import alertbell
 from dashboard.components import frame
 from dashboard.index import FIRST_OVERVIEW, INDEX, Page
 from dashboard.pages import alerts as alerts_page
 from dashboard.pages import energy, fabric, job, jobs, node, nodes, overview, policies
+from dashboard.pages import health as health_page
 from dashboard.pages import power as power_page
+from dashboard.pages import runbook as runbook_page
 from dashboard.pages import storage as storage_page
 from dashboard.services import Services
 from dashboard.timerange import parse
@@ -95,6 +98,9 @@ def create(
     storage_page.register(app, services)
     fabric.register(app, services)
     alerts_page.register(app, services)
+    health_page.register(app, services)
+    runbook_page.register(app, services)
+    alertbell.register(app, services)
     # Dash prepares itself at the first request of `/`; who came by a deep link before got a page without scripts and styles.
     app._setup_server()  # type: ignore[no-untyped-call]  # noqa: SLF001
     return app
@@ -139,6 +145,7 @@ def header() -> Component:
             dcc.Link([html.Span(className="logo"), "Wattstat"], href="/", className="brand", id="home"),
             html.Nav(id="crumbs", className="crumbs", **frame.aria(label="Pages")),
             html.Div(className="spring"),
+            *alertbell.layout(),
             dmc.Select(
                 id="range", value="now-6h", data=[{"value": value, "label": label} for value, label in RANGES.items()],
                 allowDeselect=False, size="sm", w="11rem", persistence=False, comboboxProps={"shadow": "md"},
@@ -179,16 +186,33 @@ def _page(parts: list[str], search: str, now: float) -> Component | None:
         ("storage",): storage_page.layout,
         ("fabric",): fabric.layout,
         ("alerts",): alerts_page.layout,
+        ("health",): health_page.layout,
     }
     if tuple(parts) in whole:
         return whole[tuple(parts)]()
-    if parts[0] == "node" and len(parts) == 2:
-        return node.layout(parts[1])
+    if len(parts) == 2 and parts[0] in _OF_ONE:
+        return _OF_ONE[parts[0]](parts[1])
     # an id may hold slashes: a pod's is namespace/pod
     return job.layout("/".join(parts[1:])) if parts[0] == "job" and len(parts) > 1 else None
 
 
-_PAGES_WITH_TICKS = ("overview", "node", "nodes", "jobs", "job", "energy", "power", "policies", "storage", "fabric", "alerts")
+_OF_ONE: dict[str, Callable[[str], Component]] = {"node": node.layout, "runbooks": runbook_page.layout}
+_PAGES_WITH_TICKS = (
+    "overview",
+    "node",
+    "nodes",
+    "jobs",
+    "job",
+    "energy",
+    "power",
+    "policies",
+    "storage",
+    "fabric",
+    "alerts",
+    "health",
+    "runbook",
+    "bell",
+)
 _CHARTS = (
     "power-chart",
     "power-where",
@@ -224,7 +248,7 @@ _CLIENTSIDE: list[tuple[str, Sequence[Output], Sequence[Input | State]]] = [
     ("filters", [Output("jobs-q", "value"), Output("jobs-state", "value")],
      [Input("url", "search"), Input("jobs-q", "value"), Input("jobs-state", "value")]),
     ("open", [], [Input("jobs-scatter", "clickData")]),
-    ("policySaid", [], [Input("policies-said", "data")]),
+    *[("policySaid", [], [Input(f"{page}-said", "data")]) for page in ("policies", "alerts")],
     ("policyAddress", [Output("policies-opened", "data")], [Input("policies-beat", "data"), Input("url", "search")]),
     *[("fill", [], [Input(f"{page}-fill", "data")]) for page in (*_PAGES_WITH_TICKS, "job-events", "power-whatif")],
     *[("draw", [Output(chart, "figure")], [Input(f"{chart}-data", "data")]) for chart in _CHARTS],

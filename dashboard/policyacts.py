@@ -19,7 +19,7 @@ from wattstat.api.problems import Problem
 
 Asked = Mapping[str, str]
 UNKNOWN_ZONE = UTC
-DIALOG, ERROR, SAVE = "policy-dialog-body", "policy-dialog-error", "policy-editor-save"
+DIALOG, ERROR, SAVE = "act-dialog-body", "act-dialog-error", "policy-editor-save"
 LOOKING = "looks at the difference"
 """Given as the reason where the API wants one for a dry run; nothing of that is recorded."""
 

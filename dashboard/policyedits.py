@@ -16,7 +16,7 @@ from wattstat.api.power_calls import PowerCalls
 from wattstat.api.problems import Problem
 
 Asked = Mapping[str, str]
-DIALOG, ERROR, RESULT, SAVE = "policy-dialog-body", "policy-dialog-error", "policy-editor-result", "policy-editor-save"
+DIALOG, ERROR, RESULT, SAVE = "act-dialog-body", "act-dialog-error", "policy-editor-result", "policy-editor-save"
 
 EMPTY: Mapping[str, Any] = {
     "name": "my-policy",

@@ -1,4 +1,5 @@
-// The dialogue of policies: a button asks, core's answer is filled in, and nothing is done without one press more.
+// The dialogue of pages that act: a button asks, the answer is filled in, and nothing is done without one press more.
+// Which page it is says the dialogue itself: `data-asked` is the store of its questions, `data-otherwise` the command to use instead.
 (function () {
   "use strict";
   const clientside = (window.dash_clientside = window.dash_clientside || {});
@@ -10,35 +11,35 @@
   function ask(given) {
     latest = Date.now();
     clearTimeout(silence);
-    own.fill({ "policy-dialog-error": "" });
+    own.fill({ "act-dialog-error": "" });
     busy(true);
     const isRehearsal = given.act === "rehearse" || given.step === "rehearse";
     silence = setTimeout(tellSilence, isRehearsal ? REHEARSAL_SILENT_AFTER : SILENT_AFTER);
-    clientside.set_props("policies-asked", { data: { ...given, at: latest } });
+    clientside.set_props(byId("act-dialog").dataset.asked, { data: { ...given, at: latest } });
   }
 
   // Whoever presses the red button must not look at a page that waits for ever and says nothing.
   function tellSilence() {
-    own.fill({ "policy-dialog-error": '<div class="notice critical" role="alert"><strong>No answer yet.</strong><span>It is not known ' +
-      "whether anything was done. Try again, or use <code>wattstat power</code> on core's own machine.</span></div>" });
+    own.fill({ "act-dialog-error": '<div class="notice critical" role="alert"><strong>No answer yet.</strong><span>It is not known ' +
+      "whether anything was done. Try again, or use <code>" + byId("act-dialog").dataset.otherwise + "</code> on core's own machine.</span></div>" });
     busy(false);
   }
 
   function busy(is) {
-    const form = document.querySelector("#policy-dialog form");
+    const form = document.querySelector("#act-dialog form");
     if (!form) return;
     form.setAttribute("aria-busy", is);
     for (const button of form.querySelectorAll("button[type=submit]")) button.disabled = is;
   }
 
   function show(given, title) {
-    const dialog = byId("policy-dialog"), body = byId("policy-dialog-body");
+    const dialog = byId("act-dialog"), body = byId("act-dialog-body");
     if (!dialog) return;
     body.replaceChildren();
     body.filled = undefined;
-    own.fill({ "policy-dialog-body": '<form class="dialogue"><h2 id="policy-dialog-title"></h2><p class="empty">Asking core …</p>' +
-      '<div id="policy-dialog-error"></div><div class="dialog-buttons"><button type="button" class="step" data-close>Cancel</button></div></form>' });
-    byId("policy-dialog-title").textContent = title;
+    own.fill({ "act-dialog-body": '<form class="dialogue"><h2 id="act-dialog-title"></h2><p class="empty">Asking …</p>' +
+      '<div id="act-dialog-error"></div><div class="dialog-buttons"><button type="button" class="step" data-close>Cancel</button></div></form>' });
+    byId("act-dialog-title").textContent = title;
     if (!dialog.open) dialog.showModal();
     ask(given);
   }
@@ -48,13 +49,13 @@
     if (!said || +said.to !== latest) return;
     clearTimeout(silence);
     if (said.fresh) {
-      const body = byId("policy-dialog-body");
+      const body = byId("act-dialog-body");
       body.replaceChildren();
       body.filled = undefined;
     }
     own.fill(said.fill);
     busy(false);
-    const dialog = byId("policy-dialog");
+    const dialog = byId("act-dialog");
     if (said.fresh && dialog && dialog.open) {
       const first = dialog.querySelector("[autofocus]") || dialog.querySelector("input:not([type=hidden]), select, textarea, button");
       if (first) first.focus();
@@ -90,7 +91,7 @@
       const { act, ...rest } = asking.dataset;
       show({ act, ...rest }, asking.firstChild.textContent.replace(" …", ""));
     }
-    if (event.target.closest("[data-close]")) byId("policy-dialog").close();
+    if (event.target.closest("[data-close]")) byId("act-dialog").close();
     const line = event.target.closest("[data-line]");
     if (line) goTo(+line.dataset.line);
   });
@@ -103,7 +104,7 @@
   }
 
   document.addEventListener("submit", (event) => {
-    if (!event.target.matches("#policy-dialog form")) return;
+    if (!event.target.matches("#act-dialog form")) return;
     event.preventDefault();
     if (!event.target.matches("[data-act-form]") || event.target.getAttribute("aria-busy") === "true") return;
     ask(Object.fromEntries(new FormData(event.target, event.submitter)));
@@ -119,7 +120,7 @@
   });
   // `close` does not bubble.
   document.addEventListener("close", (event) => {
-    if (event.target.id !== "policy-dialog") return;
+    if (event.target.id !== "act-dialog") return;
     latest = 0;
     clearTimeout(silence);
     if (opened) own.setParameters({ draft: null, scope: null, watts: null, basis: null, emergency: null });
@@ -129,7 +130,7 @@
   own.policyAddress = function (beat, search) {
     const given = new URLSearchParams(search || ""), what = ["draft", "emergency"].find((name) => given.has(name));
     const wanted = what ? what + given.get(what) + given.get("scope") + given.get("watts") : "";
-    if (wanted === opened || !byId("policy-dialog")) return clientside.no_update;
+    if (wanted === opened || !byId("act-dialog")) return clientside.no_update;
     opened = wanted;
     if (what === "draft") show({ act: "draft", draft: given.get("draft"), scope: given.get("scope"), watts: given.get("watts"),
       basis: given.get("basis") }, "New policy");

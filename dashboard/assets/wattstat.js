@@ -63,7 +63,7 @@
     const parts = (pathname || "/").split("/").filter(Boolean).map(decodeURIComponent);
     const kiosk = given.get("kiosk");
     document.documentElement.toggleAttribute("data-kiosk", kiosk === "1" || kiosk === "true" || kiosk === "tv");
-    const section = parts[0] === "node" ? "nodes" : parts[0] === "job" ? "jobs" : parts[0] || "";
+    const section = parts[0] === "node" ? "nodes" : parts[0] === "job" ? "jobs" : parts[0] === "runbooks" ? "alerts" : parts[0] || "";
     const name = SECTIONS[section], here = parts.length > 1 ? "true" : "page";
     document.title = (parts.slice(1).join("/") || name || "Wattstat") + (name || parts[1] ? " · Wattstat" : "");
     // what belongs to the viewer goes along to every page; what filters one page stays with it
@@ -76,7 +76,7 @@
   };
 
   const SECTIONS = { "": "Overview", nodes: "Servers", jobs: "Jobs", energy: "Energy", power: "Power", policies: "Policies",
-    storage: "Storage", fabric: "Fabric", alerts: "Alerts" };
+    storage: "Storage", fabric: "Fabric", alerts: "Alerts", health: "Health" };
   function carried(given) {
     const kept = [...given].filter(([name]) => ["from", "to", "refresh", "theme", "kiosk"].includes(name));
     return kept.length ? "?" + new URLSearchParams(kept) : "";
@@ -245,8 +245,9 @@
   };
 
   // g o: overview, g n: servers, g j: jobs, g e: energy, g p: power, g y: policies, g s: storage,
-  // g f: fabric, g a: alerts, j and k: next and previous server.
-  const PLACES = { o: "/", n: "/nodes", j: "/jobs", e: "/energy", p: "/power", y: "/policies", s: "/storage", f: "/fabric", a: "/alerts" };
+  // g f: fabric, g a: alerts, g h: health, j and k: next and previous server.
+  const PLACES = { o: "/", n: "/nodes", j: "/jobs", e: "/energy", p: "/power", y: "/policies", s: "/storage", f: "/fabric", a: "/alerts",
+    h: "/health" };
   let lead = 0;
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || /^(INPUT|TEXTAREA|SELECT)$/.test(event.target.tagName)) return;

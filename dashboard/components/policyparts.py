@@ -1,4 +1,4 @@
-"""What the dialogues of policies share: buttons that say which role is needed, reasons, refusals, differences."""
+"""What the dialogues of pages that act share: buttons that say which role is needed, reasons, refusals, differences."""
 
 from __future__ import annotations
 
@@ -6,8 +6,11 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
+from dash import html
+from dash.development.base_component import Component
+
 from dashboard import words
-from dashboard.components import parts
+from dashboard.components import frame, parts
 from dashboard.markup import Children, Markup, table, tag
 from dashboard.problems import Level
 from wattstat.access import Caller, Role
@@ -51,12 +54,19 @@ def reason(*, focus: bool = True) -> Markup:
 def dialogue(title: str, body: Children, buttons: Children, *, fields: Children = None, class_: str = "") -> Markup:
     """A form in the dialogue. What core refuses is filled in above its buttons."""
     return tag("form", [
-        tag("h2", title, id="policy-dialog-title"),
+        tag("h2", title, id="act-dialog-title"),
         tag("div", tag("div", body, class_="dialog-scroll"), class_="dialog-content"),
         tag("div", fields, class_="fields") if fields else None,
-        tag("div", None, id="policy-dialog-error"),
+        tag("div", None, id="act-dialog-error"),
         tag("div", buttons, class_="dialog-buttons"),
     ], class_=f"dialogue {class_}".strip(), data_act_form=True)  # fmt: skip
+
+
+def place(page: str, otherwise: str) -> Component:
+    """Where a page's dialogues open; it stands empty until a button asks something. `otherwise` is the command for the same."""
+    body = html.Div(id="act-dialog-body")
+    asks: dict[str, Any] = {"data-asked": f"{page}-asked", "data-otherwise": otherwise}
+    return html.Dialog(body, id="act-dialog", **frame.aria(labelledby="act-dialog-title"), **asks)
 
 
 def cancel(label: str = "Cancel", *, focus: bool = False) -> Markup:

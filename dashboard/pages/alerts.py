@@ -11,8 +11,8 @@ from typing import Any
 from dash import Dash, Input, Output, dcc, html, no_update
 from dash.development.base_component import Component
 
-from dashboard import address, alertwords
-from dashboard.components import alertdetail, alertevidence, alerthistory, alertlist, charts, frame, parts
+from dashboard import address, alertacts, alertwords
+from dashboard.components import alertdetail, alertevidence, alerthistory, alertlist, charts, frame, parts, policyparts
 from dashboard.components.alertevidence import Drawn
 from dashboard.components.charts import Chart
 from dashboard.components.policylist import Viewed
@@ -37,6 +37,8 @@ def layout() -> Component:
             dcc.Interval(id="alerts-tick", interval=10_000),
             dcc.Store(id="alerts-beat"),
             dcc.Store(id="alerts-fill"),
+            dcc.Store(id="alerts-asked"),
+            dcc.Store(id="alerts-said"),
             html.Div(id="alerts-notice", className="notices"),
             html.Div([frame.skeleton() for _ in range(5)], id="alerts-figures", className="figures five"),
             html.Div(
@@ -67,16 +69,19 @@ def layout() -> Component:
                 ],
                 className="alerts-below",
             ),
+            policyparts.place("alerts", "wattstat alerts"),
         ],
         className="page alerts-page",
     )  # fmt: skip
 
 
 def register(app: Dash, services: Services) -> None:
-    """One callback for the present, one for what is drawn."""
+    """One callback for the present, one for what is drawn, one for what is asked."""
 
-    @app.callback(Output("alerts-fill", "data"), Input("alerts-beat", "data"), Input("url", "search"))
-    async def present(_beat: int | None, search: str | None) -> dict[str, str]:
+    @app.callback(
+        Output("alerts-fill", "data"), Input("alerts-beat", "data"), Input("url", "search"), Input("alerts-said", "data")
+    )
+    async def present(_beat: int | None, search: str | None, _said: Any) -> dict[str, str]:
         try:
             found = await look(services, search or "")
         except AlertsRefused as error:
@@ -97,6 +102,13 @@ def register(app: Dash, services: Services) -> None:
             return no_update  # the other callback says why
         fill = {"alert-evidence-lines": alertdetail.evidence(lines, found.chosen)}
         return {"figure": alertevidence.figure(drawn, found.chosen, found.chart), "fill": filled(fill)}
+
+    @app.callback(Output("alerts-said", "data"), Input("alerts-asked", "data"), prevent_initial_call=True)
+    async def act(asked: dict[str, Any] | None) -> dict[str, Any]:
+        given = {str(name): str(value) for name, value in (asked or {}).items() if value is not None}
+        zone, _ = await zone_of(services)
+        said = await alertacts.answer(services, given, Viewed(who=caller(), now=services.clock(), zone=zone))
+        return said.to_json() | {"to": given.get("at", "")}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

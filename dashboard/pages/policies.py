@@ -14,7 +14,7 @@ from dash import Dash, Input, Output, dcc, html
 from dash.development.base_component import Component
 
 from dashboard import address, policyacts, words
-from dashboard.components import frame, parts, policyemergency, policylist, policytrail, policywinners
+from dashboard.components import frame, parts, policyemergency, policylist, policyparts, policytrail, policywinners
 from dashboard.components.policylist import Viewed
 from dashboard.components.policyparts import button
 from dashboard.markup import Children, Markup, filled, tag
@@ -62,7 +62,7 @@ def layout() -> Component:
                                 tools=html.Div(id="policies-trail-tools")),
                 ], className="column"),
             ], className="policy-pair"),
-            html.Dialog(html.Div(id="policy-dialog-body"), id="policy-dialog", **frame.aria(labelledby="policy-dialog-title")),
+            policyparts.place("policies", "wattstat power"),
         ],
         className="page policies-page",
     )  # fmt: skip

@@ -131,7 +131,7 @@ async def test_the_version_that_was_read_is_the_one_that_is_approved():
     first = await said(calls, act="approve", name="night-cap", version="4")
     await said(calls, act="approve", step="do", name="night-cap", version="4")
 
-    assert 'name="version" value="4"' in first["fill"]["policy-dialog-body"]
+    assert 'name="version" value="4"' in first["fill"]["act-dialog-body"]
     assert acts(calls)[0][3] == {"version": 4}
 
 
@@ -144,7 +144,7 @@ async def test_silent_core_is_told_with_what_still_holds():
 
 
 async def test_the_emergency_lists_every_place_with_the_word_that_confirms_it():
-    body = (await said(FakeCalls(), act="emergency"))["fill"]["policy-dialog-body"]
+    body = (await said(FakeCalls(), act="emergency"))["fill"]["act-dialog-body"]
 
     assert '<option value="site" data-word="site">The whole site</option>' in body
     assert '<option value="rack/rack-01" data-word="rack-01">' in body
@@ -152,7 +152,7 @@ async def test_the_emergency_lists_every_place_with_the_word_that_confirms_it():
 
 
 async def test_an_address_may_name_a_scope_that_the_list_does_not_have():
-    body = (await said(FakeCalls(), act="emergency", scope="partition/debug"))["fill"]["policy-dialog-body"]
+    body = (await said(FakeCalls(), act="emergency", scope="partition/debug"))["fill"]["act-dialog-body"]
 
     assert '<option value="partition/debug" selected data-word="debug">' in body
 
@@ -175,7 +175,7 @@ async def test_a_predefined_policy_takes_its_numbers_as_the_api_wants_them():
     body = calls.asked[-1][3]
     assert body["parameters"] == {"percent": 60, "start": "21:00", "days": ["mon", "tue"]}
     assert body["scope"] == {"rack": ["r1", "r2"]}
-    assert "name: night-cap" in answer["fill"]["policy-dialog-body"]
+    assert "name: night-cap" in answer["fill"]["act-dialog-body"]
 
 
 async def test_what_core_says_of_a_text_stands_at_its_lines():
@@ -251,16 +251,16 @@ async def test_without_a_status_the_whole_site_can_still_be_stopped():
 
     answer = await said(calls, act="emergency")
 
-    body = answer["fill"]["policy-dialog-body"]
+    body = answer["fill"]["act-dialog-body"]
     assert '<option value="site" data-word="site">' in body
     assert "Lowest limits now" in body
-    assert "the status is not available" in answer["fill"]["policy-dialog-error"]
+    assert "the status is not available" in answer["fill"]["act-dialog-error"]
 
 
 async def test_a_draft_from_the_page_of_power_has_its_numbers():
     asked = {"draft": "limit", "scope": "rack:rack-01", "watts": "16500", "basis": "guaranteed"}
 
-    body = (await said(FakeCalls(), act="draft", **asked))["fill"]["policy-dialog-body"]
+    body = (await said(FakeCalls(), act="draft", **asked))["fill"]["act-dialog-body"]
 
     written = policytext.read(re.search(r"<textarea[^>]*>(.*?)</textarea>", body, re.DOTALL)[1].replace("&#x27;", "'")).policy
     assert written["name"] == "limit-rack-01"
