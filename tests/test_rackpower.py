@@ -56,6 +56,23 @@ def test_the_samples_of_a_rack_without_power_are_its_coverage_alone():
     assert {sample.value for sample in found} == {0}
 
 
+def test_a_pdu_may_carry_what_the_breaker_before_it_is_rated_for_where_somebody_said_so():
+    hall = inventory.loads(
+        """
+breakers: [{name: r1-a, limit_watts: 34500}]
+racks: [{name: r1, breakers: [r1-a]}]
+pdus:
+  - {name: p1, rack: r1, breaker: r1-a, snmp: {address: 10.0.0.1}}
+  - {name: p2, rack: r1, feed: B, snmp: {address: 10.0.0.2}}
+""",
+        source="test",
+    )
+
+    assert [(sample.metric, sample.labels, sample.value) for sample in rackpower.limits(hall)] == [
+        (facility.PDU_LIMIT_WATTS, ("p1",), 34500)
+    ]
+
+
 def test_an_outlets_meter_goes_before_a_devices_own_sensor():
     both = told(*everything(), (network.SWITCH_POWER_WATTS, 1, "leaf1", "psu_input"))
 

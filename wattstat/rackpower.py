@@ -107,6 +107,15 @@ def samples(snapshot: Snapshot, inventory: Inventory) -> Samples:
     return out
 
 
+def limits(inventory: Inventory) -> Samples:
+    """What the breaker before each PDU is rated for, where the inventory names one."""
+    rated = {breaker.name: breaker.limit_watts for breaker in inventory.breakers}
+    out = Samples()
+    for pdu in inventory.pdus:
+        out.add(facility.PDU_LIMIT_WATTS, rated.get(pdu.breaker), pdu.name)
+    return out
+
+
 def _summed(rack: str, source: str, names: Sequence[str], read: Mapping[str, float], *, needs_all: bool) -> RackPower:
     known = [read[name] for name in names if name in read]
     unread = tuple(name for name in names if name not in read)

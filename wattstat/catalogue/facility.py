@@ -9,6 +9,12 @@ PDU_INFO = info(
     "A metered power strip.",
     source="vendor MIB: Raritan PDU2, APC PowerNet, Server Technology Sentry3/4",
 )
+PDU_LIMIT_WATTS = gauge(
+    "pdu_limit_watts",
+    "pdu",
+    "Rating of the breaker before the PDU, over all phases; absent where the inventory names none.",
+    source="inventory: breaker of the PDU",
+)
 PDU_POWER_WATTS = gauge("pdu_power_watts", "pdu", "Active power at the inlet.", source="vendor MIB")
 PDU_ENERGY_JOULES_TOTAL = counter(
     "pdu_energy_joules_total", "pdu", "Energy through the inlet.", source="vendor MIB (Wh, 0.1 kWh)"

@@ -13,8 +13,9 @@ from wattstat.inventory import Inventory
 
 
 def samples(snapshot: Snapshot, inventory: Inventory) -> Samples:
-    """What follows from all readings together: power of racks and uncapped devices, and the cables of the inventory."""
+    """What follows from all readings together: power of racks and uncapped devices; cables and ratings of the inventory."""
     out = rackpower.samples(snapshot, inventory)
+    out.extend(rackpower.limits(inventory))
     out.extend(fabric.samples(inventory))
     return out
 
