@@ -213,6 +213,7 @@ _PAGES_WITH_TICKS = (
     "runbook",
     "bell",
 )
+_FILLED = (*_PAGES_WITH_TICKS, "job-events", "job-alerts", "power-whatif")
 _CHARTS = (
     "power-chart",
     "power-where",
@@ -250,7 +251,7 @@ _CLIENTSIDE: list[tuple[str, Sequence[Output], Sequence[Input | State]]] = [
     ("open", [], [Input("jobs-scatter", "clickData")]),
     *[("policySaid", [], [Input(f"{page}-said", "data")]) for page in ("policies", "alerts")],
     ("policyAddress", [Output("policies-opened", "data")], [Input("policies-beat", "data"), Input("url", "search")]),
-    *[("fill", [], [Input(f"{page}-fill", "data")]) for page in (*_PAGES_WITH_TICKS, "job-events", "power-whatif")],
+    *[("fill", [], [Input(f"{page}-fill", "data")]) for page in _FILLED],
     *[("draw", [Output(chart, "figure")], [Input(f"{chart}-data", "data")]) for chart in _CHARTS],
 ]  # fmt: skip
 

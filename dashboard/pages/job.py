@@ -9,7 +9,7 @@ import dash_mantine_components as dmc
 from dash import Dash, Input, Output, State, dcc, html, no_update
 from dash.development.base_component import Component
 
-from dashboard import runhistory
+from dashboard import alertsof, runhistory
 from dashboard.components import charts, frame, jobevents, jobhead, jobhistory, jobtables, parts
 from dashboard.components.jobhead import Seen
 from dashboard.markup import Children, filled, tag
@@ -58,6 +58,9 @@ def layout(job_id: str) -> Component:
             frame.panel("By rank over time", frame.graph("job-heat", _HEAT_LABEL),
                         panel_id="job-heat-panel", tools=heat),
             panel("GPUs", "job-gpus"),
+            frame.panel("Alerts during the run",
+                        [dcc.Store(id="job-alerts-fill"), html.Div(frame.skeleton(), id="job-alerts-body")],
+                        panel_id="job-alerts"),
             frame.panel("During the run", [dcc.Store(id="job-events-fill"), html.Div(frame.skeleton(), id="job-events-body")],
                         panel_id="job-events"),
             html.Div(id="job-more", className="page-more"),
@@ -156,12 +159,25 @@ def _register_events(app: Dash, services: Services) -> None:
         listed = jobevents.listed(jobevents.events(history, detail.gpus), chart.now, chart.zone)
         return filled({"job-events-body": listed})
 
+    @app.callback(
+        Output("job-alerts-fill", "data"),
+        Input("job-beat", "data"),
+        Input("url", "search"),
+        State("job-id", "data"),
+    )
+    async def alerts(_beat: int | None, search: str | None, job_id: str) -> Any:
+        found = await runhistory.known(services, job_id, search)
+        if found is None:
+            return no_update
+        detail, chart = found
+        return filled({"job-alerts-body": await alertsof.of_run(services, detail, search or "", chart.zone)})
+
 
 def refusal(title: str, text: str, level: Level) -> dict[str, Children]:
     """The page where there is nothing to show."""
     blank = tag("p", "Nothing to show.", class_="empty")
     found: dict[str, Children] = {"job-notice": parts.notice(title, text, level), "job-figures": None, "job-more": None}
-    return found | {f"{panel}-body": blank for panel in ("job-split", "job-findings", "job-gpus", "job-events")}
+    return found | {f"{panel}-body": blank for panel in ("job-split", "job-findings", "job-gpus", "job-alerts", "job-events")}
 
 
 def bodies(detail: JobDetail, seen: Seen) -> dict[str, Children]:

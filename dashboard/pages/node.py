@@ -12,7 +12,7 @@ import dash_mantine_components as dmc
 from dash import Dash, Input, Output, State, dcc, html, no_update
 from dash.development.base_component import Component
 
-from dashboard import queries, words
+from dashboard import alertsof, queries, words
 from dashboard.components import charts, frame, gputable, parts, powerdevices, server
 from dashboard.components.charts import Chart
 from dashboard.markup import Children, Markup, filled, tag
@@ -63,6 +63,7 @@ def layout(name: str) -> Component:
             html.Div([html.H1(name)], id="node-head", className="page-head"),
             html.Div([frame.skeleton() for _ in range(5)], id="node-figures", className="figures five"),
             html.Div(id="node-wrong", className="node-wrong"),
+            panel("Alerts", "node-alerts"),
             panel("GPUs", "gpus-panel"),
             panel("Caps", "caps-panel"),
             html.Div(
@@ -118,7 +119,9 @@ def register(app: Dash, services: Services) -> None:
         }
         moment = powerdevices.Moment(now=now, zone=await services.zone(), search=search or "")
         caps: dict[str, Children] = {"caps-panel-body": powerdevices.of_node(hall.power, name, moment)}
-        return filled(top | bodies(seen, now) | caps | ages)
+        span = parse(search or "", now).span(now, moment.zone)
+        alerts = {"node-alerts-body": await alertsof.of_node(services, name, span, search or "", moment.zone)}
+        return filled(top | bodies(seen, now) | caps | ages | alerts)
 
     @app.callback(
         Output("node-power-data", "data"), Input("node-beat", "data"), Input("url", "search"), State("node-name", "data")
