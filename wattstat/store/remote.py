@@ -75,6 +75,14 @@ class RemoteStore:
         body = await self._ask("GET", f"label/{name}/values", _matching(selectors, start, end))
         return [str(value) for value in body["data"] or ()]
 
+    async def rule_groups(self) -> list[Json]:
+        """The rule groups that the server evaluates, as its `/api/v1/rules` has them; none where it has no rules at all.
+
+        Raises `QueryError`.
+        """
+        groups: list[Json] = (await self._ask("GET", "rules", []))["data"].get("groups") or []
+        return groups
+
     async def close(self) -> None:
         """Close the connections."""
         if self._session is not None:
