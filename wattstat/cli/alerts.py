@@ -294,6 +294,18 @@ def rules(*, config: ConfigOption = None, url: UrlOption = "", token: TokenOptio
 
 
 @app.command()
+def check(
+    files: Annotated[list[Path], typer.Argument(help="Rule files.")],
+) -> None:
+    """Whether rule files can be evaluated here; says what is wrong, and where."""
+    from alerts.evaluation.loader import load_rules
+
+    groups = load_rules(files)
+    count = sum(len(group.rules) for group in groups)
+    typer.echo(f"{count} rules in {len(groups)} groups are good.")
+
+
+@app.command()
 def export(
     folder: Annotated[Path, typer.Argument(help="Where to; made if it is not there.")],
     *,

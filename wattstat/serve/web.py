@@ -12,14 +12,16 @@ from fastapi import FastAPI
 
 import dashboard.app
 import wattstat
+from alerts.room import Room
 from energy.http import routes, services_routes
 from energy.reports.inference import InferenceReports
 from wattstat import corecall
-from wattstat.api import access, docs_page, live_routes, power_routes, problems, prometheus
+from wattstat.api import access, alert_routes, docs_page, live_routes, own_metrics, power_routes, problems, prometheus
 from wattstat.api.energy import EnergyReports
 from wattstat.api.live import Live
 from wattstat.api.power_calls import PowerCalls
 from wattstat.config import Config
+from wattstat.serve.alerting import open_room
 from wattstat.serve.ledger import ledger_reports, site_zone
 from wattstat.serve.process import parse_listen
 from wattstat.serve.rehearsals import Rehearsals
@@ -42,6 +44,7 @@ def application(
     reports: EnergyReports | None = None,
     *,
     power: PowerCalls | None = None,
+    alerts: Room | None = None,
     insecure: bool = False,
 ) -> FastAPI:
     """The whole site: what is asked for by `/api`, by Prometheus' paths, and by people. `reports`: None without a ledger.
@@ -60,7 +63,11 @@ def application(
     app.include_router(live_routes.router(live))
     app.include_router(live_routes.premises_router(live))
     app.include_router(live_routes.forwarding(live))
-    app.include_router(prometheus.router(store))
+    desk = None if alerts is None else alerts.desk
+    app.include_router(prometheus.router(store, desk))
+    if alerts is not None:
+        app.include_router(alert_routes.router(alerts.desk, zone=site_zone(config)))
+        app.include_router(own_metrics.router(alerts.exposition))
     rehearse = Rehearsals(store, live, config)
     if power is not None:
         app.include_router(power_routes.router(power, rehearse))
@@ -71,7 +78,7 @@ def application(
     docs_page.install(app)
     who = access.identity(config.access, config.data_dir, open_to_viewers=insecure and not config.access.somebody_can_log_in)
     access.add_routes(app, who)
-    dashboard.app.create(app, store, live, reports=reports, power=power, rehearse=rehearse)
+    dashboard.app.create(app, store, live, reports=reports, power=power, rehearse=rehearse, alerts=desk)
     access.guard(app, who)
     return app
 
@@ -83,10 +90,11 @@ async def run(config: Config, stop: asyncio.Event, *, insecure: bool = False) ->
     power = PowerCalls(core_url(config), corecall.key_path(config.data_dir, config.core.key_file))
     reports = ledger_reports(config) if config.energy.enabled else None
     answering = InferenceReports(reports=reports, store=store, loop=asyncio.get_running_loop()) if reports is not None else None
+    room = open_room(config, store, live)
     address = parse_listen(config.web.listen)
     server = _Server(
         uvicorn.Config(
-            application(store, live, config, answering, power=power, insecure=insecure or config.web.insecure),
+            application(store, live, config, answering, power=power, alerts=room, insecure=insecure or config.web.insecure),
             host=address.host,
             port=address.port,
             log_level="warning",
@@ -100,14 +108,17 @@ async def run(config: Config, stop: asyncio.Event, *, insecure: bool = False) ->
         async with _scraping(config, store):
             serving = asyncio.ensure_future(server.serve())
             stopping = asyncio.ensure_future(stop.wait())
+            alerting = asyncio.ensure_future(room.run(stop))
             log.info("web is up", url=address.url)
-            await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({serving, stopping, alerting}, return_when=asyncio.FIRST_COMPLETED)
+            stop.set()
             server.should_exit = True
             stopping.cancel()
-            await serving
+            await asyncio.gather(serving, alerting)
     finally:
         await live.close()
         await power.close()
+        await room.close()
         await store.close()
         if reports is not None:
             reports.close()

@@ -1,0 +1,209 @@
+"""The room at work in the web process: evaluation, delivery, and what it says of itself. Opened by `wattstat.serve`."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import structlog
+
+from alerts import telemetry
+from alerts.delivery.delivery import Delivery
+from alerts.delivery.message import Impact
+from alerts.desk import Desk
+from alerts.evaluation.engine import Engine, Record
+from alerts.evaluation.loader import load_rules, rule_files, shipped_rules
+from alerts.evaluation.rules import Group
+from alerts.findings import finders
+from alerts.health import samples as health_samples
+from alerts.memory import Memory, MemoryFailed
+from alerts.model import Clock, Written
+from alerts.peer import Ask, Peer
+from alerts.running import Running, RunningJob
+from alerts.shipped import LOCAL_URL
+from alerts.subject import subject
+from wattstat.catalogue import Sample
+from wattstat.config.alerts import Alerts
+from wattstat.config.settings import Credentials
+from wattstat.inventory import Inventory
+from wattstat.store.protocol import Store, StoreError
+
+log = structlog.get_logger(__name__)
+
+FILE = "alerts.sqlite"
+AGAIN_SECONDS = 30.0
+INVENTORY_SECONDS = 30.0
+FIRST_INVENTORY_SECONDS = 2.0
+
+Hall = Callable[[], Awaitable[Inventory]]
+
+
+class Unavailable(Exception):
+    """The inventory cannot be read now."""
+
+
+def rules_of(settings: Alerts, base: Path = Path()) -> tuple[Group, ...]:
+    """The rule groups that the settings name. Raises `InvalidDocument` with everything that is wrong with them."""
+    files = [*(shipped_rules() if settings.shipped_rules else ()), *rule_files(settings.rules, base)]
+    return load_rules(files, settings.public_url or LOCAL_URL)
+
+
+class Room:
+    """Everything together. `desk` answers; `run` works until it is told to stop."""
+
+    def __init__(
+        self,
+        settings: Alerts,
+        *,
+        store: Store,
+        record: Record | None,
+        peer: Ask | None,
+        hall: Hall,
+        credentials: Mapping[str, Credentials],
+        data_dir: Path,
+        zone: ZoneInfo,
+        every_seconds: float = 10.0,
+        clock: Clock = time.time,
+    ) -> None:
+        """`hall` raises `Unavailable`. `peer` gives the rule groups of the Prometheus that evaluates them instead of us.
+
+        Raises `InvalidDocument` for rules that cannot be evaluated, `ValueError` for settings, `MemoryFailed`.
+        """
+        self._record = record
+        self._hall = hall
+        self._clock = clock
+        self._every = every_seconds
+        self._inventory = Inventory()
+        self._memory = Memory(data_dir / FILE)
+        self._running = Running(store, clock)
+        self._delivery = Delivery(
+            settings, credentials=credentials, path=data_dir / FILE, clock=clock, zone=zone, impacts=self._impacts
+        )
+        groups = rules_of(settings) if peer is None else ()
+        self._engine = Engine(
+            store=store,
+            memory=self._memory,
+            groups=groups,
+            finders=finders(store, lambda: self._inventory, clock) if settings.findings else (),
+            tell=self._delivery,
+            record=record,
+            clock=clock,
+            external_labels=settings.labels,
+            public_url=settings.public_url or LOCAL_URL,
+            history_days=settings.history_days,
+        )
+        self.desk = Desk(
+            engine=self._engine,
+            memory=self._memory,
+            delivery=self._delivery,
+            store=store,
+            running=self._running,
+            inventory=self._known_inventory,
+            peer=None if peer is None else Peer(peer, clock),
+            clock=clock,
+        )
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Work until `stop` is set."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._delivery.run(stop))
+            tasks.create_task(self._evaluate(stop))
+            tasks.create_task(_until(stop, self._follow_inventory()))
+            if self._record is not None:
+                tasks.create_task(_until(stop, self._keep_recording(self._record)))
+
+    async def _evaluate(self, stop: asyncio.Event) -> None:
+        """Evaluate; where the past cannot be read, say so and try again: the pages must not go with it."""
+        while not stop.is_set():
+            try:
+                await self._engine.run(stop)
+            except MemoryFailed as err:
+                log.error("alerts_not_evaluated", reason=str(err))  # noqa: TRY400 - the message says it all
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(stop.wait(), AGAIN_SECONDS)
+
+    async def close(self) -> None:
+        """Close the file."""
+        await self._delivery.close()
+        await asyncio.to_thread(self._memory.close)
+
+    async def exposition(self) -> str:
+        """`/metrics/web`."""
+        return telemetry.exposition(await self._samples())
+
+    async def _samples(self) -> Sequence[Sample]:
+        silences = await self.desk.silences()
+        own = telemetry.samples(
+            alerts=await self.desk.alerts(), engine=self._engine, delivery=self._delivery.status(), silences=silences,
+            now=self._clock(),
+        )  # fmt: skip
+        return [*own, *health_samples(await self.desk.health())]
+
+    async def _impacts(self, labels: Sequence[Mapping[str, str]]) -> Sequence[Impact]:
+        """Where each stands and whose jobs it hits, for messages."""
+        jobs = await self._running.by_node()
+        hall = self._inventory
+        racks = {node.name: node.rack for node in hall.nodes} | {switch.name: switch.rack for switch in hall.switches}
+        racks |= {pdu.name: pdu.rack for pdu in hall.pdus}
+        return [_impact(each, jobs, racks) for each in labels]
+
+    async def _known_inventory(self) -> Inventory:
+        return self._inventory
+
+    async def _follow_inventory(self) -> None:
+        is_known = False
+        while True:
+            try:
+                self._inventory, is_known = await self._hall(), True
+            except Unavailable as err:
+                log.info("inventory_not_read", reason=str(err))
+            await asyncio.sleep(INVENTORY_SECONDS if is_known else FIRST_INVENTORY_SECONDS)
+
+    async def _keep_recording(self, record: Record) -> None:
+        """Leave what we say of ourselves in the history, as a Prometheus that scrapes `/metrics/web` would."""
+        while True:
+            due = (self._clock() // self._every + 1) * self._every
+            await asyncio.sleep(due - self._clock())
+            found = await self._samples()
+            labelled = [
+                ({"__name__": each.metric.name, **dict(zip(each.metric.labels, each.labels, strict=True))}, each.value)
+                for each in found
+            ]
+            try:
+                await record([Written(source="web", samples=labelled)], round(due * 1000))
+            except StoreError as err:
+                log.warning("own_metrics_not_written", reason=str(err))
+
+
+def _impact(labels: Mapping[str, str], jobs: Mapping[str, Sequence[RunningJob]], racks: Mapping[str, str]) -> Impact:
+    hit = jobs.get(labels.get("node", ""), ())
+    return Impact(
+        rack=labels.get("rack") or racks.get(subject(labels).name, ""),
+        jobs=tuple(job.job_id for job in hit),
+        users=tuple(dict.fromkeys(job.user for job in hit if job.user)),
+    )
+
+
+async def _until(stop: asyncio.Event, work: Awaitable[None]) -> None:
+    """Work until `stop`."""
+    working, stopping = asyncio.ensure_future(work), asyncio.ensure_future(stop.wait())
+    try:
+        await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        working.cancel()
+        stopping.cancel()
+        results = await asyncio.gather(working, stopping, return_exceptions=True)
+    if isinstance(results[0], Exception):
+        raise results[0]
+
+
+def problems_of(settings: Alerts, base: Path = Path()) -> Iterable[str]:
+    """What keeps the room from working with these settings; for `check-config`."""
+    try:
+        rules_of(settings, base)
+    except ValueError as err:
+        yield str(err)
