@@ -120,7 +120,7 @@ def test_everything_asks_the_chosen_data_source(board):
 def test_every_variable_is_used_and_every_one_used_exists(board):
     variables = {each["name"]: each for each in board["templating"]["list"]}
     text = str([board["panels"], board["annotations"], board["links"], [each["query"] for each in variables.values()]])
-    used = set(re.findall(r"\$\{?(\w+)", text))
+    used = set(re.findall(r"\$\{?([a-z_]\w*)", text))
     built_in = {*BUILT_IN, "__url_time_range", "__field", "__value", "__data"}
 
     assert used - built_in <= set(variables)
@@ -219,3 +219,32 @@ def test_a_rate_knows_how_far_apart_samples_are(query):
 def test_the_first_of_a_chart_are_chosen_once_and_not_at_every_point(query):
     """`topk` of each point of a chart gathers ever more series."""
     assert query.instant or "@ end()" in query.expr or not re.search(r"\b(?:topk|bottomk)\(", query.expr)
+
+
+@pytest.mark.parametrize("name", BOARDS)
+def test_the_rows_of_a_table_are_joined_by_its_first_columns(name):
+    """An answer with other labels would stand in rows of its own."""
+    for panel in panels(BOARDS[name]):
+        if panel["type"] == "table":
+            columns = panel["transformations"][1]["options"]["include"]["names"]
+            keys = {column for column in columns if not column.startswith("Value")}
+            queries = [query for query in ASKED if (query.board, query.panel) == (name, panel["title"])]
+            labels = [labels_of(pp.parse(query.filled())) for query in queries]
+            assert set.union(*labels) == keys
+            assert all(each <= keys for each in labels)
+
+
+def labels_of(expr):
+    """The labels that the series of an answer keep, as far as its aggregations say."""
+    if isinstance(expr, pp.AggregateExpr):
+        ranks = str(expr.op) in {"topk", "bottomk"}
+        return labels_of(expr.expr) if ranks else set(expr.modifier.labels if expr.modifier else ())
+    if isinstance(expr, pp.BinaryExpr):
+        kept = labels_of(expr.lhs), labels_of(expr.rhs)
+        return next(filter(None, kept), set())
+    if isinstance(expr, pp.ParenExpr | pp.UnaryExpr):
+        return labels_of(expr.expr)
+    if isinstance(expr, pp.Call):
+        return set().union(*map(labels_of, expr.args))
+    assert isinstance(expr, pp.NumberLiteral | pp.StringLiteral), f"aggregate it by the columns of the table: {expr}"
+    return set()

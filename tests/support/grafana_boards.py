@@ -23,7 +23,7 @@ class Asked:
 
     def filled(self, **values: str) -> str:
         """The expression with values in place of Grafana's variables; those that are not given match anything."""
-        return re.sub(r"\$\{?(\w+)\}?", lambda found: {**BUILT_IN, **values}.get(found[1], ".*"), self.expr)
+        return re.sub(r"\$\{?([a-z_]\w*)\}?", lambda found: {**BUILT_IN, **values}.get(found[1], ".*"), self.expr)
 
 
 def panels(board: dict[str, Any]) -> list[dict[str, Any]]:

@@ -1,7 +1,7 @@
 """One module a dashboard, each with its `BOARD`."""
 
 from grafana.source.board import Board
-from grafana.source.boards import overview
+from grafana.source.boards import overview, racks
 
-BOARDS: tuple[Board, ...] = (overview.BOARD,)
+BOARDS: tuple[Board, ...] = (overview.BOARD, racks.BOARD)
 """In the order in which one reads them."""
