@@ -240,8 +240,7 @@ def labels_of(expr):
         ranks = str(expr.op) in {"topk", "bottomk"}
         return labels_of(expr.expr) if ranks else set(expr.modifier.labels if expr.modifier else ())
     if isinstance(expr, pp.BinaryExpr):
-        kept = labels_of(expr.lhs), labels_of(expr.rhs)
-        return next(filter(None, kept), set())
+        return labels_of(expr.lhs) or labels_of(expr.rhs)
     if isinstance(expr, pp.ParenExpr | pp.UnaryExpr):
         return labels_of(expr.expr)
     if isinstance(expr, pp.Call):

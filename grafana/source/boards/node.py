@@ -114,7 +114,7 @@ _NOW = Row(
             Query(f"max(wattstat_cap_broken{{{_NODE}}} or 0 * wattstat_cap_target_watts{{{_NODE}}})", "caps"),
             Query(f"1 - min by (collector) (wattstat_collector_success{{{_TARGET}}})", "{{collector}} readings"),
             about=About(
-                what="The server's own verdicts over time: health, switch, supplies, GPUs, cables, caps, and who could not be read.",
+                what="Health, switch, supplies, GPUs, cables and caps over time, and who could not be read.",
                 normal="ok throughout. What begins together has one cause.",
             ),
             words=(Word(0, "ok"), Word(1, "warning", AMBER), Word(2, "bad", MAGENTA)),
