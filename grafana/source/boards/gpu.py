@@ -264,7 +264,7 @@ _FAULTS = Row(
             Query(_lost_share("sw_power_cap"), "GPU {{gpu}} power limit"),
             Query(f"{_lost_share('sw_thermal|hw_thermal|hw_power_brake')} > 0", "GPU {{gpu}} heat, brake"),
             about=About(
-                what="Share of the time for which clocks were held down, by the driver's own count: it misses nothing between samples.",
+                what="Share of the time for which clocks were held down, by the driver's own count, which misses nothing.",
                 normal="By the power limit as policies want it; by heat and brake never.",
             ),
             unit="percentunit",
