@@ -27,9 +27,14 @@ def _choices(left: list[dict[str, Any]], chosen: dict[str, str], server: Server,
     values = server.label_values(found["label"], found["selector"] or "")
     if variable.get("includeAll"):
         # What matches everything would also hide that a variable offers nothing.
-        values = ["|".join(map(re.escape, values))] if values else []
+        values = ["|".join(map(_literal, values))] if values else []
     for value in values[:most]:
         yield from _choices(others, {**chosen, variable["name"]: value}, server, most)
+
+
+def _literal(value: str) -> str:
+    """A value among several, as Grafana writes it into a regular expression within quotes."""
+    return re.sub(r"([\\$^*{}\[\]+?.()|])", r"\\\\\1", value)
 
 
 def _with(chosen: Mapping[str, str], text: str) -> str:

@@ -2,29 +2,21 @@
 
 from grafana.source import board
 from grafana.source.board import Board, Page, Row, Variable
+from grafana.source.boards import jobs_use
+from grafana.source.boards.jobs_use import ACCOUNT_PAGE, ALONE, ENERGY_PAGE, HELD, MINE, POWER, WORKED
 from grafana.source.charts import lines
 from grafana.source.expressions import counted, kept
 from grafana.source.kit import About, Query, bars, number
-from grafana.source.links import CELL, column, label, to_board, to_page
+from grafana.source.links import CELL, column, to_board, to_page
 from grafana.source.looks import BLUE, above, below
 from grafana.source.tables import Column, Key, rows
 
-_MINE = 'account=~"$account",user=~"$user"'
 _JOB = "scheduler, job_id"
-_HELD = f"wattstat_job_gpu_info{{{_MINE}}}"
-# A GPU that several jobs share would be given to each of them wholly.
-_ALONE = f"({_HELD} unless on (uuid) (count by (uuid) (wattstat_job_gpu_info) > 1))"
-_WORKED = "on (node, gpu, uuid) group_left ()"
-_POWER = f"wattstat_job_power_watts{{{_MINE}}}"
-_IDLE = f"{_HELD} and on (node, gpu, uuid) max_over_time(wattstat_gpu_utilization_ratio[30m]) < 0.01"
+_IDLE = f"{HELD} and on (node, gpu, uuid) max_over_time(wattstat_gpu_utilization_ratio[30m]) < 0.01"
 _ENERGY = "increase(wattstat_account_energy_joules_total"
-_TOKENS = "sum by (service, model) (rate(wattstat_inference_tokens_total[15m]))"
 _BY_ACCOUNT = f'sum by (account) ({_ENERGY}{{account=~"$account"}}[$__range]))'
-_TOKENS_LAST = "sum by (service, model) (rate(wattstat_inference_tokens_total[15m] @ end()))"
 _JOB_PAGE = to_page(f"/job/{CELL}", "Job's page")
 _JOB_OF = to_page(f"/job/{CELL}", "Job's page", scheduler=column("Scheduler"))
-_ENERGY_PAGE = to_page("/energy", "Energy page")
-_ACCOUNT_PAGE = to_board("wattstat-jobs", "Only this account", account=label("account"))
 
 _NOW = Row(
     panels=[
@@ -38,11 +30,11 @@ _NOW = Row(
             ),
             unit="watth",
             decimals=1,
-            links=[_ENERGY_PAGE],
+            links=[ENERGY_PAGE],
         ),
         number(
             "Power now",
-            Query(f"sum({_POWER})"),
+            Query(f"sum({POWER})"),
             about=About(
                 what="What the GPUs of these jobs draw now, shared ones by their part.",
                 normal="H100 in training: 500 to 700 W each.",
@@ -52,7 +44,7 @@ _NOW = Row(
         ),
         number(
             "Jobs running",
-            Query(f'count(wattstat_job_info{{{_MINE},state="running"}})'),
+            Query(f'count(wattstat_job_info{{{MINE},state="running"}})'),
             about=About(what="Jobs of these accounts and users that run now.", normal="As the group knows it."),
             unit="none",
             none="none",
@@ -60,14 +52,14 @@ _NOW = Row(
         ),
         number(
             "GPUs held",
-            Query(f"count(count by (uuid) ({_HELD}))"),
+            Query(f"count(count by (uuid) ({HELD}))"),
             about=About(what="GPUs that these jobs hold, shared ones once.", normal="As many as were asked for."),
             unit="none",
             none="none",
         ),
         number(
             "Held and doing nothing",
-            Query(counted(f"count by (uuid) ({_IDLE})", _HELD)),
+            Query(counted(f"count by (uuid) ({_IDLE})", HELD)),
             about=About(
                 what="GPUs that a job holds and that ran no kernel for half an hour.",
                 normal="None. Nobody else can use them, and they draw 60 to 120 W each; the table below names the jobs.",
@@ -92,17 +84,17 @@ _NOW = Row(
                 Key(label="scheduler", name="Scheduler", width=90),
             ],
             Column(
-                name="Power", expr=f"topk(30, sum by ({_JOB}, user, account, partition) ({_POWER}))", unit="watt", decimals=1
+                name="Power", expr=f"topk(30, sum by ({_JOB}, user, account, partition) ({POWER}))", unit="watt", decimals=1
             ),
             Column(
                 name="GPUs",
-                expr=f"count by ({_JOB}, user, account, partition) ({_HELD}) and on ({_JOB}) topk(30, {_POWER})",
+                expr=f"count by ({_JOB}, user, account, partition) ({HELD}) and on ({_JOB}) topk(30, {POWER})",
                 width=70,
             ),
             Column(
                 name="At work",
-                expr=f"avg by ({_JOB}, user, account, partition) ({_ALONE} * {_WORKED} wattstat_gpu_utilization_ratio)"
-                f" and on ({_JOB}) topk(30, {_POWER})",
+                expr=f"avg by ({_JOB}, user, account, partition) ({ALONE} * {WORKED} wattstat_gpu_utilization_ratio)"
+                f" and on ({_JOB}) topk(30, {POWER})",
                 unit="percentunit",
                 decimals=0,
                 steps=below(0.5, 0.05, plain=BLUE),
@@ -110,8 +102,8 @@ _NOW = Row(
             ),
             Column(
                 name="Slowest GPU",
-                expr=f"min by ({_JOB}, user, account, partition) ({_ALONE} * {_WORKED} wattstat_gpu_utilization_ratio)"
-                f" and on ({_JOB}) topk(30, {_POWER})",
+                expr=f"min by ({_JOB}, user, account, partition) ({ALONE} * {WORKED} wattstat_gpu_utilization_ratio)"
+                f" and on ({_JOB}) topk(30, {POWER})",
                 unit="percentunit",
                 decimals=0,
                 steps=below(0.5, 0.05),
@@ -119,15 +111,15 @@ _NOW = Row(
             Column(
                 name="Energy so far",
                 expr=f"(sum by ({_JOB}) (wattstat_job_energy_joules_total) / 3600)"
-                f" * on ({_JOB}) group_right () (max by ({_JOB}, user, account, partition) ({_POWER} * 0 + 1))"
-                f" and on ({_JOB}) topk(30, {_POWER})",
+                f" * on ({_JOB}) group_right () (max by ({_JOB}, user, account, partition) ({POWER} * 0 + 1))"
+                f" and on ({_JOB}) topk(30, {POWER})",
                 unit="watth",
                 decimals=1,
             ),
             Column(
                 name="Runs for",
                 expr=f"time() - max by ({_JOB}, user, account, partition) (wattstat_job_start_timestamp_seconds"
-                f" * on ({_JOB}) group_left (user, account, partition) topk(30, {_POWER} * 0 + 1))",
+                f" * on ({_JOB}) group_left (user, account, partition) topk(30, {POWER} * 0 + 1))",
                 unit="dtdurations",
             ),
             about=About(
@@ -150,7 +142,7 @@ _NOW = Row(
             steps=[(None, BLUE)],
             decimals=1,
             size=(8, 9),
-            links=[_ACCOUNT_PAGE, _ENERGY_PAGE],
+            links=[ACCOUNT_PAGE, ENERGY_PAGE],
         ),
         lines(
             "Power by account",
@@ -158,8 +150,8 @@ _NOW = Row(
                 kept(
                     10,
                     "account",
-                    f"sum by (account) ({_POWER})",
-                    f"sum by (account) ({_POWER} @ end())",
+                    f"sum by (account) ({POWER})",
+                    f"sum by (account) ({POWER} @ end())",
                 ),
                 "{{account}}",
             ),
@@ -171,7 +163,7 @@ _NOW = Row(
             least=0,
             stacked=True,
             size=(8, 9),
-            links=[_ACCOUNT_PAGE],
+            links=[ACCOUNT_PAGE],
         ),
         rows(
             "GPUs held and doing nothing",
@@ -192,161 +184,11 @@ _NOW = Row(
     ],
 )
 
-_USE = Row(
-    title="Used well?",
-    panels=[
-        lines(
-            "GPUs at work, by account",
-            Query(
-                kept(
-                    10,
-                    "account",
-                    f"avg by (account) ({_ALONE} * {_WORKED} wattstat_gpu_utilization_ratio)",
-                    f"sum by (account) ({_POWER} @ end())",
-                ),
-                "{{account}}",
-            ),
-            about=About(
-                what="How much of the time the GPUs that the accounts' jobs hold alone ran a kernel.",
-                normal="Above 70 %.",
-            ),
-            unit="percentunit",
-            least=0,
-            most=1,
-            least_step="1m",
-            size=(8, 8),
-            links=[_ACCOUNT_PAGE],
-        ),
-        lines(
-            "Watts of a held GPU",
-            Query(
-                kept(
-                    10,
-                    "account",
-                    f"sum by (account) ({_POWER}) / on (account) count by (account) ({_HELD})",
-                    f"sum by (account) ({_POWER} @ end())",
-                ),
-                "{{account}}",
-            ),
-            about=About(
-                what="Mean power of a GPU that the accounts' jobs hold.",
-                normal="By the model: L4 40 to 70 W, H100 400 to 700 W. Busy at few watts is waiting.",
-            ),
-            unit="watt",
-            least=0,
-            size=(8, 8),
-            links=[_ACCOUNT_PAGE],
-        ),
-        lines(
-            "Jobs by state",
-            Query("sum by (state) (wattstat_scheduler_jobs)", "{{state}}"),
-            about=About(what="Jobs of everybody, by the schedulers' own count.", normal="As the site knows it."),
-            unit="short",
-            least=0,
-            size=(8, 8),
-        ),
-        lines(
-            "Energy of a thousand tokens",
-            Query(
-                kept(
-                    12,
-                    "service, model",
-                    "1000 * sum by (service, model) (sum by (scheduler, job_id) (rate(wattstat_job_energy_joules_total[15m]))"
-                    " * on (scheduler, job_id) group_right () (count by (scheduler, job_id, service, model)"
-                    " (rate(wattstat_inference_tokens_total[15m])) > bool 0)"
-                    f") / on (service, model) ({_TOKENS} > 0)",
-                    _TOKENS_LAST,
-                ),
-                "{{service}} {{model}}",
-            ),
-            about=About(
-                what="Energy of a service's job for a thousand tokens, prompts included; of the twelve with the most tokens. A "
-                "job that serves several models stands wholly at each.",
-                normal="Constant at constant load; it rises where a service waits for requests.",
-            ),
-            unit="joule",
-            least=0,
-            least_step="1m",
-            none="no inference services",
-            size=(12, 8),
-        ),
-        lines(
-            "Tokens a second",
-            Query(kept(12, "service, model", _TOKENS, _TOKENS_LAST), "{{service}} {{model}}"),
-            about=About(
-                what="Tokens that inference services processed, prompts and answers; the twelve with the most.",
-                normal="As users ask.",
-            ),
-            unit="short",
-            least=0,
-            none="no inference services",
-            size=(12, 8),
-        ),
-    ],
-)
-
-_BOOKS = Row(
-    title="Can one trust these numbers?",
-    panels=[
-        number(
-            "Nobody's share",
-            Query("max(abs(wattstat_ledger_residual_ratio))"),
-            about=About(
-                what="Of what a server's meter counted in a day, the share that was posted to nobody; the worst server.",
-                normal="Below 0.1 %.",
-            ),
-            unit="percentunit",
-            decimals=2,
-            steps=above(0.001, 0.01),
-            size=(6, 5),
-            links=[_ENERGY_PAGE],
-        ),
-        number(
-            "Settled until",
-            Query("time() - min(wattstat_ledger_settled_timestamp_seconds)"),
-            about=About(
-                what="How far the ledger is behind, at the server where it is farthest.",
-                normal="A few minutes: it waits for schedulers and for meters that are read once a minute.",
-            ),
-            unit="s",
-            steps=above(900, 1800),
-            size=(6, 5),
-        ),
-        number(
-            "Meters apart",
-            Query("max(wattstat_energy_disagreement_ratio)"),
-            about=About(
-                what="How far a GPU's energy counter and its integrated power lie apart over ten minutes; the worst GPU.",
-                normal="Below 5 %.",
-            ),
-            unit="percentunit",
-            decimals=1,
-            steps=above(0.05, 0.1),
-            size=(6, 5),
-        ),
-        number(
-            "Estimated, not measured",
-            Query(
-                'sum(increase(wattstat_ledger_posted_joules_total{method="estimated"}[$__range]))'
-                " / sum(increase(wattstat_ledger_posted_joules_total[$__range]))"
-            ),
-            about=About(
-                what="Share of the energy in the time range above that was posted by estimate, because readings were missing.",
-                normal="Below 1 %.",
-            ),
-            unit="percentunit",
-            decimals=1,
-            steps=above(0.01, 0.1),
-            size=(6, 5),
-        ),
-    ],
-)
-
 BOARD = Board(
     uid="wattstat-jobs",
     title="Jobs and energy",
     question="For a research group: how much energy did we use, was it used well, and which of our jobs need a look?",
-    rows=[_NOW, _USE, _BOOKS],
+    rows=[_NOW, jobs_use.USE, jobs_use.BOOKS],
     page=Page(title="Energy page", path="/energy"),
     variables=[
         Variable(name="account", title="Account", metric="wattstat_account_energy_joules_total", several=True),
