@@ -40,7 +40,14 @@ NVIDIA = (
     'DCGM_FI_DEV_FB_USED{instance=~"$instance", gpu=~"$gpu"}',
 )
 # Panels that are empty on a hall like this one, each with its reason.
-QUIET: Mapping[tuple[str, str], str] = {}
+QUIET: Mapping[tuple[str, str], str] = {
+    ("wattstat-node", "Faults that the BMC reports"): "no fault that is switched on stands in a BMC's list",
+    ("wattstat-gpu", "Errors"): "one XID; the counters of the other kinds stand still",
+    ("wattstat-gpu", "Time lost"): "nothing is too hot",
+    ("wattstat-gpu", "GPUs of the hall that need somebody"): "none is lost or waits for a reset",
+    ("wattstat-jobs", "GPUs held and doing nothing"): "every job works",
+    ("wattstat-jobs", "Meters apart"): "it takes ten minutes of readings",
+}
 
 
 @pytest.fixture
