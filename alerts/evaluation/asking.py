@@ -2,29 +2,20 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from alerts.evaluation.aside import aside
 from alerts.evaluation.rules import AlertRule, RecordingRule
+from alerts.evaluation.template_queries import RuleFailed, answered, samples_of
 from alerts.evaluation.templates import Answers, Asks, Data, Failed, Sample, Template
 from alerts.model import Raised, fingerprint
-from wattstat.store.protocol import Answer, QueryError, Store
-
-_AT_ONCE = 4
-"""How many of the templates' queries are under way at a time, so that people's queries have a turn."""
+from wattstat.store.protocol import Store
 
 _ROUNDS = 8
 """How deep queries of a template may depend on the answers to others."""
 
-_HERE = 100
-"""Up to so many series are worked on where they are; more go to a thread, so that the event loop stays free."""
-
 Labels = Mapping[str, str]
-
-
-class RuleFailed(Exception):
-    """A rule's answer cannot be used; the message says why."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,13 +26,6 @@ class Surroundings:
     external_url: str = ""
 
 
-def samples_of(answer: Answer) -> list[tuple[Labels, float]]:
-    """A query's answer as a rule takes it: a vector, or a number as a vector of one. Raises `RuleFailed`."""
-    if answer.kind not in {"vector", "scalar"}:
-        raise RuleFailed("rule result is not a vector or scalar")
-    return [(series.labels, float(series.values[0])) for series in answer.series]
-
-
 async def raised(rule: AlertRule, store: Store, at: float, around: Surroundings) -> dict[str, Raised]:
     """What a rule raises at a moment, by fingerprint. Raises `QueryError`, `RuleFailed`."""
     found = samples_of(await store.query(rule.expression, at))
@@ -49,29 +33,11 @@ async def raised(rule: AlertRule, store: Store, at: float, around: Surroundings)
         return {}
     answers: dict[str, list[Sample] | Failed] = {}
     for _ in range(_ROUNDS):
-        work = (rule, found, around, answers)
-        result, wanted = _rendered(*work) if len(found) <= _HERE else await asyncio.to_thread(_rendered, *work)
+        result, wanted = await aside(len(found), _rendered, rule, found, around, answers)
         if not wanted:
             return result
-        answers.update(await _answered(store, sorted(wanted), at))
+        answers.update(await answered(store, sorted(wanted), at))
     raise RuleFailed("the queries in its templates depend on each other without end")
-
-
-async def _answered(store: Store, queries: Sequence[str], at: float) -> dict[str, list[Sample] | Failed]:
-    turns = asyncio.Semaphore(_AT_ONCE)
-
-    async def ask(text: str) -> list[Sample] | Failed:
-        async with turns:
-            try:
-                answer = await store.query(text, at)
-            except QueryError as err:
-                return Failed(str(err))
-        try:
-            return [Sample(labels, value) for labels, value in samples_of(answer)]
-        except RuleFailed as err:
-            return Failed(str(err))
-
-    return dict(zip(queries, await asyncio.gather(*map(ask, queries)), strict=True))
 
 
 def _rendered(

@@ -11,7 +11,7 @@ from alerts.evaluation.templates.go_text import float_text
 from alerts.model import Alert
 
 if TYPE_CHECKING:
-    from alerts.evaluation.engine import Followed, GroupState
+    from alerts.evaluation.follow import Followed, GroupState
 
 _NEVER = "0001-01-01T00:00:00Z"
 

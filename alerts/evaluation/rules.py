@@ -79,4 +79,9 @@ class Group:
 
 def group_of(finder: Finder) -> Group:
     """A finding alone: one that takes long delays no other."""
-    return Group(name="findings", file=finder.name, interval_seconds=finder.every_seconds, rules=(FindingRule(finder=finder),))
+    return Group(
+        name=f"findings/{finder.name}",
+        file=finder.name,
+        interval_seconds=finder.every_seconds,
+        rules=(FindingRule(finder=finder),),
+    )

@@ -195,7 +195,7 @@ async def test_a_finding_goes_through_the_same_states(store, memory):
     finder.trouble = KeyError("gpu")
     await engine.evaluate(engine.groups[0].group, T0 + 60)
     [alert] = engine.active()
-    assert (alert.state, alert.source, alert.group) == ("firing", "finding", "findings")
+    assert (alert.state, alert.source, alert.group) == ("firing", "finding", "findings/GpuStraggler")
     assert engine.failing() == {"GpuStraggler": "KeyError: 'gpu'"}
 
 
