@@ -202,7 +202,7 @@ class Engine:
             resumed(state, followed, raised, at, self._started_at or at)
         before, held = followed.active, followed.restored
         done = await aside(len(before) + len(raised), advanced, rule, state.group.name, before, raised, at, held=held)
-        self._keeper.ended(done.ended, at)
+        await aside(len(done.ended), self._keeper.ended, done.ended, at)
         for alert in done.began:
             self.fired[alert.severity] = self.fired.get(alert.severity, 0) + 1
         followed.active = done.active
