@@ -22,6 +22,7 @@ KINDS: Mapping[str, str] = {
     "bmc_sentinels": "sensors read -2147483648",
     "bmc_lying": "power sensors read `factor` (0.5) times the truth",
     "bmc_clock_off": "its clock is `seconds` (3600) ahead, or behind if negative",
+    "bmc_weak": "IPMI over the network with a key of zeros, and SNMP with the community `public`, were left on",
     "bmc_unlicensed": "the licence for power capping is missing: caps are refused (403, LIC501)",
     "cap_ignored": "the controller says yes (200) to every cap and applies none",
     "cap_reverts": "caps of the controller go back to the default `seconds` (300) after they were set",

@@ -16,7 +16,7 @@ from simulator.bmc.controller import Controller
 from simulator.bmc.server import Bmcs, free_port
 from simulator.certificates import Authority, Issued
 from simulator.control import Control, controllers_of
-from simulator.devices import Beside
+from simulator.devices import CERTIFICATE_DAYS, Beside
 from simulator.external import External
 from simulator.faults import Faults
 from simulator.files import USER, secret, write_agent, write_carbon, write_config, write_inventory, write_pager
@@ -38,8 +38,6 @@ TRUTH_SECONDS = 5.0
 BMC_PORT, AGENT_PORT, CORE_PORT, CONTROL_PORT, SLURM_PORT, INFERENCE_PORT = 8443, 9837, 9838, 9839, 6820, 8100
 Services = list[dict[str, str]]
 TOKEN_SECONDS = 365 * 86400.0
-# One certificate is about to end, so that the page has something to say.
-LAST_DAYS = {3: 12}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,7 +144,7 @@ async def _bmcs(controllers: Mapping[str, Controller], authority: Authority, opt
 def _certificates(authority: Authority, servers: Iterable[Server]) -> dict[str, Issued]:
     return {
         server.bmc_address: authority.issue(
-            f"idrac-{server.service_tag.lower()}", server.bmc_address, days=LAST_DAYS.get(server.index, 700)
+            f"idrac-{server.service_tag.lower()}", server.bmc_address, days=CERTIFICATE_DAYS
         )
         for server in servers
     }

@@ -66,20 +66,16 @@ def _network(bmc: Controller) -> Document:
         "HostName": f"idrac-{bmc.server.service_tag}",
         "HTTP": {"Port": 80, "ProtocolEnabled": True},
         "HTTPS": {"Port": 443, "ProtocolEnabled": True},
-        "IPMI": {"ProtocolEnabled": _ipmi(bmc)},
-        "SNMP": {"Port": 161, "ProtocolEnabled": _snmp(bmc)},
+        "IPMI": {"ProtocolEnabled": _weak(bmc)},
+        "SNMP": {"Port": 161, "ProtocolEnabled": _weak(bmc)},
         "SSH": {"Port": 22, "ProtocolEnabled": True},
         "Telnet": {"Port": 23, "ProtocolEnabled": False},
         "Status": {"Health": "OK", "State": "Enabled"},
     }
 
 
-def _ipmi(bmc: Controller) -> bool:
-    return bmc.server.index % 5 == 1  # forgotten on some, as in life
-
-
-def _snmp(bmc: Controller) -> bool:
-    return bmc.server.index % 3 == 0
+def _weak(bmc: Controller) -> bool:
+    return bmc.fault("bmc_weak") is not None
 
 
 def _system_attributes(bmc: Controller) -> Document:
@@ -125,10 +121,10 @@ def _idrac_attributes(bmc: Controller) -> Document:
         "Info.1.Version": bmc.firmware,
         "Info.1.Type": bmc.model.generation,
         "Lockdown.1.SystemLockdown": switch[bmc.fault("bmc_lockdown") is not None],
-        "IPMILan.1.Enable": switch[_ipmi(bmc)],
-        "IPMILan.1.EncryptionKey": "0" * 40 if _ipmi(bmc) else f"{bmc.server.index + 1:02X}" * 20,
-        "SNMP.1.AgentEnable": switch[_snmp(bmc)],
-        "SNMP.1.AgentCommunity": "public" if _snmp(bmc) else "hall-7f21",
+        "IPMILan.1.Enable": switch[_weak(bmc)],
+        "IPMILan.1.EncryptionKey": "0" * 40 if _weak(bmc) else f"{bmc.server.index + 1:02X}" * 20,
+        "SNMP.1.AgentEnable": switch[_weak(bmc)],
+        "SNMP.1.AgentCommunity": "public" if _weak(bmc) else "hall-7f21",
         "SSH.1.Enable": "Enabled",
         "Telnet.1.Enable": "Disabled",
         "VNCServer.1.Enable": "Disabled",
