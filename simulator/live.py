@@ -143,9 +143,7 @@ async def _bmcs(controllers: Mapping[str, Controller], authority: Authority, opt
 
 def _certificates(authority: Authority, servers: Iterable[Server]) -> dict[str, Issued]:
     return {
-        server.bmc_address: authority.issue(
-            f"idrac-{server.service_tag.lower()}", server.bmc_address, days=CERTIFICATE_DAYS
-        )
+        server.bmc_address: authority.issue(f"idrac-{server.service_tag.lower()}", server.bmc_address, days=CERTIFICATE_DAYS)
         for server in servers
     }
 
