@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from alerts.delivery import reader
+from alerts.delivery import alive, reader
 from alerts.delivery.alertmanager import AlertmanagerClient
 from alerts.delivery.apprise_sender import NotSent, Send, send
 from alerts.delivery.board import Board, Known
@@ -92,7 +92,7 @@ class Delivery:
         self._loops = Loops(
             board=self._board, mirror=self._mirror, quiet=self._quiet, sending=self._sending, outboxes=self._outboxes,
             posters=self._posters, heartbeat=settings.heartbeat, problem=self.problem, store=self._store, clock=clock,
-            keep_days=settings.history_days,
+            keep_days=settings.history_days, alive_path=alive.path_beside(path),
         )  # fmt: skip
 
     async def tell(self, notices: Sequence[Notice], at: float) -> None:

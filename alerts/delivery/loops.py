@@ -7,10 +7,12 @@ import sqlite3
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import structlog
 
+from alerts.delivery import alive
 from alerts.delivery.apprise_sender import NotSent
 from alerts.delivery.board import Board
 from alerts.delivery.heartbeat import beat
@@ -49,8 +51,10 @@ class Loops:
     store: DeliveryStore
     clock: Clock
     keep_days: float
+    alive_path: Path
     heartbeat_at: float | None = None
     _wakes: list[asyncio.Event] = field(default_factory=list)
+    _shown_at: float = float("-inf")
     _housed_at: float = float("-inf")
     _is_stopping: bool = False
 
@@ -62,7 +66,11 @@ class Loops:
     async def run(self, stop: asyncio.Event) -> None:
         """Until `stop`; what is on its way then has a few seconds to arrive. Raises what one of them failed with."""
         self._is_stopping = False
-        loops: list[Coroutine[Any, Any, None]] = [self._keep(self._decide), self._keep(self._tidy_up)]
+        loops: list[Coroutine[Any, Any, None]] = [
+            self._keep(self._decide),
+            self._keep(self._tidy_up),
+            self._keep(self._show_life),
+        ]
         loops += [self._keep(self._sender(each)) for each in self.outboxes]
         loops += [self._keep(self._post_to(each)) for each in self.posters]
         if self.heartbeat is not None:
@@ -166,6 +174,17 @@ class Loops:
             return next_at
 
         return step
+
+    async def _show_life(self) -> float:
+        now = self.clock()
+        if now < self._shown_at + alive.EVERY_SECONDS:
+            return self._shown_at + alive.EVERY_SECONDS
+        self._shown_at = now
+        try:
+            alive.write(self.alive_path, alive.Alive(at=now, problem=self.problem()))
+        except OSError as err:
+            log.warning("the file of life cannot be written", path=str(self.alive_path), reason=err.strerror)
+        return now + alive.EVERY_SECONDS
 
     async def _tidy_up(self) -> float:
         now = self.clock()

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from wattstat.config import Config, load
 from wattstat.serve.feed import inventories
+from wattstat.serve.last_resort import last_resort
 from wattstat.serve.process import (
     die_with_parent,
     parse_listen,
@@ -34,8 +35,11 @@ def run_serve(path: Path | None, *, insecure: bool) -> None:
         Program(name="web", arguments=["web", *named, *(["--insecure"] if insecure else [])]),
     )
 
+    voice = last_resort(config)
+
     async def run() -> None:
-        await supervise(programs, stop_event())
+        stop = stop_event()
+        await asyncio.gather(supervise(programs, stop), *([] if voice is None else [voice.run(stop)]))
 
     asyncio.run(run())
 
