@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -24,6 +24,7 @@ from alerts.delivery.routing import Route, Routing
 from alerts.delivery.sending import Impacts, Sending
 from alerts.delivery.store import DeliveryStore
 from alerts.model import Clock, Notice
+from alerts.subject import Subject, subject
 from wattstat.api.alerts import NoSuchAlert, SilenceView
 from wattstat.config.alerts import Alerts
 from wattstat.config.settings import Credentials
@@ -65,10 +66,14 @@ class Delivery:
         path: Path,
         clock: Clock,
         zone: ZoneInfo,
+        rack_of: Callable[[Subject], str] | None = None,
         impacts: Impacts | None = None,
         sender: Send = send,
     ) -> None:
         """Open `path` (`alerts.sqlite`) and take up what it holds.
+
+        `rack_of`: where a device stands, empty where that is not known. Alerts without a label `rack` get it: what a rack
+        has in common is one message, and its loss of power silences what stands in it. `impacts`: whose jobs an alert hits.
 
         Raises `ValueError` for settings or a routing file that cannot work, saying what to do, and `sqlite3.Error`.
         """
@@ -79,7 +84,8 @@ class Delivery:
         self._receivers = Receivers(settings.receivers, zone, routed=routing.receivers, stand_in=settings.routing is None)
         self._board = Board(routing, self._receivers, holders=len(clients))
         self._store = DeliveryStore(path)
-        self._store.load(self._board, settings.labels)
+        self._rack_of = rack_of
+        self._store.load(self._board, self._labels)
         self._mirror = Mirror(self._board, self._store)
         self._quiet = Quiet(self._board, self._store, clients, clock)
         self._sending = Sending(
@@ -100,7 +106,7 @@ class Delivery:
         now = self._clock()
         for first in range(0, len(notices), NOTICES_A_TURN):
             for notice in notices[first : first + NOTICES_A_TURN]:
-                self._board.take(_known(notice, now, self._settings.labels))
+                self._board.take(_known(notice, now, self._labels(notice.labels)))
             await asyncio.sleep(0)
         await self._mirror.write()
         watchdog = any(each.labels.get("alertname") == WATCHDOG and each.ends_at is None for each in notices)
@@ -133,8 +139,7 @@ class Delivery:
 
     async def quieted(self, labels_by_fingerprint: Mapping[str, Mapping[str, str]]) -> dict[str, Why]:
         """By fingerprint, of those that are kept quiet: ids of silences, and fingerprints of alerts that are its cause."""
-        site = self._settings.labels
-        return await self._quiet.quieted({each: {**site, **own} for each, own in labels_by_fingerprint.items()})
+        return await self._quiet.quieted({each: self._labels(own) for each, own in labels_by_fingerprint.items()})
 
     async def told(self, fingerprints: Iterable[str]) -> dict[str, tuple[float, tuple[str, ...]]]:
         """By fingerprint, of those that somebody was told of: when last, and which receivers."""
@@ -196,6 +201,13 @@ class Delivery:
         since, reason = min(((at, why) for at, why in failing if at is not None), default=(None, ""))
         return self._pulse.problem(self._clock(), oldest_failing=since, reason=reason, disk_problem=self._mirror.problem)
 
+    def _labels(self, own: Mapping[str, str]) -> dict[str, str]:
+        """An alert's labels as its receivers see them: with the site's, and with the rack."""
+        labels = {**self._settings.labels, **own}
+        if self._rack_of is not None and "rack" not in labels and (rack := self._rack_of(subject(own))):
+            labels["rack"] = rack
+        return labels
+
     def _failing(self) -> dict[str, str]:
         found = {each.destination.receiver: each.backoff.reason for each in self._outboxes if each.backoff.failures}
         return found | {each.client.url: each.backoff.reason for each in self._posters if each.backoff.failures}
@@ -222,11 +234,11 @@ def _routing(settings: Alerts, zone: ZoneInfo, *, is_ours: bool) -> Routing:
     return reader.read_routing(settings.routing or reader.BUILT_IN, zone)
 
 
-def _known(notice: Notice, now: float, site: Mapping[str, str]) -> Known:
+def _known(notice: Notice, now: float, labels: Mapping[str, str]) -> Known:
     return Known(
         fingerprint=notice.fingerprint,
         own_labels=notice.labels,
-        labels={**site, **notice.labels},
+        labels=labels,
         annotations=notice.annotations,
         starts_at=notice.starts_at,
         ends_at=notice.ends_at,

@@ -25,9 +25,8 @@ How = Literal["fires", "ended", "came and went"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Impact:
-    """What an alert hits: where its device stands, and whose jobs run on it. Empty where it is not known."""
+    """What an alert hits: the jobs that run on its device. Empty where that is not known."""
 
-    rack: str = ""
     jobs: tuple[str, ...] = ()
     users: tuple[str, ...] = ()
 
@@ -96,7 +95,7 @@ def _rank(said: Said) -> tuple[int, int, float]:
 def _headline(said: Sequence[Said]) -> str:
     """`GpuXidFatal gpu-017 (rack r12): 1 GPU, 3 jobs`; of several, how many and which."""
     names = Counter(each.name for each in said)
-    racks = {each.impact.rack or each.known.labels.get("rack", "") for each in said}
+    racks = {each.known.labels.get("rack", "") for each in said}
     rack = next(iter(racks)) if len(racks) == 1 else ""
     devices = list(dict.fromkeys(subject(each.known.labels) for each in said))
     whole = list(dict.fromkeys((each.kind, each.name) for each in devices))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -117,11 +117,11 @@ class DeliveryStore:
         with self._lock:
             self._connection.close()
 
-    def load(self, board: Board, labels: Mapping[str, str]) -> None:
-        """Fill a board; `labels` are the site's, which receivers see with each alert."""
+    def load(self, board: Board, seen: Callable[[Mapping[str, str]], Mapping[str, str]]) -> None:
+        """Fill a board; `seen` gives the labels as receivers see them."""
         with self._lock:
             for row in self._rows("SELECT * FROM delivery_alerts ORDER BY first_seen"):
-                board.restore(_known(row, labels))
+                board.restore(_known(row, seen))
             for group, told, told_at in self._rows("SELECT id, told, told_at FROM delivery_groups"):
                 board.restore_told(group, json.loads(told), told_at)
             for row in self._rows("SELECT destination, via, grp, fingerprint, since FROM delivery_waiting ORDER BY since"):
@@ -239,10 +239,10 @@ def _row(known: Known) -> tuple[Any, ...]:
     )  # fmt: skip
 
 
-def _known(row: Sequence[Any], labels: Mapping[str, str]) -> Known:
+def _known(row: Sequence[Any], seen: Callable[[Mapping[str, str]], Mapping[str, str]]) -> Known:
     own = json.loads(row[1])
     return Known(
-        fingerprint=row[0], own_labels=own, labels={**labels, **own}, annotations=json.loads(row[2]), starts_at=row[3],
+        fingerprint=row[0], own_labels=own, labels=seen(own), annotations=json.loads(row[2]), starts_at=row[3],
         ends_at=row[4], value=float("nan") if row[5] is None else row[5], generator_url=row[6], first_seen=row[7],
         last_seen=row[8],
     )  # fmt: skip
