@@ -185,9 +185,9 @@ class Delivery:
             queue=queue,
             oldest=oldest,
             failing=self._failing(),
-            sent=self._counts("sent"),
-            failed=self._counts("failed"),
-            dropped=self._counts("dropped"),
+            sent=self._counts(lambda each: each.sent),
+            failed=self._counts(lambda each: each.failed),
+            dropped=self._counts(lambda each: each.dropped),
             silences=self._quiet.states(),
             heartbeat_at=self._loops.heartbeat_at,
             has_receivers=bool(self._settings.receivers or self._posters),
@@ -212,11 +212,11 @@ class Delivery:
         found = {each.destination.receiver: each.backoff.reason for each in self._outboxes if each.backoff.failures}
         return found | {each.client.url: each.backoff.reason for each in self._posters if each.backoff.failures}
 
-    def _counts(self, what: str) -> dict[str, int]:
+    def _counts(self, count: Callable[[Outbox | Poster], int]) -> dict[str, int]:
         found: dict[str, int] = {}
         for each in self._outboxes:
-            found[each.destination.receiver] = found.get(each.destination.receiver, 0) + getattr(each, what)
-        return found | {each.client.url: getattr(each, what) for each in self._posters}
+            found[each.destination.receiver] = found.get(each.destination.receiver, 0) + count(each)
+        return found | {each.client.url: count(each) for each in self._posters}
 
     async def _tried(self, address: Destination, message: Message) -> str:
         where = f"address {address.index + 1}"

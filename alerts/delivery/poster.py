@@ -11,6 +11,8 @@ from alerts.delivery.backoff import Backoff
 from alerts.delivery.board import Board, Known
 
 AGAIN_SECONDS = 60.0
+ROUTED_SECONDS = 60.0
+"""How long its routes may take to tell that something fires (group_wait): an end is not told before."""
 FIRES_FOR_SECONDS = 300.0
 """An Alertmanager takes an alert for ended when it hears nothing of it for so long."""
 OVER_FOR_SECONDS = 900.0
@@ -34,7 +36,10 @@ class Poster:
     client: AlertmanagerClient
     board: Board
     backoff: Backoff = field(default_factory=Backoff)
-    told_at: float | None = None
+    sent: int = 0
+    """Calls that it took."""
+    failed: int = 0
+    dropped: int = 0
     _heard: dict[str, _Heard] = field(default_factory=dict)
     _all_at: float = 0.0
 
@@ -45,10 +50,11 @@ class Poster:
         try:
             await self.client.post([self._posted(known, now) for known in chosen])
         except NotSent as err:
+            self.failed += 1
             self.backoff.failed(now, str(err))
             raise
+        self.sent += bool(chosen)
         self.backoff.succeeded()
-        self.told_at = now
         if is_all:
             self._all_at = now
         return self._heard_of(chosen, now)
@@ -81,8 +87,7 @@ class Poster:
         )  # fmt: skip
 
     def _end_may_be_told(self, heard: _Heard) -> float:
-        """Not before its routes had time to tell that it fires."""
-        return heard.fires_since + AGAIN_SECONDS
+        return heard.fires_since + ROUTED_SECONDS
 
     def _heard_of(self, chosen: Iterable[Known], now: float) -> list[Known]:
         new = []
