@@ -25,7 +25,7 @@ from alerts.model import Clock, Written
 from alerts.peer import Ask, Peer
 from alerts.running import Running, RunningJob
 from alerts.shipped import LOCAL_URL
-from alerts.subject import subject
+from alerts.subject import Subject
 from wattstat.catalogue import Sample
 from wattstat.config.alerts import Alerts
 from wattstat.config.settings import Credentials
@@ -78,11 +78,13 @@ class Room:
         self._clock = clock
         self._every = every_seconds
         self._inventory = Inventory()
+        self._racks: Mapping[tuple[str, str], str] = {}
         self._memory = Memory(data_dir / FILE)
         self._running = Running(store, clock)
         self._delivery = Delivery(
-            settings, credentials=credentials, path=data_dir / FILE, clock=clock, zone=zone, impacts=self._impacts
-        )
+            settings, credentials=credentials, path=data_dir / FILE, clock=clock, zone=zone, rack_of=self._rack_of,
+            impacts=self._impacts,
+        )  # fmt: skip
         groups = rules_of(settings) if peer is None else ()
         self._engine = Engine(
             store=store,
@@ -144,12 +146,12 @@ class Room:
         return [*own, *health_samples(await self.desk.health())]
 
     async def _impacts(self, labels: Sequence[Mapping[str, str]]) -> Sequence[Impact]:
-        """Where each stands and whose jobs it hits, for messages."""
+        """Whose jobs each hits, for messages."""
         jobs = await self._running.by_node()
-        hall = self._inventory
-        racks = {node.name: node.rack for node in hall.nodes} | {switch.name: switch.rack for switch in hall.switches}
-        racks |= {pdu.name: pdu.rack for pdu in hall.pdus}
-        return [_impact(each, jobs, racks) for each in labels]
+        return [_impact(each, jobs) for each in labels]
+
+    def _rack_of(self, device: Subject) -> str:
+        return self._racks.get((device.kind, device.name), "")
 
     async def _known_inventory(self) -> Inventory:
         return self._inventory
@@ -159,6 +161,7 @@ class Room:
         while True:
             try:
                 self._inventory, is_known = await self._hall(), True
+                self._racks = _racks(self._inventory)
             except Unavailable as err:
                 log.info("inventory_not_read", reason=str(err))
             await asyncio.sleep(INVENTORY_SECONDS if is_known else FIRST_INVENTORY_SECONDS)
@@ -179,10 +182,15 @@ class Room:
                 log.warning("own_metrics_not_written", reason=str(err))
 
 
-def _impact(labels: Mapping[str, str], jobs: Mapping[str, Sequence[RunningJob]], racks: Mapping[str, str]) -> Impact:
+def _racks(hall: Inventory) -> dict[tuple[str, str], str]:
+    racks = {("node", node.name): node.rack for node in hall.nodes}
+    racks |= {("switch", switch.name): switch.rack for switch in hall.switches}
+    return racks | {("pdu", pdu.name): pdu.rack for pdu in hall.pdus}
+
+
+def _impact(labels: Mapping[str, str], jobs: Mapping[str, Sequence[RunningJob]]) -> Impact:
     hit = jobs.get(labels.get("node", ""), ())
     return Impact(
-        rack=labels.get("rack") or racks.get(subject(labels).name, ""),
         jobs=tuple(job.job_id for job in hit),
         users=tuple(dict.fromkeys(job.user for job in hit if job.user)),
     )

@@ -20,7 +20,7 @@ from alerts.delivery.routing import Route, Routing
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Known:
-    """An alert as it was last told of. `labels` are those that receivers see: with the site's own."""
+    """An alert as it was last told of. `labels` are those that receivers see: with the site's own, and the rack."""
 
     fingerprint: str
     own_labels: Labels
@@ -121,7 +121,9 @@ class Board:
             if known.fires:
                 self._begin(known, is_new=before is None)
             return
-        self.alerts[known.fingerprint] = replace(known, first_seen=before.first_seen, starts_at=before.starts_at)
+        # Groups and causes were looked up by the labels that it came with.
+        known = replace(known, labels=before.labels, first_seen=before.first_seen, starts_at=before.starts_at)
+        self.alerts[known.fingerprint] = known
         if known.fires:
             return  # its words may differ: memory has them, and the next evaluation tells them again
         self.changes.alerts.add(known.fingerprint)

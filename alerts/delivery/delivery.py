@@ -85,7 +85,7 @@ class Delivery:
         self._board = Board(routing, self._receivers, holders=len(clients))
         self._store = DeliveryStore(path)
         self._rack_of = rack_of
-        self._store.load(self._board, self._labels)
+        self._store.load(self._board)
         self._mirror = Mirror(self._board, self._store)
         self._quiet = Quiet(self._board, self._store, clients, clock)
         self._sending = Sending(
@@ -139,7 +139,10 @@ class Delivery:
 
     async def quieted(self, labels_by_fingerprint: Mapping[str, Mapping[str, str]]) -> dict[str, Why]:
         """By fingerprint, of those that are kept quiet: ids of silences, and fingerprints of alerts that are its cause."""
-        return await self._quiet.quieted({each: self._labels(own) for each, own in labels_by_fingerprint.items()})
+        known = self._board.alerts
+        return await self._quiet.quieted(
+            {each: known[each].labels if each in known else self._labels(own) for each, own in labels_by_fingerprint.items()}
+        )
 
     async def told(self, fingerprints: Iterable[str]) -> dict[str, tuple[float, tuple[str, ...]]]:
         """By fingerprint, of those that somebody was told of: when last, and which receivers."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +20,8 @@ WAIT_SECONDS = 30.0
 
 _TABLES = """
 CREATE TABLE IF NOT EXISTS delivery_alerts (
-    fingerprint TEXT PRIMARY KEY, labels TEXT NOT NULL, annotations TEXT NOT NULL, starts_at REAL NOT NULL, ends_at REAL,
+    fingerprint TEXT PRIMARY KEY, labels TEXT NOT NULL, seen_labels TEXT NOT NULL, annotations TEXT NOT NULL,
+    starts_at REAL NOT NULL, ends_at REAL,
     value REAL, generator_url TEXT NOT NULL, first_seen REAL NOT NULL, last_seen REAL NOT NULL
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS delivery_groups (
@@ -117,11 +118,11 @@ class DeliveryStore:
         with self._lock:
             self._connection.close()
 
-    def load(self, board: Board, seen: Callable[[Mapping[str, str]], Mapping[str, str]]) -> None:
-        """Fill a board; `seen` gives the labels as receivers see them."""
+    def load(self, board: Board) -> None:
+        """Fill a board."""
         with self._lock:
             for row in self._rows("SELECT * FROM delivery_alerts ORDER BY first_seen"):
-                board.restore(_known(row, seen))
+                board.restore(_known(row))
             for group, told, told_at in self._rows("SELECT id, told, told_at FROM delivery_groups"):
                 board.restore_told(group, json.loads(told), told_at)
             for row in self._rows("SELECT destination, via, grp, fingerprint, since FROM delivery_waiting ORDER BY since"):
@@ -202,7 +203,7 @@ class DeliveryStore:
             "DELETE FROM delivery_alerts WHERE fingerprint = ?", [(each,) for each, known in batch.alerts if known is None]
         )
         execute_many(
-            "REPLACE INTO delivery_alerts VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "REPLACE INTO delivery_alerts VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             [_row(known) for _, known in batch.alerts if known is not None],
         )
         execute_many("DELETE FROM delivery_groups WHERE id = ?", [(each,) for each, told, _ in batch.groups if told is None])
@@ -234,15 +235,15 @@ class DeliveryStore:
 
 def _row(known: Known) -> tuple[Any, ...]:
     return (
-        known.fingerprint, json.dumps(dict(known.own_labels)), json.dumps(dict(known.annotations)), known.starts_at,
-        known.ends_at, known.value, known.generator_url, known.first_seen, known.last_seen,
+        known.fingerprint, json.dumps(dict(known.own_labels)), json.dumps(dict(known.labels)),
+        json.dumps(dict(known.annotations)), known.starts_at, known.ends_at, known.value, known.generator_url,
+        known.first_seen, known.last_seen,
     )  # fmt: skip
 
 
-def _known(row: Sequence[Any], seen: Callable[[Mapping[str, str]], Mapping[str, str]]) -> Known:
-    own = json.loads(row[1])
+def _known(row: Sequence[Any]) -> Known:
     return Known(
-        fingerprint=row[0], own_labels=own, labels=seen(own), annotations=json.loads(row[2]), starts_at=row[3],
-        ends_at=row[4], value=float("nan") if row[5] is None else row[5], generator_url=row[6], first_seen=row[7],
-        last_seen=row[8],
+        fingerprint=row[0], own_labels=json.loads(row[1]), labels=json.loads(row[2]), annotations=json.loads(row[3]),
+        starts_at=row[4], ends_at=row[5], value=float("nan") if row[6] is None else row[6], generator_url=row[7],
+        first_seen=row[8], last_seen=row[9],
     )  # fmt: skip

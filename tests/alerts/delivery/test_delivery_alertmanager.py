@@ -177,6 +177,7 @@ async def test_an_alertmanager_that_was_away_hears_of_what_came_and_went_meanwhi
 
 async def test_an_alertmanager_that_is_restarted_is_told_again_and_tells_of_the_end(tmp_path, monkeypatch):
     monkeypatch.setattr("alerts.delivery.poster.AGAIN_SECONDS", 1.0)
+    monkeypatch.setattr("alerts.delivery.poster.ROUTED_SECONDS", 1.0)
     monkeypatch.setattr("alerts.delivery.backoff.LONGEST_SECONDS", 1.0)
     port = free_port()
     with webhook() as hook:
