@@ -12,7 +12,7 @@ import benchmarks
 from benchmarks.table import Row, machine, markdown
 
 TARGET = Path("docs/benchmarks.md")
-_NO_BENCHMARKS = {"table", "__main__"}
+_NO_BENCHMARKS = {"table", "__main__", "precision"}
 
 
 def names() -> list[str]:

@@ -10,6 +10,9 @@ from numpy.typing import NDArray
 
 from wattstat.store.protocol import Series, Store
 
+PART_SECONDS = 6 * 3600.0
+"""So much is asked for at once: two days of every port of a large fabric are more than a store brings into memory."""
+
 Floats = NDArray[np.float64]
 Key = tuple[str, ...]
 """Values of the labels that a question names."""
@@ -54,12 +57,14 @@ class Past:
         start = at - count * step
         times = start + step * np.arange(count + 1, dtype=np.float64)
         rows: dict[Key, Floats] = {}
-        for series in (await self._store.query_range(expression, start, at, step)).series:
-            row = np.full(count + 1, np.nan)
-            places = np.round((np.asarray(series.times) - start) / step).astype(np.int64)
-            row[places] = np.asarray(series.values)
-            key = _key(series, labels.split())
-            rows[key] = np.fmax(rows[key], row) if key in rows else row
+        per_part = max(1, int(PART_SECONDS // step))
+        for first in range(0, count + 1, per_part):
+            last = min(first + per_part - 1, count)
+            answer = await self._store.query_range(expression, times[first], times[last], step)
+            for series in answer.series:
+                places = np.round((np.asarray(series.times) - start) / step).astype(np.int64)
+                row = rows.setdefault(_key(series, labels.split()), np.full(count + 1, np.nan))
+                row[places] = np.fmax(row[places], np.asarray(series.values))
         return Table(times=times, rows=rows)
 
 
