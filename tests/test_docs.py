@@ -25,7 +25,7 @@ from wattstat.inventory.models import InventoryFile
 from wattstat.store.embedded import EmbeddedStore
 
 ROOT = Path(__file__).parents[1]
-PAGES = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]
+PAGES = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "alerts/runbooks").glob("*.md")]
 UNITS = sorted((ROOT / "deploy/systemd").glob("*.service"))
 
 

@@ -19,9 +19,7 @@ ALERTS = Path(__file__).parents[2] / "alerts"
 FILES = sorted((ALERTS / "rules").glob("*.yml"))
 GROUPS = [(path, group) for path in FILES for group in yaml.safe_load(path.read_text())["groups"]]
 RULES = [rule for _, group in GROUPS for rule in group["rules"]]
-# What was there before the conventions. Nothing may be added.
-NOT_YET = {"power", "energy", "racks", "scheduler", "fabric", "storage"}
-KEPT = [(path, rule) for path, group in GROUPS for rule in group["rules"] if path.stem not in NOT_YET]
+KEPT = [(path, rule) for path, group in GROUPS for rule in group["rules"]]
 
 COMPONENTS = {"gpu", "server", "power", "thermal", "fabric", "storage", "scheduler", "energy", "collectors", "security"}
 SITE = "http://localhost:8050"
@@ -64,7 +62,7 @@ def test_no_two_alerts_have_one_name():
     assert len(names) == len(set(names))
 
 
-@pytest.mark.parametrize(("path", "group"), [(p, g) for p, g in GROUPS if p.stem not in NOT_YET], ids=the_alert)
+@pytest.mark.parametrize(("path", "group"), GROUPS, ids=the_alert)
 def test_a_file_is_one_group_of_its_name(path, group):
     assert group["name"] == f"wattstat-{path.stem}"
     assert "interval" in group
@@ -142,10 +140,6 @@ def test_every_runbook_belongs_to_an_alert_or_a_finding():
     lost = [path.stem for path in (ALERTS / "runbooks").glob("*.md") if path.stem not in names and path.stem not in findings]
 
     assert lost == []
-
-
-def test_files_that_do_not_keep_the_conventions_yet_exist():
-    assert {path.stem for path in FILES} >= NOT_YET
 
 
 def test_the_rule_on_drives_spares_what_everybody_else_spares():
