@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +17,12 @@ import yaml
 _MARK = re.compile(r"^\s*# (\w+): ((?:fires|innocent|missing)(?:, (?:fires|innocent|missing))*)")
 
 
-def cases_of(path: Path) -> list[tuple[str, str]]:
+@cache
+def cases_of(path: Path) -> frozenset[tuple[str, str]]:
     """Each (alert, `fires`, `innocent` or `missing`) of a file, checked against what the next case of that alert expects."""
     text = path.read_text(encoding="utf-8")
     expected = list(_expected(yaml.compose(text)))
-    found = []
+    found = set()
     for number, line in enumerate(text.splitlines()):
         mark = _MARK.match(line)
         if mark is None:
@@ -30,8 +32,8 @@ def cases_of(path: Path) -> list[tuple[str, str]]:
         assert fires is not None, f"{path.name}:{number + 1}: no case of {name} follows"
         for kind in kinds:
             assert fires == (kind == "fires"), f"{path.name}:{number + 1}: {name} is called {kind}, its case expects otherwise"
-            found.append((name, kind))
-    return found
+            found.add((name, kind))
+    return frozenset(found)
 
 
 def _expected(node: Any) -> Iterator[tuple[int, str, bool]]:
