@@ -197,9 +197,10 @@ def alerts(matchers: str = "") -> dashboard.AnnotationQuery:
 
 
 def caps(matchers: str = "") -> dashboard.AnnotationQuery:
-    """When the controller moved caps: for how long, on how many devices."""
+    """When the controller moved caps of a server: `node="$node"`. Of a hall there are too many to show unasked."""
     changed = f"changes(wattstat_cap_target_watts{{{matchers}}}[$__rate_interval])"
-    return _annotation("Caps moved", f"count by (node) ({changed} > 0)", AMBER, title="Caps of {{node}} moved", text="{{node}}")
+    expr = f"count by (node) ({changed} > 0)"
+    return _annotation("Caps moved", expr, AMBER, title="Caps of {{node}} moved", text="{{node}}", shown=bool(matchers))
 
 
 def emergencies() -> dashboard.AnnotationQuery:
@@ -208,20 +209,22 @@ def emergencies() -> dashboard.AnnotationQuery:
     return _annotation("Emergencies", expr, MAGENTA, title="Emergency", text="{{scope}}")
 
 
-def job_starts(matchers: str) -> dashboard.AnnotationQuery:
-    """When jobs began that hold GPUs with these labels: `node=~"$node"`."""
+def job_starts(matchers: str, *, shown: bool = True) -> dashboard.AnnotationQuery:
+    """When jobs began that hold GPUs with these labels: `node=~"$node"`. Where they may be many they wait to be switched on."""
     held = f"group by (scheduler, job_id, user) (wattstat_job_gpu_info{{{matchers}}})"
     expr = f"wattstat_job_start_timestamp_seconds * 1000 * on (scheduler, job_id) group_left (user) {held}"
-    return _annotation("Job starts", expr, BLUE, title="Job {{job_id}} starts", text="{{user}}", value_is_time=True)
+    return _annotation(
+        "Job starts", expr, BLUE, title="Job {{job_id}} starts", text="{{user}}", value_is_time=True, shown=shown
+    )
 
 
 def _annotation(
-    name: str, expr: str, colour: str, *, title: str, text: str, tags: str = "", value_is_time: bool = False
+    name: str, expr: str, colour: str, *, title: str, text: str, tags: str = "", value_is_time: bool = False, shown: bool = True
 ) -> dashboard.AnnotationQuery:
     return _Annotation(
         name=name,
         datasource=DATASOURCE,
-        enable=True,
+        enable=shown,
         icon_color=colour,
         expr=expr,
         title_format=title,

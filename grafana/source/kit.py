@@ -81,6 +81,7 @@ def panel(
     overrides: Sequence[dashboard.DashboardFieldConfigSourceOverrides] = (),
     transformations: Sequence[dashboard.DataTransformerConfig] = (),
     least_step: str | None = None,
+    points: int | None = None,
 ) -> dashboard.Panel:
     """A panel of any kind; `size` is its width (of 24) and height in Grafana's units."""
     width, height = size
@@ -92,6 +93,7 @@ def panel(
         datasource=DATASOURCE,
         grid_pos=dashboard.GridPos(w=width, h=height),
         interval=least_step,
+        max_data_points=points,
         options=options,
         transformations=[*transformations] or None,
         field_config=dashboard.FieldConfigSource(defaults=field, overrides=[*overrides]),

@@ -17,7 +17,7 @@ _NOW = Row(
             Query(f"min(wattstat_gpu_temperature_margin_celsius{{{GPU}}})"),
             about=About(
                 what="What the hottest of these GPUs has left until it slows itself down, by its own margin.",
-                normal="Above 10 °C.",
+                normal="Above 10 °C. Some H100 report 0 or less all the time: there the temperature counts.",
             ),
             unit="celsius",
             decimals=0,

@@ -194,6 +194,6 @@ BOARD = Board(
         Variable(name="account", title="Account", metric="wattstat_account_energy_joules_total", several=True),
         Variable(name="user", title="User", metric='wattstat_job_info{account=~"$account"}', several=True),
     ],
-    annotations=[board.emergencies()],
+    annotations=[board.emergencies(), board.job_starts('account=~"$account",user=~"$user"', shown=False)],
     since="now-24h",
 )

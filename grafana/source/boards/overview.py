@@ -2,11 +2,12 @@
 
 from grafana.source import board
 from grafana.source.board import Board, Page, Row
+from grafana.source.boards import overview_plant
 from grafana.source.charts import lines, states
 from grafana.source.expressions import GPU_UNUSABLE, alerts_firing, counted, kept, server_power, share_of_limit
 from grafana.source.kit import About, Query, bars, number
 from grafana.source.links import CELL, to_board, to_page
-from grafana.source.looks import AMBER, MAGENTA, Word, above, below
+from grafana.source.looks import AMBER, BLUE, MAGENTA, Word, above, below
 from grafana.source.tables import Column, Key, rows
 
 _SERVERS = server_power()
@@ -131,7 +132,7 @@ _NOW = Row(
                 normal="Below 90 %.",
             ),
             unit="percentunit",
-            steps=above(0.9, 1, plain="#3d86d6"),
+            steps=above(0.9, 1, plain=BLUE),
             most=1,
             decimals=0,
             none="no budgets",
@@ -221,7 +222,7 @@ BOARD = Board(
     uid="wattstat-overview",
     title="Overview",
     question="For the control room: is the hall well right now, and if not, where does one look?",
-    rows=[_NOW, _GPUS],
+    rows=[_NOW, _GPUS, overview_plant.PLANT],
     page=Page(title="Overview page", path="/"),
-    annotations=[board.alerts(), board.emergencies()],
+    annotations=[board.alerts(), board.emergencies(), board.caps()],
 )

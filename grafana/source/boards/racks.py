@@ -14,6 +14,9 @@ from grafana.source.tables import Column, Key, rows
 _POWER = f'(wattstat_rack_power_watts{{source="pdu",{HERE}}} or on (rack) wattstat_rack_power_watts{{source="sum",{HERE}}})'
 _EXHAUST = f'wattstat_node_temperature_celsius{{role="exhaust"}} {IN_RACK}'
 _TO_CAUTION = f'({CAUTION} - on (node, sensor) group_left (role) wattstat_node_temperature_celsius{{role="inlet"}}) {IN_RACK}'
+# A strip that does not answer says nothing of itself: its collector does.
+_ANSWERS = 'wattstat_collector_success{collector="pdu",tier="power"}'
+_OF_STRIP = 'min by (pdu) (label_replace({}, "pdu", "$1", "target", "(.*)"))'
 _POWER_PAGE = to_page("/power", "Power page")
 
 
@@ -81,7 +84,7 @@ _NOW = Row(
         ),
         number(
             "PDUs silent",
-            Query(counted("wattstat_pdu_up == 0", "wattstat_pdu_up")),
+            Query(counted(f"min by (target) ({_ANSWERS}) == 0", _ANSWERS)),
             about=About(
                 what="Power strips, of all racks, that did not answer their last collection.",
                 normal="None. “no PDUs” where none is configured.",
@@ -143,9 +146,12 @@ _NOW = Row(
         ),
         states(
             "Feeds and PDUs",
-            Query(kept(20, "pdu", f"wattstat_pdu_up {OF_PDU}", "wattstat_pdu_power_watts @ end()"), "{{rack}} feed {{feed}}"),
+            Query(
+                kept(20, "pdu", f"{_OF_STRIP.format(_ANSWERS)} {OF_PDU}", f"1 - {_OF_STRIP.format(_ANSWERS + ' @ end()')}"),
+                "{{rack}} feed {{feed}}",
+            ),
             about=About(
-                what="When the power strips answered; of many those with the most power now.",
+                what="When the power strips answered; of many the silent ones first.",
                 normal="“answers” throughout. A strip that falls silent together with its rack's supplies has lost its feed.",
             ),
             words=switch("answers", "silent"),
@@ -174,5 +180,5 @@ BOARD = Board(
     rows=[_NOW, racks_air.AIR, racks_air.STRIPS],
     page=Page(title="Power page", path="/power"),
     variables=[Variable(name="rack", title="Rack", metric="wattstat_rack_power_watts", several=True)],
-    annotations=[board.alerts(), board.emergencies()],
+    annotations=[board.alerts(), board.emergencies(), board.caps()],
 )

@@ -10,18 +10,25 @@ from grafana.source.tables import Column, Key, rows
 
 HERE = 'rack=~"$rack"'
 RACKS = 'kind="rack",budget=~"$rack"'
-IN_RACK = f"* on (node) group_left (rack) wattstat_node_info{{{HERE}}}"
+# Grouped, because a new BIOS or BMC makes a new series beside the old one for a while.
+IN_RACK = f"* on (node) group_left (rack) max by (node, rack) (wattstat_node_info{{{HERE}}})"
 INLET = f'wattstat_node_temperature_celsius{{role="inlet"}} {IN_RACK}'
 CAUTION = 'wattstat_node_temperature_limit_celsius{kind="caution"}'
 # A strip that fell silent has lost its identity with its voice.
-OF_PDU = f"* on (pdu) group_left (rack, feed) last_over_time(wattstat_pdu_info{{{HERE}}}[1d] @ end())"
+_STRIPS_HERE = f"max by (pdu, rack, feed) (last_over_time(wattstat_pdu_info{{{HERE}}}[1d] @ end()))"
+OF_PDU = f"* on (pdu) group_left (rack, feed) {_STRIPS_HERE}"
 RANK = f'wattstat_rack_power_watts{{source="sum",{HERE}}} @ end()'
-_INLET_NOW = f'wattstat_node_temperature_celsius{{role="inlet"}} @ end() {IN_RACK} @ end()'
+_INLET_NOW = (
+    'wattstat_node_temperature_celsius{role="inlet"} @ end()'
+    f" * on (node) group_left (rack) max by (node, rack) (wattstat_node_info{{{HERE}}} @ end())"
+)
 _HEATED = (
     f'(max by (node) (wattstat_node_temperature_celsius{{role="exhaust"}})'
     f' - on (node) max by (node) (wattstat_node_temperature_celsius{{role="inlet"}})) {IN_RACK}'
 )
 _STRIP_POWER = f"sum by (rack, feed, pdu) (wattstat_pdu_power_watts {OF_PDU})"
+# A breaker's rating, shared by its phases.
+_RATING = "(max by (pdu) (wattstat_pdu_limit_watts) / on (pdu) count by (pdu) (wattstat_pdu_phase_power_watts))"
 _PHASE = f"wattstat_pdu_phase_current_amperes {OF_PDU}"
 
 
@@ -75,6 +82,14 @@ STRIPS = Row(
                 Key(label="pdu", name="Power strip"),
             ],
             Column(name="Power", expr=f"topk(100, {_STRIP_POWER})", unit="watt", decimals=1),
+            Column(
+                name="Of its rating",
+                expr=f"max by (rack, feed, pdu) ((wattstat_pdu_phase_power_watts / on (pdu) group_left () {_RATING}) {OF_PDU})",
+                unit="percentunit",
+                decimals=0,
+                steps=above(0.7, 0.8, plain=BLUE),
+                bar=(0, 1),
+            ),
             Column(name="Largest phase", expr=f"max by (rack, feed, pdu) ({_PHASE})", unit="amp", decimals=1),
             Column(
                 name="Phases apart",
@@ -85,9 +100,9 @@ STRIPS = Row(
                 steps=above(0.3, 0.6),
             ),
             about=About(
-                what="Metered power strips: power, the current of the fullest phase, and how far the phases lie apart. "
+                what="Metered power strips: power, the fullest phase of the breaker's rating, and how far phases lie apart. "
                 "The hundred with the most power.",
-                normal="Both feeds of a rack alike, phases within 30 % of each other, none above 80 % of its breaker.",
+                normal="Both feeds of a rack alike, phases within 30 % of each other, none above 80 % of its rating.",
             ),
             sort="Power",
             none="no PDUs",
