@@ -198,7 +198,7 @@ def alerts(matchers: str = "") -> dashboard.AnnotationQuery:
 
 def caps(matchers: str = "") -> dashboard.AnnotationQuery:
     """When the controller moved caps of a server: `node="$node"`. Of a hall there are too many to show unasked."""
-    changed = f"changes(wattstat_cap_target_watts{{{matchers}}}[$__rate_interval])"
+    changed = f"changes(wattstat_cap_target_watts{{{matchers}}}[2m])"
     expr = f"count by (node) ({changed} > 0)"
     return _annotation("Caps moved", expr, AMBER, title="Caps of {{node}} moved", text="{{node}}", shown=bool(matchers))
 

@@ -10,9 +10,10 @@ from grafana_foundation_sdk.models import dashboard as models
 from grafana_foundation_sdk.models import units
 
 from grafana.source.__main__ import main, stale
+from grafana.source.board import WATTSTAT_URL
 from grafana.source.kit import metrics
 from grafana.source.links import Uid
-from tests.support.grafana_boards import BOARDS, BUILT_IN, asked, panels
+from tests.support.grafana_boards import BOARDS, BUILT_IN, FOLDER, asked, panels
 from wattstat.catalogue import ALL
 
 ALL_BOARDS = get_args(Uid)
@@ -61,6 +62,17 @@ def test_the_schema_of_grafana_reads_it_as_it_was_written(board):
 
     assert (read.uid, read.title, len(read.panels)) == (board["uid"], board["title"], len(board["panels"]))
     assert read.schema_version == models.Dashboard().schema_version
+
+
+def test_the_guide_names_it_and_the_address_to_replace_is_in_one_place(board):
+    guide = (FOLDER.parents[1] / "docs/grafana.md").read_text()
+    name = board["title"].removeprefix("Wattstat / ")
+
+    assert f"| {name} |" in guide
+    [variable] = [each for each in board["templating"]["list"] if each["name"] == "wattstat_url"]
+    assert variable["query"] == variable["current"]["value"] == WATTSTAT_URL
+    assert WATTSTAT_URL in guide
+    assert WATTSTAT_URL not in str({**board, "templating": []})
 
 
 def test_it_is_generated_and_says_for_whom(board):
