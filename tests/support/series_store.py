@@ -9,7 +9,7 @@ import numpy as np
 
 from wattstat import promql
 from wattstat.promql import Labels, Matcher, Raw, Want
-from wattstat.promql.raw import STALE
+from wattstat.promql.raw import STALE, is_stale
 from wattstat.store.embedded import answer
 from wattstat.store.protocol import Answer, QueryError, Recorded
 
@@ -44,6 +44,16 @@ class SeriesStore:
             for labels, value in [*found.items(), *((labels, STALE) for labels in ended)]:
                 self.add(dict(labels), [(time_ms, value)])
             self._written[each.source] = set(found)
+
+    def samples(self, name: str) -> dict[Labels, dict[float, float]]:
+        """All samples of a metric but staleness markers, by labels without the name, and by time in seconds."""
+        found = {}
+        for labels in self._by_name.get(name, ()):
+            times, values = self._series[labels]
+            stale = is_stale(np.array(values))
+            plain = tuple(pair for pair in labels if pair[0] != "__name__")
+            found[plain] = {time / 1000: value for time, value, ended in zip(times, values, stale, strict=True) if not ended}
+        return found
 
     async def query(self, expression: str, at: float | None = None) -> Answer:
         assert at is not None
