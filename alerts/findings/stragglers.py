@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -50,8 +50,8 @@ class Facts:
     clock: Table
     utilization: Table
     power: Table
-    condition: Mapping[Key, Condition]
-    on_purpose: frozenset[tuple[str, str]]
+    condition: Mapping[Key, Condition] = field(default_factory=dict)
+    on_purpose: frozenset[tuple[str, str]] = frozenset()
     """(node, gpu) whose limit is Wattstat's own cap."""
 
 
@@ -92,19 +92,18 @@ async def fetch(past: Past, at: float) -> Facts:
     held = await table('wattstat_job_gpu_info{gpu_instance=""}', f"scheduler job_id {_GPU}")
     if not held.rows:
         nothing = Table(times=held.times, rows={})
-        return Facts(
-            held=held, model={}, clock=nothing, utilization=nothing, power=nothing, condition={}, on_purpose=frozenset()
-        )
+        return Facts(held=held, model={}, clock=nothing, utilization=nothing, power=nothing)
     models = await past.now("wattstat_gpu_info", f"{_GPU} model", at)
-    return Facts(
+    facts = Facts(
         held=held,
         model={key[:3]: key[3] for key in models},
         clock=await table('wattstat_gpu_clock_hertz{domain="sm"}'),
         utilization=await table("wattstat_gpu_utilization_ratio"),
         power=await table('wattstat_gpu_power_watts{window="1s",scope="gpu"}'),
-        condition=await _conditions(past, at),
-        on_purpose=await _on_purpose(past, at),
     )
+    if next(_slow(facts), None) is None:
+        return facts  # nobody needs a reason
+    return replace(facts, condition=await _conditions(past, at), on_purpose=await _on_purpose(past, at))
 
 
 async def _conditions(past: Past, at: float) -> dict[Key, Condition]:
@@ -134,8 +133,11 @@ async def _on_purpose(past: Past, at: float) -> frozenset[tuple[str, str]]:
 
 def judge(facts: Facts) -> list[Raised]:
     """Everyone who is behind, but not by a cap that was set on purpose."""
-    found = (slow for job, gpus in _jobs(facts).items() for slow in behind(job[:2], gpus, facts))
-    return [_told(slow, facts) for slow in found if not _is_on_purpose(slow, facts)]
+    return [_told(slow, facts) for slow in _slow(facts) if not _is_on_purpose(slow, facts)]
+
+
+def _slow(facts: Facts) -> Iterator[Slow]:
+    return (slow for job, gpus in _jobs(facts).items() for slow in behind(job[:2], gpus, facts))
 
 
 def _jobs(facts: Facts) -> dict[tuple[str, str, str], list[Key]]:
