@@ -35,6 +35,8 @@ FAULTS = (
     ("xe9680-03", "bmc_refuse", {}),
     ("xe8640-01", "psu_failed", {"psu": 2}),
     ("scratch", "drive_failed", {}),
+    ("ib-leaf-1", "link_degraded", {"port": "IB1/1/1"}),
+    ("xe9680-02", "gpu_cap_denied", {}),
 )
 # Rules without a `for`: one that always fires, and what the first fault must raise.
 FIRED = ("Watchdog", "GpuXidFatal")
@@ -90,6 +92,11 @@ def _scrapes(server: Server) -> float:
 
 
 def _ready(server: Server) -> bool:
-    fired = [FIRING % name for name in FIRED if server.query("ALERTS")]
-    expected = ("wattstat_policy_binding_devices > 0", "wattstat_controller_emergency == 1", *fired)
+    expected = (
+        "wattstat_policy_binding_devices > 0",
+        "wattstat_controller_emergency == 1",
+        "wattstat_cap_broken == 1",
+        "wattstat_infiniband_port_rate_bits_per_second < 4e11",
+        *(FIRING % name for name in FIRED),
+    )
     return _scrapes(server) >= SCRAPES and all(map(server.query, expected))

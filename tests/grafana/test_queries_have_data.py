@@ -39,6 +39,7 @@ NVIDIA = (
     'DCGM_FI_PROF_PIPE_TENSOR_ACTIVE{instance=~"$instance", gpu=~"$gpu"}',
     'DCGM_FI_DEV_FB_USED{instance=~"$instance", gpu=~"$gpu"}',
 )
+_NOT_YET = "what must hold for minutes does not fire within this test; the overview has the same annotation"
 # Panels that are empty on a hall like this one, each with its reason.
 QUIET: Mapping[tuple[str, str], str] = {
     ("wattstat-node", "Faults that the BMC reports"): "no fault that is switched on stands in a BMC's list",
@@ -47,6 +48,9 @@ QUIET: Mapping[tuple[str, str], str] = {
     ("wattstat-gpu", "GPUs of the hall that need somebody"): "none is lost or waits for a reset",
     ("wattstat-jobs", "GPUs held and doing nothing"): "every job works",
     ("wattstat-jobs", "Meters apart"): "it takes ten minutes of readings",
+    ("wattstat-storage", "Critical alerts"): _NOT_YET,
+    ("wattstat-fabric", "Critical alerts"): _NOT_YET,
+    ("wattstat-power", "Critical alerts"): _NOT_YET,
 }
 
 
@@ -69,10 +73,7 @@ def answer(server: Server, each: Asked, values: Mapping[str, str]) -> list:
 def silent(board: str, server: Server, values: Mapping[str, str]) -> list[str]:
     """What has no data, with its reason where the server gives one."""
     found = []
-    evaluated = bool(server.query("ALERTS"))
     for each in ASKED[board]:
-        if "ALERTS" in each.expr and not evaluated:
-            continue  # nobody evaluates rules there
         try:
             if not answer(server, each, values) and (board, each.panel) not in QUIET:
                 found.append(f"{each.panel}: {each.filled(**values)}")
@@ -87,7 +88,8 @@ def test_every_query_of_the_dashboard_has_data(server, board):
     # Not every choice shows everything: a server without GPUs has no power of GPUs. One must.
     tried = [silent(board, server, values) for values in choices(BOARDS[board], server)]
     assert tried, "a variable offers nothing"
-    assert min(tried, key=len) == []
+    least = min(tried, key=len)
+    assert not least, "\n".join(least)
 
 
 @everywhere
