@@ -7,7 +7,7 @@ import yaml
 
 from alerts.evidence import evidence
 from alerts.narrowed import narrowed, span
-from tests.support.promtool_cases import asked, nameless
+from tests.support.promtool_cases import firing, nameless
 from wattstat.promql import instant_query
 from wattstat.promql.syntax import PromqlError, parse
 
@@ -19,6 +19,7 @@ RULES = {
     for rule in group["rules"]
     if "alert" in rule
 }
+STEP_MS, STEPS_BACK = 120_000, 60
 FILES = sorted((ALERTS / "tests").glob("*.yml"))
 
 
@@ -51,12 +52,20 @@ def test_an_alert_that_holds_is_still_found_by_its_narrowed_expression_and_has_s
     of_file = yaml.safe_load((ALERTS / "rules" / path.name).read_text())["groups"]
     names = [rule["alert"] for group in of_file for rule in group["rules"]]
     held = set()
-    for told, at_ms, asked_for in asked(path):
-        for name in [asked_for] if asked_for else names:
-            for point in instant_query(told, RULES[name], at_ms).points:
+    for told, at_ms, fires in firing(path):
+        for name in [fires] if fires else names:
+            for moment_ms, point in points_of(told, RULES[name], at_ms, back=bool(fires)):
                 held.add(name)
-                check(told, at_ms, name, nameless(point.labels), float(point.values[0]))
+                check(told, moment_ms, name, nameless(point.labels), float(point.values[0]))
     assert held == set(names)
+
+
+def points_of(told, expression, at_ms, *, back):
+    """What holds at a moment; what fires on by `keep_firing_for` held a while before."""
+    for moment_ms in range(at_ms, max(-1, at_ms - STEPS_BACK * STEP_MS) if back else at_ms - 1, -STEP_MS):
+        if found := instant_query(told, expression, moment_ms).points:
+            return [(moment_ms, point) for point in found]
+    return []
 
 
 def check(told, at_ms, name, labels, value):

@@ -65,13 +65,16 @@ class Told:
         )  # fmt: skip
 
 
-def asked(path: Path) -> Iterator[tuple[Told, int, str | None]]:
-    """Each (history, moment, alert) that a file asks about; no alert where it asks about all of them."""
+def firing(path: Path) -> Iterator[tuple[Told, int, str | None]]:
+    """Each (history, moment, alert) at which a file expects an alert to fire; no alert where it asks about all of them."""
     # as text: `0x20` is a run of zeros, and to YAML the number 32
     for case in yaml.load(path.read_text(encoding="utf-8"), yaml.BaseLoader)["tests"]:
         told = Told(case)
-        for test in (*(case.get("alert_rule_test") or ()), *(case.get("promql_expr_test") or ())):
-            yield told, milliseconds(test["eval_time"]), test.get("alertname")
+        for test in case.get("alert_rule_test") or ():
+            if test.get("exp_alerts"):
+                yield told, milliseconds(test["eval_time"]), test["alertname"]
+        for test in case.get("promql_expr_test") or ():
+            yield told, milliseconds(test["eval_time"]), None
 
 
 def nameless(labels: Labels) -> dict[str, str]:
