@@ -127,7 +127,7 @@ def opening(alert: AlertView) -> Markup:
     ]  # fmt: skip
     go = tag("button", "Show what it silences", type="submit", class_="go")
     body = [*hidden(act="silence", step="look", alert=alert.fingerprint), tag("div", fields, class_="fields")]
-    return dialogue("Silence", body, [go, cancel()])
+    return dialogue("Silence", body, [go, cancel()], class_="silencing")
 
 
 def wanted(asked: Asked, alert: AlertView | None, seen: Viewed) -> tuple[tuple[str, ...], float, str]:

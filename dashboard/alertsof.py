@@ -17,6 +17,8 @@ from wattstat.api.energy import JobDetail
 from wattstat.store.protocol import QueryError
 
 MOST_ROWS = 30
+MOST_OVER = 6
+"""Of what is over: who wants more looks at the history of alerts."""
 
 
 async def of_node(services: Services, name: str, span: Span, search: str, zone: tzinfo) -> Children:
@@ -70,12 +72,14 @@ def listed(found: Iterable[AlertView], now: float, zone: tzinfo, search: str) ->
     ordered = sorted(found, key=_order)
     if not ordered:
         return tag("div", [parts.shape(Level.OK), tag("span", "None, now and in the shown time.")], class_="all-well")
-    rows = [_row(alert, now, zone, search) for alert in ordered[:MOST_ROWS]]
-    more = len(ordered) - MOST_ROWS
+    holding = [alert for alert in ordered if alert.state != "resolved"]
+    shown = [*holding[:MOST_ROWS], *ordered[len(holding) :][:MOST_OVER]]
+    rows = [_row(alert, now, zone, search) for alert in shown]
+    more = len(ordered) - len(shown)
     headings = ("Alert", "Where", "When", "For", "Told")
     return [
         table(headings, rows, class_="table alerts-of", aria_label="Alerts"),
-        tag("p", f"and {more:,} more", class_="quiet") if more > 0 else None,
+        tag("p", f"and {more:,} more, on the page Alerts", class_="quiet") if more > 0 else None,
     ]
 
 
@@ -88,7 +92,7 @@ def _order(alert: AlertView) -> tuple[int, int, float]:
 def _row(alert: AlertView, now: float, zone: tzinfo, search: str) -> Markup:
     name = tag("a", alertwords.summary(alert), href=alertwords.to_alert(alert.fingerprint, search), data_link=True)
     return tag("tr", [
-        tag("th", [alertwords.mark(alert.severity), " ", name, tag("span", alert.name, class_="below")], scope="row"),
+        tag("th", [alertwords.mark(alert.severity), " ", name, " ", tag("span", alert.name, class_="rule")], scope="row"),
         tag("td", alertwords.where(alert)),
         tag("td", alertwords.since(alert, now, zone)),
         tag("td", alertwords.lasting(alert, now)),

@@ -16,6 +16,7 @@ MOST_RULES = 24
 MOST_BARS = 80
 """Episodes of one rule that are drawn each by itself; what lies nearer together than anybody sees is one bar before that."""
 MOST_NOISY = 15
+MOST_OVER = 12
 MOST_SILENCES = 30
 Episode = tuple[AlertView, float, int]
 """The first alert of a bar, the bar's end, and how many alerts it stands for."""
@@ -83,6 +84,28 @@ def _axis(start: float, end: float, seen: Viewed) -> Markup:
     moments = [start + (end - start) * number / (_TICKS - 1) for number in range(_TICKS)]
     ticks = [tag("span", words.clock(at, seen.now, seen.zone)) for at in moments]
     return tag("div", [tag("span"), tag("span", ticks, class_="ticks"), tag("span")], class_="line axis", aria_hidden="true")
+
+
+def lately(history: Iterable[AlertView], seen: Viewed) -> Markup:
+    """What is over, newest first: what one finds in the morning."""
+    over = sorted((one for one in history if one.ended_at is not None), key=lambda one: -(one.ended_at or 0))
+    found = [one for one in over if alertwords.is_trouble(one)]
+    if not found:
+        return tag("p", "Nothing ended in this time.", class_="empty")
+    rows = [
+        tag("tr", [
+            tag("td", [alertwords.mark(one.severity), " ", tag("a", alertwords.where(one), data_link=True, class_="row-link",
+                       href=alertwords.to_alert(one.fingerprint, seen.search))]),
+            tag("td", [alertwords.summary(one), " ", tag("span", one.name, class_="rule")]),
+            tag("td", alertwords.since(one, seen.now, seen.zone)),
+            tag("td", alertwords.lasting(one, seen.now), class_="number"),
+        ])
+        for one in found[:MOST_OVER]
+    ]  # fmt: skip
+    more = len(found) - MOST_OVER
+    rest = tag("p", f"and {more:,} more", class_="quiet") if more > 0 else None
+    listed = table(("Where", "What", "When", "For"), rows, class_="table lately", aria_label="Lately over")
+    return tag("div", [listed, rest])
 
 
 def noise(found: Sequence[RuleNoise]) -> Markup:

@@ -58,7 +58,14 @@ def layout() -> Component:
             ),
             html.Div(
                 [
-                    frame.panel("History", html.Div(frame.skeleton(), id="alerts-history"), panel_id="alerts-history-panel"),
+                    html.Div(
+                        [
+                            frame.panel("History", html.Div(frame.skeleton(), id="alerts-history"),
+                                        panel_id="alerts-history-panel"),
+                            frame.panel("Lately over", html.Div(id="alerts-lately"), panel_id="alerts-lately-panel"),
+                        ],
+                        className="column",
+                    ),
                     html.Div(
                         [
                             frame.panel("Noisiest rules", html.Div(id="alerts-noise"), panel_id="alerts-noise-panel"),
@@ -212,6 +219,7 @@ async def bodies(services: Services, found: Found) -> dict[str, Children]:
         **({"alert-evidence-lines": None} if chosen is None else {}),
         **runbook(services, chosen, seen),
         "alerts-history": alerthistory.timeline(history, span.start, span.end, seen),
+        "alerts-lately": alerthistory.lately(history, seen),
         "alerts-noise": alerthistory.noise(noise),
         "alerts-silences": alerthistory.silences(silences, seen),
     }  # fmt: skip
@@ -238,6 +246,14 @@ def _no_alert() -> Markup:
 def nothing(told: Markup) -> dict[str, Children]:
     """The page where nothing can be shown."""
     blank = tag("p", "Nothing to show.", class_="empty")
-    panels = ("alerts-list", "alert-body", "alert-runbook", "alerts-history", "alerts-noise", "alerts-silences")
+    panels = (
+        "alerts-list",
+        "alert-body",
+        "alert-runbook",
+        "alerts-history",
+        "alerts-lately",
+        "alerts-noise",
+        "alerts-silences",
+    )
     return {"alerts-notice": told, "alerts-figures": None, "alerts-filters": None, "alert-head": tag("h2", "Alert"),
             "alert-evidence-lines": None, **dict.fromkeys(panels, blank)}  # fmt: skip
