@@ -16,7 +16,7 @@ import structlog
 from alerts.evaluation import asking, documents
 from alerts.evaluation.aside import aside
 from alerts.evaluation.asking import Surroundings
-from alerts.evaluation.follow import SETTLE_SECONDS, Followed, GroupState, advanced, resumed
+from alerts.evaluation.follow import SETTLE_SECONDS, Followed, GroupState, advanced, ended_series, resumed
 from alerts.evaluation.keeper import Keeper
 from alerts.evaluation.loader import WRITTEN_URL
 from alerts.evaluation.rules import AlertRule, FindingRule, Group, RecordingRule, Rule, group_of
@@ -127,6 +127,7 @@ class Engine:
                 continue
             followed.active = followed.saved = alerts
             followed.restored = frozenset(alerts)
+            followed.left = documents.series(alerts.values())
         for state in self.groups:
             state.before = remembered.evaluated.get(state.group.key)
         if orphans:
@@ -199,14 +200,15 @@ class Engine:
         raised = await self._raised(rule, at)
         _refuse_more(state.group, len(raised))
         if followed.restored:
-            resumed(state, followed, raised, at, self._started_at or at)
+            resumed(state, followed, raised, at, at if self._started_at is None else self._started_at)
         before, held = followed.active, followed.restored
         done = await aside(len(before) + len(raised), advanced, rule, state.group.name, before, raised, at, held=held)
         await aside(len(done.ended), self._keeper.ended, done.ended, at)
         for alert in done.began:
             self.fired[alert.severity] = self.fired.get(alert.severity, 0) + 1
         followed.active = done.active
-        return Written(source=rule.key, samples=done.series)
+        left, followed.left = followed.left, ()
+        return Written(source=rule.key, samples=[*done.series, *ended_series(left, done.series)] if left else done.series)
 
     async def _recorded(self, state: GroupState, rule: RecordingRule, at: float) -> Sequence[tuple[Mapping[str, str], float]]:
         if self._record is None:

@@ -10,6 +10,7 @@ from alerts.evaluation.rules import AlertRule, FindingRule, Group, Rule
 from alerts.evaluation.states import Origin, step
 from alerts.memory import Change
 from alerts.model import Alert, Notice, Raised
+from wattstat.promql.raw import STALE
 
 SETTLE_SECONDS = 60.0
 """So long after a start, or two intervals, what was active stays so though it is not found: scrapes begin anew, too."""
@@ -25,6 +26,8 @@ class Followed:
     """What of it is on disk."""
     restored: frozenset[str] = frozenset()
     """Alerts of the last process that were not found yet."""
+    left: Sequence[tuple[Mapping[str, str], float]] = ()
+    """What the last process wrote of them into history, until an evaluation here has said what goes on."""
     error: str = ""
     evaluated_at: float | None = None
     seconds: float = 0.0
@@ -91,6 +94,14 @@ def resumed(state: GroupState, followed: Followed, raised: Mapping[str, Raised],
     settled = at - started_at >= max(SETTLE_SECONDS, 2 * interval)
     followed.active = active
     followed.restored = frozenset() if settled else followed.restored - found
+
+
+def ended_series(
+    left: Sequence[tuple[Mapping[str, str], float]], now: Sequence[tuple[Mapping[str, str], float]]
+) -> list[tuple[Mapping[str, str], float]]:
+    """The ends of series of the last process that do not go on; nobody else would know of them."""
+    there = {tuple(sorted(labels.items())) for labels, _ in now}
+    return [(labels, STALE) for labels, _ in left if tuple(sorted(labels.items())) not in there]
 
 
 def changes(followed: Followed) -> list[Change]:

@@ -221,3 +221,13 @@ async def test_groups_run_at_their_moments_until_stopped(store, memory, tmp_path
     moments = [at for at, _ in told.notices]
     assert all((round((later - earlier) * 1000)) % 50 == 0 for earlier, later in itertools.pairwise(moments))
     assert len(set(moments)) == len(moments)
+
+
+async def test_what_ended_while_nobody_looked_ends_in_history_too(store, memory, rules):
+    await stepped(engine_of(store, memory, rules), store, [600, 600, 600])
+    reopened = engine_of(store, memory, rules)
+    await reopened.start()
+    store._ingest._recorded.clear()  # as a new process has it
+    await stepped(reopened, store, [100, 100, 100, 100, 100, 100, 100, 100, 100, 100], 3)
+    assert reopened.active() == []
+    assert (await store.query("ALERTS", T0 + 120)).series == ()

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from wattstat.promql import Labels
-from wattstat.promql.raw import STALE
+from wattstat.promql.raw import STALE, STALE_BITS
 from wattstat.store.protocol import Recorded
 from wattstat.store.rows import Rows
 from wattstat.store.series_index import Known, SeriesIndex
@@ -89,7 +90,7 @@ class Ingest:
             mine = {self.number_of(tuple(sorted(labels.items())), time_ms): value for labels, value in each.samples}
             found.update(dict.fromkeys(self._recorded.get(each.source, frozenset()) - mine.keys(), STALE))
             found.update(mine)
-            self._recorded[each.source] = frozenset(mine)
+            self._recorded[each.source] = frozenset(number for number, value in mine.items() if not _is_end(value))
         self.index.touch(found, time_ms)
         ids = np.fromiter(found.keys(), np.int64, len(found))
         times, values = np.full(len(ids), time_ms, np.int64), np.fromiter(found.values(), np.float64, len(found))
@@ -158,5 +159,11 @@ class Ingest:
         """Look every line up anew, because series were removed."""
         self._prefixes.clear()
 
+
+def _is_end(value: float) -> bool:
+    return struct.pack("<d", value) == _STALE_BYTES
+
+
+_STALE_BYTES = struct.pack("<Q", STALE_BITS)
 
 __all__ = ["ExpositionError", "Ingest", "Outcome", "Scrape"]
