@@ -1,4 +1,4 @@
-"""Writes docs/reference from the code (`./run docs`); with `--check` only says which pages are stale."""
+"""Writes the references from the code (`./run docs`); with `--check` only says which pages are stale."""
 
 from __future__ import annotations
 
@@ -11,13 +11,14 @@ import typer.core
 import typer.main
 from pydantic import BaseModel
 
+from docs import rules_page
 from wattstat.catalogue import GROUPS, Metric
 from wattstat.cli import app
 from wattstat.config import Config
 from wattstat.config.describe import Setting, members, settings, summary
 from wattstat.inventory.models import InventoryFile
 
-REFERENCE = Path(__file__).parent / "reference"
+DOCS = Path(__file__).parent
 _NOTICE = "<!-- Written by `./run docs` from the code. Change the code, not this page. -->\n"
 
 _METRICS_HEAD = """\
@@ -189,15 +190,16 @@ def _page(parts: Iterable[str]) -> str:
 
 
 PAGES: dict[str, Callable[[], str]] = {
-    "metrics.md": metrics_page,
-    "configuration.md": configuration_page,
-    "command-line.md": command_line_page,
+    "reference/metrics.md": metrics_page,
+    "reference/configuration.md": configuration_page,
+    "reference/command-line.md": command_line_page,
+    "rules.md": lambda: _page(rules_page.parts(_table)),
 }
 
 
 def stale() -> list[Path]:
     """The pages that differ from what the code says."""
-    paths = ((REFERENCE / name, page()) for name, page in PAGES.items())
+    paths = ((DOCS / name, page()) for name, page in PAGES.items())
     return [path for path, text in paths if not path.exists() or path.read_text(encoding="utf-8") != text]
 
 
@@ -209,7 +211,7 @@ def main(arguments: Sequence[str]) -> int:
             print(f"{path} is stale; run ./run docs", file=sys.stderr)
         else:
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(PAGES[path.name](), encoding="utf-8")
+            path.write_text(PAGES[path.relative_to(DOCS).as_posix()](), encoding="utf-8")
             print(f"wrote {path}")
     return int(bool(found) and "--check" in arguments)
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import typer.core
 import typer.main
+import yaml
 
 from docs import generate
 from power.policies import reader as policies
@@ -26,6 +27,7 @@ from wattstat.store.embedded import EmbeddedStore
 
 ROOT = Path(__file__).parents[1]
 PAGES = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "alerts/runbooks").glob("*.md")]
+RULE_FILES = sorted((ROOT / "alerts/rules").glob("*.yml"))
 UNITS = sorted((ROOT / "deploy/systemd").glob("*.service"))
 
 
@@ -34,7 +36,7 @@ def test_the_generated_references_are_fresh():
 
 
 def test_a_stale_page_is_found_and_written_anew(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(generate, "REFERENCE", tmp_path)
+    monkeypatch.setattr(generate, "DOCS", tmp_path)
 
     assert generate.main(["--check"]) == 1
     assert "metrics.md is stale" in capsys.readouterr().err
@@ -43,11 +45,27 @@ def test_a_stale_page_is_found_and_written_anew(tmp_path, monkeypatch, capsys):
 
 
 def test_the_references_name_everything_there_is():
-    metrics, configuration, commands = (page() for page in generate.PAGES.values())
+    metrics, configuration, commands = (
+        generate.PAGES[f"reference/{name}.md"]() for name in ("metrics", "configuration", "command-line")
+    )
 
     assert not [name for name in ALL if f"`{name}`" not in metrics]
     assert not [s.loc for s in [*settings(Config), *settings(InventoryFile)] if str(s.loc[-1]) not in configuration]
     assert not [path for path, _ in every_command() if f"## {path}\n" not in commands]
+
+
+def test_the_page_of_rules_has_every_alert_with_its_runbook_and_its_reason():
+    lines = {
+        line.split("|")[1].strip(): line.split(" | ")
+        for line in (ROOT / "docs/rules.md").read_text().splitlines()
+        if "](../" in line
+    }
+    alerts = {
+        rule["alert"] for path in RULE_FILES for group in yaml.safe_load(path.read_text())["groups"] for rule in group["rules"]
+    }
+
+    assert {name.partition("]")[0].removeprefix("[") for name in lines} == alerts
+    assert not [name for name, cells in lines.items() if len(cells) != 5 or len(cells[-1]) < 20]
 
 
 def test_every_setting_command_and_option_is_explained():
