@@ -17,10 +17,14 @@ MOST_PLACES = 6
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cause:
-    """One line of the list: an alert, or several of one rule at one place (`place` says where), and what they keep quiet."""
+    """One line of the list: an alert, or several of one rule at one place (`place` says where), and what they keep quiet.
+
+    `beside` is what else the rules say of the same part of the same device: one GPU that falls off its bus is one trouble.
+    """
 
     alerts: tuple[AlertView, ...]
     effects: tuple[AlertView, ...] = ()
+    beside: tuple[AlertView, ...] = ()
     place: str = ""
 
     @property
@@ -29,7 +33,7 @@ class Cause:
         return self.alerts[0]
 
     def __contains__(self, fingerprint: str) -> bool:
-        return any(alert.fingerprint == fingerprint for alert in (*self.alerts, *self.effects))
+        return any(alert.fingerprint == fingerprint for alert in (*self.alerts, *self.beside, *self.effects))
 
 
 def causes(alerts: Iterable[AlertView], racks: Mapping[str, str]) -> list[Cause]:
@@ -44,11 +48,26 @@ def causes(alerts: Iterable[AlertView], racks: Mapping[str, str]) -> list[Cause]
             roots.append(alert)
         else:
             effects[root].append(alert)
+    beside = _beside(roots)
+    second = {alert.fingerprint for others in beside.values() for alert in others}
     found = []
-    for place, members in _alike(roots, racks):
-        quiet = [effect for member in members for effect in effects[member.fingerprint]]
-        found.append(Cause(alerts=tuple(members), effects=tuple(quiet), place=place))
+    for place, members in _alike([alert for alert in roots if alert.fingerprint not in second], racks):
+        others = [other for member in members for other in beside.get(member.fingerprint, ())]
+        quiet = [effect for member in (*members, *others) for effect in effects[member.fingerprint]]
+        found.append(Cause(alerts=tuple(members), effects=tuple(quiet), beside=tuple(others), place=place))
     return sorted(found, key=lambda cause: _order(cause.lead))
+
+
+def _beside(roots: Iterable[AlertView]) -> dict[str, list[AlertView]]:
+    """By the first alert of a part of a device (roots are in order), what else is said of that part."""
+    first: dict[tuple[str, str, str, bool], str] = {}
+    found: dict[str, list[AlertView]] = {}
+    for alert in roots:
+        if alert.part:
+            key = (alert.subject, alert.part, alert.state, alertwords.is_quiet(alert))
+            if first.setdefault(key, alert.fingerprint) != alert.fingerprint:
+                found.setdefault(first[key], []).append(alert)
+    return found
 
 
 def _order(alert: AlertView) -> tuple[int, int, float]:

@@ -69,7 +69,7 @@ def listing(alerts: Sequence[AlertView], racks: Mapping[str, str], chosen: str, 
 
 
 def _count(found: Iterable[Cause]) -> int:
-    return sum(len(cause.alerts) for cause in found)
+    return sum(len(cause.alerts) + len(cause.beside) for cause in found)
 
 
 def _all_well() -> Markup:
@@ -92,6 +92,9 @@ def _block(found: Sequence[Cause], chosen: str, seen: Viewed) -> Markup:
 def _cause(cause: Cause, chosen: str, seen: Viewed) -> Markup:
     lead = cause.lead
     pieces = [_alike(cause, chosen, seen) if len(cause.alerts) > 1 else _row(lead, chosen, seen)]
+    if cause.beside:
+        title = f"and {words.plural(len(cause.beside), 'other')} of the same part"
+        pieces.append(_members(title, cause.beside, chosen, seen))
     if cause.effects:
         pieces.append(_members(f"keeps {words.plural(len(cause.effects), 'other')} quiet", cause.effects, chosen, seen))
     return tag("li", pieces, class_=alertwords.level(lead.severity).name.lower())

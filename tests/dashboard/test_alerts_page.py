@@ -71,6 +71,18 @@ def test_an_alert_whose_cause_is_over_stands_for_itself():
     assert causes([orphan], {})[0].lead == orphan
 
 
+def test_what_several_rules_say_of_one_gpu_is_one_line():
+    lost = alert("GpuLost", "node n1", severity="critical", part="GPU 2", fired_at=20.0)
+    fatal = alert("GpuXidFatal", "node n1", severity="critical", part="GPU 2", fired_at=10.0)
+    hot = alert("GpuNearSlowdown", "node n1", part="GPU 3")
+
+    found = causes([lost, hot, fatal], {})
+
+    assert [(cause.lead.name, [one.name for one in cause.beside]) for cause in found] == [
+        ("GpuXidFatal", ["GpuLost"]), ("GpuNearSlowdown", []),
+    ]  # fmt: skip
+
+
 def test_three_of_one_rule_in_one_rack_are_one_line_and_two_are_not():
     racks = {"n1": "R1", "n2": "R1", "n3": "R1", "n4": "R2", "n5": "R2"}
     found = causes([alert("BmcUnreachable", f"node {name}") for name in racks], racks)
