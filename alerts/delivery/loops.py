@@ -107,14 +107,20 @@ class Loops:
         finally:
             self._wakes.remove(wake)
 
+    async def decide(self) -> None:
+        """Queue what groups that are due have to say."""
+        now = self.clock()
+        for group in self.board.due(now):
+            if group.members and group.flush_at <= now:  # nobody else has, while others had their turn
+                self.board.flush(group, now, self.quiet.is_silenced)
+                await asyncio.sleep(0)
+
     async def _decide(self) -> float:
         now = self.clock()
-        due = self.board.due(now)
-        for group in due:
-            self.board.flush(group, now, self.quiet.is_silenced)
-            await asyncio.sleep(0)
+        is_due = bool(self.board.due(now))
+        await self.decide()
         await self.mirror.write()
-        if due:
+        if is_due:
             self.wake()
         next_flush = self.board.next_flush()
         return now + LOOK_SECONDS if next_flush is None else next_flush
