@@ -160,17 +160,19 @@ class Loops:
         return step
 
     def _beater(self, settings: Heartbeat) -> Callable[[], Coroutine[Any, Any, float]]:
-        next_at = 0.0
+        next_at, was_silent = 0.0, False
 
         async def step() -> float:
-            nonlocal next_at
+            nonlocal next_at, was_silent
             now = self.clock()
             if now < next_at:
                 return next_at
-            next_at = now + settings.every_seconds
             if reason := self.problem():
-                log.warning("no heartbeat: people could not be told of an alert", reason=reason)
-                return next_at
+                if not was_silent:
+                    log.warning("no heartbeat: people could not be told of an alert", reason=reason)
+                was_silent = True
+                return now + LOOK_SECONDS
+            next_at, was_silent = now + settings.every_seconds, False
             try:
                 await beat(settings)
             except NotSent as err:

@@ -94,7 +94,7 @@ def _unquoted(written: str, text: str) -> str:
         elif character == "\\":
             escaped = True
         elif character == '"':
-            raise ValueError(f'{text!r} is no matcher: a quote within the value; write \\" for it')
+            raise ValueError(f'{text!r} is no matcher: a quote within the value; expected \\" for it')
         else:
             plain += character
     return plain + ("\\" if escaped else "")

@@ -194,9 +194,9 @@ async def test_a_message_goes_to_who_has_the_duty_and_waits_for_nobody_who_has_g
         await site.tell(delivery, alert())
         await site.tell(delivery, alert(), after=11)
         assert delivery.status().queue == {"day": 1, "night": 0}
-        assert await delivery.try_receiver(
-            "pager", by="x"
-        ) == "pager (now day): address 1 did not take the message: switched off."
+        assert (
+            await delivery.try_receiver("pager", by="x") == "pager (now day): address 1 did not take the message: switched off."
+        )
 
         await site.tell(delivery, alert(), after=6 * 3600)
         assert site.got == [("night/0", "[CRIT] GpuLost gpu-1")]
