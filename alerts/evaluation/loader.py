@@ -103,8 +103,7 @@ def load_rules(paths: Iterable[Path], public_url: str = WRITTEN_URL) -> tuple[Gr
 def _read(file: Document, public_url: str) -> tuple[list[Group], list[Problem]]:
     model, problems = model_of(_File, file)
     if model is None:
-        # Pydantic knows the field under a name that Python allows.
-        return [], [replace(problem, expected=problem.expected.replace("for_", "for")) for problem in problems]
+        return [], [_spelled(problem) for problem in problems]
     reader = _Reader(file, public_url)
     names = Counter(group.name for group in model.groups)
     for place, group in enumerate(model.groups):
@@ -114,6 +113,11 @@ def _read(file: Document, public_url: str) -> tuple[list[Group], list[Problem]]:
             reader.problem(("groups", place, "name"), f"the group {group.name!r} stands twice", "one group a name")
     found = [reader.group(("groups", place), group) for place, group in enumerate(model.groups)]
     return found, [*problems, *reader.problems]
+
+
+def _spelled(problem: Problem) -> Problem:
+    """Pydantic knows the field `for` under a name that Python allows."""
+    return replace(problem, expected=problem.expected.replace("for_", "for"), advice=problem.advice.replace("for_", "for"))
 
 
 class _Reader:
