@@ -21,9 +21,15 @@ def _first(values: tuple[str, ...], labels: str, form: str, matchers: str) -> st
 
 
 def share_of_limit(matchers: str = "") -> str:
-    """Power over its limit, for every budget."""
+    """Power over its limit, for every budget. Two cores may tell of the same one, so that each is compared with itself."""
     power, limit = (f"wattstat_budget_{name}_watts{{{matchers}}}" for name in ("power", "limit"))
-    return f"{power} / on (budget, kind) {limit}"
+    return f"max by (budget, kind) ({power} / {limit})"
+
+
+def limit_state(matchers: str = "") -> str:
+    """0 where a budget is below 90 % of its limit, 1 above, 2 over it: the values of `looks.LIMIT`."""
+    share = share_of_limit(matchers)
+    return f"({share} > bool 0.9) + ({share} > bool 1)"
 
 
 def kept(most: int, labels: str, expression: str, rank: str) -> str:

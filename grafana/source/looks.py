@@ -47,6 +47,10 @@ class Word:
     colour: str = PLAIN
 
 
+LIMIT = (Word(0, "below 90 %"), Word(1, "above 90 %", AMBER), Word(2, "over", MAGENTA))
+"""How full a budget is."""
+SEVERITIES = {"critical": MAGENTA, "Critical": MAGENTA, "warning": AMBER, "Warning": AMBER}
+"""Of alerts, and of BMCs, which write them large."""
 HEALTH = (Word(0, "ok"), Word(1, "warning", AMBER), Word(2, "critical", MAGENTA))
 """Redfish's three words, as `*_health` has them."""
 

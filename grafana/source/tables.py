@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from string import ascii_uppercase
 
@@ -38,7 +38,9 @@ class Key:
     label: str
     name: str
     width: int | None = None
-    links: Sequence[Link] = field(default=())
+    links: Sequence[Link] = ()
+    colours: Mapping[str, str] = field(default_factory=dict)
+    """Of some of its values."""
 
 
 def rows(
@@ -103,7 +105,11 @@ def _joined(keys: Sequence[Key], columns: Sequence[Column]) -> list[dashboard.Da
 
 
 def _of_key(key: Key) -> dashboard.DashboardFieldConfigSourceOverrides:
-    return _override(key.name, dict(_properties(key.width, key.links)))
+    found = dict(_properties(key.width, key.links))
+    if key.colours:
+        options = {text: dashboard.ValueMappingResult(text=text, color=colour) for text, colour in key.colours.items()}
+        found |= {"mappings": [dashboard.ValueMap(options=options)], "custom.cellOptions": {"type": "color-text"}}
+    return _override(key.name, found)
 
 
 def _of_column(column: Column) -> dashboard.DashboardFieldConfigSourceOverrides:

@@ -8,7 +8,7 @@ from grafana.source.charts import lines, states
 from grafana.source.expressions import GPU_UNUSABLE, counted, gpu_power, server_power
 from grafana.source.kit import About, Query, number
 from grafana.source.links import to_board, to_page
-from grafana.source.looks import AMBER, HEALTH, MAGENTA, Word, above, below, switch
+from grafana.source.looks import AMBER, HEALTH, MAGENTA, SEVERITIES, Word, above, below, switch
 from grafana.source.tables import Column, Key, rows
 
 _TARGET = 'target="$node"'
@@ -133,7 +133,7 @@ _NOW = Row(
         ),
         rows(
             "Faults that the BMC reports",
-            [Key(label="severity", name="Severity", width=90), Key(label="message", name="Message")],
+            [Key(label="severity", name="Severity", width=90, colours=SEVERITIES), Key(label="message", name="Message")],
             Column(
                 name="Count",
                 expr=f"count by (severity, message) (wattstat_node_fault_info{{{NODE}}})",

@@ -4,10 +4,10 @@ from grafana.source import board
 from grafana.source.board import Board, Page, Row
 from grafana.source.boards import overview_plant
 from grafana.source.charts import lines, states
-from grafana.source.expressions import GPU_UNUSABLE, alerts_firing, counted, kept, server_power, share_of_limit
+from grafana.source.expressions import GPU_UNUSABLE, alerts_firing, counted, kept, limit_state, server_power, share_of_limit
 from grafana.source.kit import About, Query, bars, number
 from grafana.source.links import CELL, to_board, to_page
-from grafana.source.looks import AMBER, BLUE, MAGENTA, Word, above, below
+from grafana.source.looks import BLUE, LIMIT, SEVERITIES, above, below
 from grafana.source.tables import Column, Key, rows
 
 _SERVERS = server_power()
@@ -104,7 +104,7 @@ _NOW = Row(
         rows(
             "What fires",
             [
-                Key(label="severity", name="Severity", width=90),
+                Key(label="severity", name="Severity", width=90, colours=SEVERITIES),
                 Key(label="alertname", name="Alert", links=[to_page(f"/runbooks/{CELL}", "Runbook")]),
                 Key(label="component", name="Part", width=110),
             ],
@@ -158,8 +158,8 @@ _NOW = Row(
                 kept(
                     12,
                     "budget, kind",
-                    f"({share_of_limit()} > bool 0.9) + on (budget, kind) ({share_of_limit()} > bool 1)",
-                    "wattstat_budget_power_watts @ end() / on (budget, kind) wattstat_budget_limit_watts @ end()",
+                    limit_state(),
+                    "max by (budget, kind) (wattstat_budget_power_watts @ end() / wattstat_budget_limit_watts @ end())",
                 ),
                 "{{kind}} {{budget}}",
             ),
@@ -167,7 +167,7 @@ _NOW = Row(
                 what="When the limits that are fullest now were nearly or wholly used up.",
                 normal="“below 90 %” throughout.",
             ),
-            words=(Word(0, "below 90 %"), Word(1, "above 90 %", AMBER), Word(2, "over", MAGENTA)),
+            words=LIMIT,
             none="no budgets",
             size=(10, 8),
         ),
@@ -190,6 +190,7 @@ _GPUS = Row(
             ),
             unit="percentunit",
             least=0,
+            least_step="2m",  # all GPUs of the hall are looked at for each point
             size=(8, 8),
         ),
         lines(
@@ -203,6 +204,7 @@ _GPUS = Row(
             ),
             unit="celsius",
             steps=below(10, 5),
+            least_step="2m",  # all GPUs of the hall are looked at for each point
             size=(8, 8),
             links=[to_board("wattstat-gpu", "GPU")],
         ),

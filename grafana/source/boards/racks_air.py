@@ -2,10 +2,10 @@
 
 from grafana.source.board import Row
 from grafana.source.charts import lines, states
-from grafana.source.expressions import kept, server_power, share_of_limit
+from grafana.source.expressions import kept, limit_state, server_power
 from grafana.source.kit import About, Query, bars
 from grafana.source.links import CELL, label, to_board, to_page
-from grafana.source.looks import AMBER, BLUE, MAGENTA, Word, above
+from grafana.source.looks import BLUE, LIMIT, above
 from grafana.source.tables import Column, Key, rows
 
 HERE = 'rack=~"$rack"'
@@ -147,7 +147,7 @@ STRIPS = Row(
                 kept(
                     20,
                     "budget",
-                    f"({share_of_limit(RACKS)} > bool 0.9) + on (budget, kind) ({share_of_limit(RACKS)} > bool 1)",
+                    limit_state(RACKS),
                     f"wattstat_budget_power_watts{{{RACKS}}} @ end()",
                 ),
                 "{{budget}}",
@@ -156,7 +156,7 @@ STRIPS = Row(
                 what="When the racks with the most power were near their limits.",
                 normal="“below 90 %” throughout.",
             ),
-            words=(Word(0, "below 90 %"), Word(1, "above 90 %", AMBER), Word(2, "over", MAGENTA)),
+            words=LIMIT,
             none="no limits",
             size=(12, 8),
         ),
