@@ -64,7 +64,8 @@ def _sources(expressions: Iterable[str]) -> Iterator[str]:
     names = metrics(joined)
     measured = [name for name in names if not name.endswith("_info")]
     for name in measured or names:
-        yield f"`{name}` ({ALL[name].source})"
+        source = ALL[name].source.replace("*", "\\*")  # descriptions are Markdown
+        yield f"`{name}` ({source})"
     if re.search(r"\bALERTS\b", joined):
         yield f"`ALERTS` ({ALERTS_SOURCE})"
 

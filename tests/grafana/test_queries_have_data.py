@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from itertools import groupby
 from operator import attrgetter
@@ -90,6 +91,17 @@ def test_every_query_of_the_dashboard_has_data(server, board):
     assert tried, "a variable offers nothing"
     least = min(tried, key=len)
     assert not least, "\n".join(least)
+
+
+@pytest.mark.parametrize("board", BOARDS)
+def test_no_chart_has_more_lines_than_can_be_told_apart(servers, board):
+    values = next(iter(choices(BOARDS[board], servers["prometheus"])))
+    lines = Counter[str]()
+    for each in ASKED[board]:
+        if each.kind not in {"table", "annotation"}:
+            lines[each.panel] += len(answer(servers["prometheus"], each, values))
+
+    assert {panel: count for panel, count in lines.items() if count > 30} == {}
 
 
 @everywhere

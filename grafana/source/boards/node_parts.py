@@ -2,7 +2,7 @@
 
 from grafana.source.board import Row
 from grafana.source.charts import lines
-from grafana.source.expressions import gpu_power
+from grafana.source.expressions import gpu_power, kept
 from grafana.source.kit import About, Query
 from grafana.source.links import CELL, label, to_board, to_page
 from grafana.source.looks import GREY, below
@@ -86,9 +86,17 @@ BODY = Row(
         ),
         lines(
             "Distance to caution levels",
-            Query(f"min by (sensor) ({LIMIT} - on (node, sensor) {_TEMPERATURE})", "{{sensor}}"),
+            Query(
+                kept(
+                    10,
+                    "sensor",
+                    f"min by (sensor) ({LIMIT} - on (node, sensor) {_TEMPERATURE})",
+                    f"max by (sensor) ({_TEMPERATURE} @ end() - on (node, sensor) {LIMIT} @ end())",
+                ),
+                "{{sensor}}",
+            ),
             about=About(
-                what="Degrees that each sensor has left to the caution level which the BMC itself has for it.",
+                what="Degrees that sensors have left to the caution level which the BMC itself has for each; the ten nearest.",
                 normal="Above 5 °C.",
             ),
             unit="celsius",
