@@ -10,9 +10,28 @@ from wattstat.catalogue import ALL
 
 # What a larger hall has more of. GPUs of one server, kinds, states and directions are few everywhere.
 GROWS = {
-    "account", "budget", "device", "drive", "dimm", "instance", "job_id", "model", "namespace", "node", "path", "pdu", "policy",
-    "port", "rack", "service", "storage_node", "switch", "target", "user", "uuid", "outlet",
-}  # fmt: skip
+    "account",
+    "budget",
+    "device",
+    "drive",
+    "dimm",
+    "instance",
+    "job_id",
+    "model",
+    "namespace",
+    "node",
+    "outlet",
+    "path",
+    "pdu",
+    "port",
+    "rack",
+    "service",
+    "storage_node",
+    "switch",
+    "target",
+    "user",
+    "uuid",
+}
 CHARTS = [each for each in asked() if each.kind not in {"table", "annotation"}]
 NUMBERLESS = pp.NumberLiteral | pp.StringLiteral
 

@@ -2,7 +2,7 @@
 
 from grafana.source import board
 from grafana.source.board import Board, Page, Row, Variable
-from grafana.source.boards.fabric_ports import CONGESTION, MODULES
+from grafana.source.boards.fabric_ports import CONGESTION, MODULES, rates
 from grafana.source.charts import lines
 from grafana.source.expressions import counted
 from grafana.source.kit import About, Query, number
@@ -171,9 +171,9 @@ _NOW = Row(
         ),
         lines(
             "Traffic by switch",
-            Query(f"8 * sum by (switch) (rate(wattstat_switch_port_bytes_total{{{_CHOSEN}}}[$__rate_interval]))", "{{switch}}"),
+            Query(f"8 * ({rates('bytes_total')})", "{{switch}}"),
             about=About(
-                what="What all ports of a switch send and receive together.",
+                what="What all ports of a switch send and receive together; the twelve busiest.",
                 normal="Leaf switches of one kind alike.",
             ),
             unit="bps",

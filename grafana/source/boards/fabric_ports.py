@@ -10,11 +10,19 @@ from grafana.source.looks import BLUE, above, below, switch
 _CHOSEN = 'switch=~"$switch"'
 _PORT = "switch, port"
 _ERRORS = f'wattstat_switch_port_bit_error_ratio{{{_CHOSEN},kind="effective"}}'
+_HOTTEST = f"max by (switch) (wattstat_switch_temperature_celsius{{{_CHOSEN}}})"
 _LIGHT = f'wattstat_switch_transceiver_power_dbm{{{_CHOSEN},direction="receive"}}'
 
 
-def _rates(name: str, more: str = "") -> str:
-    return f"sum by (switch) (rate(wattstat_switch_port_{name}{{{_CHOSEN}{more}}}[$__rate_interval]))"
+# A switch that does not answer says nothing of itself: its collectors do.
+_ANSWERS = 'wattstat_collector_success{collector=~"switches|restconf|mlnxos|inband",target=~"$switch"}'
+
+
+def rates(name: str, more: str = "") -> str:
+    """What the ports of a switch count in a second, of the twelve switches that count most at the end."""
+    selector = f"wattstat_switch_port_{name}{{{_CHOSEN}{more}}}"
+    by_switch = "sum by (switch) (rate({}))"
+    return kept(12, "switch", by_switch.format(f"{selector}[$__rate_interval]"), by_switch.format(f"{selector}[15m] @ end()"))
 
 
 CONGESTION = Row(
@@ -51,8 +59,8 @@ CONGESTION = Row(
         ),
         lines(
             "Packets with errors",
-            Query(_rates("errors_total"), "{{switch}} errors"),
-            Query(_rates("discards_total"), "{{switch}} dropped"),
+            Query(rates("errors_total"), "{{switch}} errors"),
+            Query(rates("discards_total"), "{{switch}} dropped"),
             about=About(
                 what="Broken packets, and those that were dropped for want of room, all ports of a switch together.",
                 normal="No errors. Drops on Ethernet mean that flow control does not reach the sender.",
@@ -64,7 +72,7 @@ CONGESTION = Row(
         ),
         lines(
             "Waiting for credits",
-            Query(_rates("wait_ticks_total"), "{{switch}}"),
+            Query(rates("wait_ticks_total"), "{{switch}}"),
             about=About(
                 what="Ticks a second in which data waited because the other side had no room (InfiniBand PortXmitWait).",
                 normal="Rises with the load. Far above the other leaves: somebody behind that switch cannot keep up.",
@@ -76,8 +84,8 @@ CONGESTION = Row(
         ),
         lines(
             "Pause frames",
-            Query(_rates("pfc_frames_total", ',direction="transmit"'), "{{switch}} sent"),
-            Query(_rates("pfc_frames_total", ',direction="receive"'), "{{switch}} received"),
+            Query(rates("pfc_frames_total", ',direction="transmit"'), "{{switch}} sent"),
+            Query(rates("pfc_frames_total", ',direction="receive"'), "{{switch}} received"),
             about=About(
                 what="Pause frames by priority (PFC): whoever sends them cannot keep up.",
                 normal="Few. A server that sends them all the time stops others.",
@@ -89,7 +97,7 @@ CONGESTION = Row(
         ),
         lines(
             "Marked for congestion",
-            Query(_rates("ecn_packets_total"), "{{switch}}"),
+            Query(rates("ecn_packets_total"), "{{switch}}"),
             about=About(
                 what="Packets that a switch marked (ECN), so that senders slow down before frames must pause.",
                 normal="Some under load: it is what keeps pause frames away.",
@@ -127,18 +135,24 @@ MODULES = Row(
         ),
         lines(
             "Temperature of switches",
-            Query(f"max by (switch) (wattstat_switch_temperature_celsius{{{_CHOSEN}}})", "{{switch}}"),
-            about=About(what="The hottest sensor of each switch.", normal="50 to 80 °C at the ASIC, with the room."),
+            Query(kept(12, "switch", _HOTTEST, f"{_HOTTEST[:-1]} @ end())"), "{{switch}}"),
+            about=About(
+                what="The hottest sensor of each switch; the twelve hottest.", normal="50 to 80 °C at the ASIC, with the room."
+            ),
             unit="celsius",
             none="no switches",
             size=(8, 8),
         ),
         states(
             "When they answered",
-            Query(f"min by (switch) (wattstat_switch_up{{{_CHOSEN}}})", "{{switch}}"),
+            Query(
+                kept(20, "target", f"max by (target) ({_ANSWERS})", f"1 - max by (target) ({_ANSWERS} @ end())"),
+                "{{target}}",
+            ),
             Query("min by (manager) (wattstat_fabric_manager_up)", "{{manager}}"),
             about=About(
-                what="When switches and fabric managers answered.", normal="“answers” throughout. A gap is nobody who asked."
+                what="When switches and fabric managers answered; of many switches those that are silent first.",
+                normal="“answers” throughout. A gap is nobody who asked.",
             ),
             words=switch("answers", "silent"),
             none="no switches",
