@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
@@ -28,7 +29,9 @@ class Finding(Generic[Facts]):
 
     async def look(self, at: float) -> Sequence[Raised]:
         """Everything that holds at this moment. Raises `QueryError`."""
-        return self.judge(await self.fetch(self.past, at))
+        facts = await self.fetch(self.past, at)
+        # Over a large site this takes a second; whoever looks at a page meanwhile should not wait for it.
+        return await asyncio.to_thread(self.judge, facts)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -56,16 +57,22 @@ class Past:
         count = round(seconds / step)
         start = at - count * step
         times = start + step * np.arange(count + 1, dtype=np.float64)
-        rows: dict[Key, Floats] = {}
+        parts: list[Sequence[Series]] = []
         per_part = max(1, int(PART_SECONDS // step))
         for first in range(0, count + 1, per_part):
             last = min(first + per_part - 1, count)
-            answer = await self._store.query_range(expression, times[first], times[last], step)
-            for series in answer.series:
-                places = np.round((np.asarray(series.times) - start) / step).astype(np.int64)
-                row = rows.setdefault(_key(series, labels.split()), np.full(count + 1, np.nan))
-                row[places] = np.fmax(row[places], np.asarray(series.values))
-        return Table(times=times, rows=rows)
+            parts.append((await self._store.query_range(expression, times[first], times[last], step)).series)
+        return await asyncio.to_thread(_laid_out, parts, labels.split(), times)
+
+
+def _laid_out(parts: Sequence[Sequence[Series]], names: Sequence[str], times: Floats) -> Table:
+    step = times[1] - times[0] if len(times) > 1 else 1.0
+    rows: dict[Key, Floats] = {}
+    for series in (each for part in parts for each in part):
+        places = np.round((np.asarray(series.times) - times[0]) / step).astype(np.int64)
+        row = rows.setdefault(_key(series, names), np.full(len(times), np.nan))
+        row[places] = np.fmax(row[places], np.asarray(series.values))
+    return Table(times=times, rows=rows)
 
 
 def _key(series: Series, names: Sequence[str]) -> Key:

@@ -32,6 +32,8 @@ WORKING_RATIO = 0.5
 """From this utilization on a GPU counts as at work at a moment: below it clocks say nothing."""
 MOST = 0.8
 """Share of the moments at which it must be slow, and of the window in which there must be something to compare."""
+FEW = 16
+"""Up to so many GPUs a job's median is taken without the one that is compared; of more, one moves it by nothing."""
 MORE_POWER_RATIO = 1.05
 """Who draws more than the others by this has more to do; meters of boards agree within that."""
 ON_PURPOSE_RATIO = 0.03
@@ -156,9 +158,10 @@ def behind(job: tuple[str, str], gpus: Sequence[Key], facts: Facts) -> Iterator[
     works = facts.utilization.stack(gpus) >= WORKING_RATIO
     clocks = np.where(works, facts.clock.stack(gpus), np.nan)
     watts = np.where(works, facts.power.stack(gpus), np.nan)
+    of_all = _median(clocks), _median(watts)
     for place, gpu in enumerate(gpus):
-        others = [other for other in range(len(gpus)) if other != place]
-        usual, usual_watts = _median(clocks[others]), _median(watts[others])
+        others = [other for other in range(len(gpus)) if other != place] if len(gpus) <= FEW else list(range(len(gpus)))
+        usual, usual_watts = of_all if len(gpus) > FEW else (_median(clocks[others]), _median(watts[others]))
         compared = ~np.isnan(clocks[place]) & ~np.isnan(usual)
         if compared.sum() < MOST * len(compared):
             continue

@@ -16,6 +16,7 @@ from alerts.findings.past import Floats
 from alerts.findings.trends import growth, rises, slope
 
 HOUR = 3600.0
+LATE_HOURS = 6
 LEAST_HOURS = 8
 """Less history than this has no trend."""
 SURE = 3.0
@@ -43,6 +44,8 @@ class Wear:
 
 def errors_rise(times: Floats, counter: Floats, series: str) -> Wear | None:
     """Symbol errors that become more."""
+    if not _range(_newest(times, counter)) >= LEAST_ERRORS:
+        return None  # nearly all ports of a large fabric
     by_hour = hourly(times[1:], growth(counter), np.sum)
     found = _halves(by_hour)
     if found is None:
@@ -62,6 +65,8 @@ def errors_rise(times: Floats, counter: Floats, series: str) -> Wear | None:
 
 def ratio_rises(times: Floats, ratio: Floats, series: str) -> Wear | None:
     """A bit error ratio that climbs, with the day on which it will lose data."""
+    if not np.fmax.reduce(_newest(times, ratio)) >= LEAST_RATIO:
+        return None
     by_hour = hourly(times, ratio, np.median)
     found = _halves(by_hour)
     if found is None:
@@ -82,6 +87,8 @@ def ratio_rises(times: Floats, ratio: Floats, series: str) -> Wear | None:
 
 def flaps(times: Floats, downs: Floats, series: str) -> Wear | None:
     """A link that goes down now and then: each time an accident, together none. `downs` are counts between the times."""
+    if not np.nansum(downs) >= FLAP_SPANS:
+        return None
     by_hour = hourly(times[1:], downs, np.sum)
     count = len(by_hour) // FLAP_SPAN * FLAP_SPAN
     spans = np.nansum(by_hour[len(by_hour) - count :].reshape(-1, FLAP_SPAN), axis=1) if count else np.zeros(0)
@@ -97,6 +104,8 @@ def flaps(times: Floats, downs: Floats, series: str) -> Wear | None:
 
 def light_falls(times: Floats, dbm: Floats, series: str) -> Wear | None:
     """Less and less light arrives: a dirty or bent fibre, a laser that ages."""
+    if not _range(dbm) >= LIGHT_FALLS_DB:
+        return None
     by_hour = hourly(times, dbm, np.median)
     found = _halves(by_hour)
     if found is None:
@@ -126,9 +135,18 @@ def hourly(times: Floats, values: Floats, by: Callable[[Floats], float]) -> Floa
     return found[known_from[0] :] if len(known_from) else found[:0]
 
 
+def _newest(times: Floats, values: Floats) -> Floats:
+    """The last six hours."""
+    return values[int(np.searchsorted(times, times[-1] - LATE_HOURS * HOUR)) :]
+
+
+def _range(values: Floats) -> float:
+    return float(np.fmax.reduce(values) - np.fmin.reduce(values))
+
+
 def _late(by_hour: Floats) -> Floats:
     """The last quarter of the time: three hours at least; six at most, so that two good days do not hide a bad evening."""
-    return by_hour[-min(6, max(3, len(by_hour) // 4)) :]
+    return by_hour[-min(LATE_HOURS, max(3, len(by_hour) // 4)) :]
 
 
 def _halves(by_hour: Floats) -> tuple[float, float] | None:
