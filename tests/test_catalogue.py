@@ -36,7 +36,7 @@ COUNTS = {
     "action", "banks", "events", "faults", "finding", "generation", "multiprocessors", "pages", "processes", "replays",
     "requests", "resets", "rows", "tokens", "xid", "series", "gpus", "jobs", "skipped", "slices", "state", "width", "errors",
     "samples", "writes", "drift", "devices", "fence", "clients", "discards", "drives", "frames", "objects", "packets", "ticks",
-    "quotas", "snapshots", "fired", "messages", "score", "silences",
+    "quotas", "snapshots", "fired", "messages", "score", "silences", "nodes",
 }  # fmt: skip
 
 # What belongs to jobs, not to devices, says so in its name.

@@ -83,7 +83,9 @@ def _job(record: Json) -> Job | None:
 
 def _node(record: Json) -> NodeRecord | None:
     name = _text(record.get("name"))
-    return NodeRecord(name=name, gres=_text(record.get("gres"))) if name else None
+    # Until v0.0.38 one word, and the others beside it as flags.
+    states = _states(record.get("state")) | _states(record.get("state_flags"))
+    return NodeRecord(name=name, gres=_text(record.get("gres")), states=states) if name else None
 
 
 def _allocations(record: Json) -> tuple[Allocation, ...]:

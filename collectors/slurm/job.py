@@ -107,9 +107,29 @@ class Job:
         return Phase.ENDED if self.ended is not None and self.ended <= now else Phase.WAITING
 
 
+# What a node is good for, by the words that stand beside one another in its state. The first that holds, worst first: a node
+# that is down and drained is down, and one that is drained still runs its last job. Powered down is how clouds and savers of
+# power park what is good.
+_CONDITIONS: tuple[tuple[str, frozenset[str]], ...] = (
+    ("down", frozenset({"DOWN", "ERROR", "FAIL", "NOT_RESPONDING", "INVALID_REG"})),
+    ("drained", frozenset({"DRAIN", "DRAINED", "DRAINING"})),
+    ("maintenance", frozenset({"MAINT", "MAINTENANCE"})),
+    ("powered_down", frozenset({"POWERED_DOWN", "POWERING_DOWN", "POWER_DOWN"})),
+    ("allocated", frozenset({"ALLOCATED", "MIXED", "COMPLETING"})),
+    ("idle", frozenset({"IDLE"})),
+)
+CONDITIONS = tuple(name for name, _ in _CONDITIONS)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NodeRecord:
     """A node as Slurm has it; `gres` is what it has in all."""
 
     name: str
     gres: str = ""
+    states: frozenset[str] = frozenset()
+
+    @property
+    def condition(self) -> str | None:
+        """What it is good for; None where its state is none of those that are known."""
+        return next((name for name, words in _CONDITIONS if words & self.states), None)

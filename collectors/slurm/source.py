@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
@@ -19,7 +20,7 @@ from collectors.slurm import gres
 from collectors.slurm.accounting import Accounting
 from collectors.slurm.commands import Commands
 from collectors.slurm.history import Cluster, History
-from collectors.slurm.job import Job, Phase
+from collectors.slurm.job import CONDITIONS, Phase
 from collectors.slurm.reading import Reading, Way, jobs_of, nodes_of
 from collectors.slurm.rest import Rest
 from wattstat.catalogue import job as metrics
@@ -87,7 +88,7 @@ class SlurmSource(Source[Reading]):
     def samples(self, reading: Reading) -> Samples:
         """Samples of one reading by itself."""
         now = self.clock()
-        return _samples(self.target, History().merge(reading.jobs, self._cluster(reading), now), reading.jobs, now)
+        return _samples(self.target, History().merge(reading.jobs, self._cluster(reading), now), reading, now)
 
     async def collect(self, tier: str) -> Collected:
         """As every source, and the runs go to the sink. What fails raises, and no run ends by it."""
@@ -109,7 +110,7 @@ class SlurmSource(Source[Reading]):
             errors["accounting"] = error
         nodes = frozenset(cluster.node(node.name) for node in reading.nodes)
         self.sink(Observed(scheduler=self.target, taken_at=asked_at, runs=runs, nodes=nodes))
-        return Collected(samples=_samples(self.target, runs, reading.jobs, asked_at), errors=errors)
+        return Collected(samples=_samples(self.target, runs, reading, asked_at), errors=errors)
 
     def remember(self, runs: Iterable[Run]) -> None:
         """Know runs of this cluster that were alive when core last ran; before the first asking."""
@@ -209,12 +210,16 @@ def _headers(name: str, config: Config) -> Callable[[], Mapping[str, str]]:
     return made_headers
 
 
-def _samples(scheduler: str, runs: Sequence[Run], jobs: Sequence[Job], now: float) -> Samples:
-    """How many jobs there are. What each of them is and holds is told by the ledger, for all schedulers alike."""
+def _samples(scheduler: str, runs: Sequence[Run], reading: Reading, now: float) -> Samples:
+    """How many jobs and nodes there are. What each job is and holds is told by the ledger, for all schedulers alike."""
     out = Samples()
     alive = [run for run in runs if run.state in ALIVE]
     counts = {state: sum(run.state is state for run in alive) for state in (State.RUNNING, State.SUSPENDED)}
     for state, count in counts.items():
         out.add(metrics.SCHEDULER_JOBS, count, scheduler, state.value)
-    out.add(metrics.SCHEDULER_JOBS, sum(job.phase(now) is Phase.WAITING for job in jobs), scheduler, "pending")
+    out.add(metrics.SCHEDULER_JOBS, sum(job.phase(now) is Phase.WAITING for job in reading.jobs), scheduler, "pending")
+    conditions = Counter(node.condition for node in reading.nodes)
+    if conditions.keys() - {None}:
+        for condition in CONDITIONS:
+            out.add(metrics.SCHEDULER_NODES, conditions[condition], scheduler, condition)
     return out

@@ -18,6 +18,7 @@ _MEMORY = {"K": 1024, "M": _MIB, "G": 1024**3, "T": 1024**4}
 _HELD = re.compile(r"\s*Nodes=(\S+) CPU_IDs=(\S*) Mem=(\S*) GRES=(\S*)")
 _NODE = re.compile(r"NodeName=(\S+)")
 _GRES = re.compile(r"\sGres=(\S+)")
+_STATE = re.compile(r"\sState=(\S+)")
 # Lines of a record that have more than one member, by their first.
 _LINES = ("UserId", "Priority", "JobState", "Requeue", "SubmitTime", "StartTime", "SuspendTime", "PreemptEligibleTime",
           "PreemptTime", "Partition", "NodeList", "AdminComment")  # fmt: skip
@@ -42,10 +43,12 @@ def nodes(text: str) -> tuple[tuple[NodeRecord, ...], int]:
 
 
 def _node(line: str) -> NodeRecord | None:
-    name, gres = _NODE.match(line), _GRES.search(line)
+    name, gres, state = _NODE.match(line), _GRES.search(line), _STATE.search(line)
     if name is None:
         return None
-    return NodeRecord(name=name[1], gres="" if gres is None or gres[1] == "(null)" else gres[1])
+    # `IDLE+DRAIN`, `DOWN*+DRAIN`: a sign behind a word says more of it; the star, that the node does not respond.
+    words = re.findall(r"[A-Z_]+", state[1].upper().replace("*", "+NOT_RESPONDING")) if state else ()
+    return NodeRecord(name=name[1], gres="" if gres is None or gres[1] == "(null)" else gres[1], states=frozenset(words))
 
 
 def _job(record: str) -> Job | None:

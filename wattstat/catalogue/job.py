@@ -47,6 +47,12 @@ ACCOUNT_ENERGY_JOULES_TOTAL = counter(
 SCHEDULER_JOBS = gauge(
     "scheduler_jobs", "scheduler state", "Jobs by state: running, suspended or pending.", source="the scheduler"
 )
+SCHEDULER_NODES = gauge(
+    "scheduler_nodes",
+    "scheduler state",
+    "Nodes by what they are good for: idle, allocated, drained, down, maintenance or powered_down.",
+    source="Slurm: scontrol show nodes, /slurm/*/nodes",
+)
 LEDGER_RESIDUAL_RATIO = gauge(
     "ledger_residual_ratio",
     "node",

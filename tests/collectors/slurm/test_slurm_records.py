@@ -116,6 +116,34 @@ def test_nodes_are_read_from_json_and_from_text():
     assert [(node.name, node.gres) for node in text.nodes(lines)[0]] == [("gpu01", "gpu:h100:8(S:0-1)"), ("cpu1", "")]
 
 
+@pytest.mark.parametrize(
+    ("words", "written", "condition"),
+    [
+        (["IDLE"], "IDLE", "idle"),
+        (["MIXED", "CLOUD"], "MIXED+CLOUD", "allocated"),
+        (["IDLE", "DRAIN"], "IDLE+DRAIN", "drained"),
+        (["ALLOCATED", "DRAIN"], "ALLOCATED+DRAIN", "drained"),
+        (["DOWN", "DRAIN", "NOT_RESPONDING"], "DOWN*+DRAIN", "down"),
+        (["IDLE", "NOT_RESPONDING"], "IDLE*", "down"),
+        (["IDLE", "MAINTENANCE"], "MAINT", "maintenance"),
+        (["IDLE", "CLOUD", "POWERED_DOWN"], "IDLE+CLOUD+POWERED_DOWN", "powered_down"),
+        (["FUTURE"], "FUTURE", None),
+    ],
+)
+def test_a_nodes_state_says_what_it_is_good_for(words, written, condition):
+    [from_json], _ = document.nodes({"nodes": [{"name": "n", "state": words}]})
+    [from_flags], _ = document.nodes({"nodes": [{"name": "n", "state": words[0].lower(), "state_flags": words[1:]}]})
+    [from_text], _ = text.nodes(f"NodeName=n Gres=(null) State={written} ThreadsPerCore=2 Reason=x State=DOWN\n")
+
+    assert [node.condition for node in (from_json, from_flags, from_text)] == [condition] * 3
+
+
+def test_a_node_without_a_state_is_in_none():
+    [node], _ = text.nodes("NodeName=n Gres=(null)\n")
+
+    assert node.condition is None
+
+
 def test_an_empty_queue_is_no_job_and_nothing_unknown():
     assert text.jobs("No jobs in the system\n") == ((), 0)
     assert text.jobs("") == ((), 0)

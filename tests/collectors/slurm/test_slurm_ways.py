@@ -19,7 +19,7 @@ from tests.collectors.slurm.conftest import NOW
 from tests.collectors.slurm.conftest import Asked as AskedNow
 from tests.collectors.slurm.documents import NODES, TEXT, jobs, v41
 from tests.support.processes import alive
-from wattstat.catalogue.job import SCHEDULER_JOBS
+from wattstat.catalogue.job import SCHEDULER_JOBS, SCHEDULER_NODES
 from wattstat.config import Config
 from wattstat.hall import Hall
 from wattstat.inventory import Inventory
@@ -172,12 +172,21 @@ async def test_a_record_that_is_not_understood_is_counted(served, asked):
 async def test_samples_tell_jobs_that_are_alive_and_how_many_wait(served, asked):
     waiting = v41() | {"job_id": 99, "job_state": ["PENDING"], "array_job_id": None}
     served.answers["/slurm/v0.0.41/jobs/"] = jobs(v41(), waiting)
-    samples = {(each.metric, each.labels): each.value for each in (await asked.source.collect("jobs")).samples}
-    assert samples == {
-        (SCHEDULER_JOBS, ("slurm", "running")): 0,
-        (SCHEDULER_JOBS, ("slurm", "suspended")): 1,
-        (SCHEDULER_JOBS, ("slurm", "pending")): 1,
-    }
+    samples = (await asked.source.collect("jobs")).samples
+    counts = {each.labels: each.value for each in samples if each.metric is SCHEDULER_JOBS}
+    assert counts == {("slurm", "running"): 0, ("slurm", "suspended"): 1, ("slurm", "pending"): 1}
+
+
+async def test_samples_tell_how_many_nodes_are_out_of_service(served, asked):
+    nodes = [
+        {"name": "gpu01", "state": ["IDLE"]},
+        {"name": "gpu02", "state": ["IDLE", "DRAIN"]},
+        {"name": "gpu03", "state": ["DOWN"]},
+    ]
+    served.answers["/slurm/v0.0.41/nodes/"] = {"nodes": nodes}
+    samples = (await asked.source.collect("jobs")).samples
+    counts = {each.labels[1]: each.value for each in samples if each.metric is SCHEDULER_NODES}
+    assert counts == {"idle": 1, "allocated": 0, "drained": 1, "down": 1, "maintenance": 0, "powered_down": 0}
 
 
 def config(tmp_path, *entries, token="one"):
