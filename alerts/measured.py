@@ -41,6 +41,7 @@ _A_SECOND: Mapping[str, str] = {"joules": "watts", "seconds": "ratio"}
 _AGGREGATES: Mapping[str, str] = {
     "sum": "together", "avg": "mean", "max": "highest", "min": "lowest", "quantile": "quantile", "stddev": "spread",
 }  # fmt: skip
+_ABBREVIATIONS = frozenset({"bmc", "bios", "cpu", "ecc", "gpu", "mig", "nvlink", "pcie", "pdu", "psu", "xid"})
 _COUNTS = frozenset({"count", "group", "count_values"})
 
 
@@ -64,8 +65,14 @@ def _metric(expr: pp.VectorSelector) -> str:
     # what follows explains the labels
     told = re.split(r"[;(:]|\. ", metric.help, maxsplit=1)[0].strip().rstrip(".,")
     if told[:1].isdigit():
-        told = f"{metric.name.removeprefix('wattstat_').replace('_', ' ')} ({told.partition(', 0 ')[0]})"
+        told = f"{_named(metric.name)} ({told.partition(', 0 ')[0]})"
     return lowered(told) + within
+
+
+def _named(metric: str) -> str:
+    """`GPU lost` of `wattstat_gpu_lost`."""
+    words = metric.removeprefix("wattstat_").split("_")
+    return " ".join(word.upper() if word in _ABBREVIATIONS else word for word in words)
 
 
 def lowered(text: str) -> str:

@@ -71,11 +71,10 @@ def _selector(expr: pp.VectorSelector, labels: Labels, reach: str = "") -> str:
     metric = ALL.get(expr.name or "")
     given = [matcher for matcher in matchers_of(expr) if matcher.name != "__name__" or expr.name is None]
     fixed = {matcher.name for matcher in given if matcher.op == "="}
-    new = [
-        f"{name}={quoted(value)}"
-        for name, value in sorted(labels.items())
-        if name not in fixed and (metric is None or name in metric.labels or name in _TARGETS)
-    ]
+    own = {name: value for name, value in labels.items() if metric is None or name in metric.labels}
+    # Who told it matters only where no device is named: a core that was started anew may have another port.
+    told = own or only(labels, _TARGETS)
+    new = [f"{name}={quoted(value)}" for name, value in sorted(told.items()) if name not in fixed]
     inside = ",".join([*(f"{each.name}{each.op}{quoted(each.value)}" for each in given), *new])
     return f"{expr.name or ''}{f'{{{inside}}}' if inside or not expr.name else ''}{reach}{_shifted(expr)}"
 

@@ -12,7 +12,7 @@ from dashboard.markup import Children, Markup, tag
 from wattstat.access import Role
 from wattstat.api.alerts import AlertView, EvidenceLine
 
-_OWN_LABELS = frozenset({"alertname", "severity", "component", "category"})
+_OWN_LABELS = frozenset({"alertname", "severity", "component", "category", "job", "instance"})
 _MOST_JOBS = 12
 
 

@@ -17,6 +17,7 @@ MOST_MEMBERS = 40
 LATE_SECONDS = 120.0
 """An evaluation that is older than this is not going on."""
 _LIST_NAMED = 3
+_CALM = {"critical": "nothing critical fires", "warning": "no warning fires", "info": "no notice fires"}
 _ASKS = {"critical": "Act now", "warning": "In working hours", "info": "To know"}
 
 
@@ -157,7 +158,7 @@ def _of_severity(name: str, own: Sequence[AlertView], loud: Sequence[AlertView],
     effects = sum(alert.severity == name for alert in loud) - len(of_it)
     label = _ASKS[name]
     if not of_it and not effects:
-        return parts.key_figure(label, ("0", ""), f"nothing {name} fires")
+        return parts.key_figure(label, ("0", ""), _CALM[name])
     began = min((alert.fired_at or alert.active_at for alert in of_it), default=None)
     note = "" if began is None else f"the oldest for {words.duration(now - began)}"
     if effects:

@@ -92,6 +92,19 @@ def test_a_label_that_a_metric_does_not_have_is_not_asked_for():
     assert the_line("wattstat_gpu_lost == 1", node="n1", rack="R1")[0] == 'wattstat_gpu_lost{node="n1"}'
 
 
+def test_who_told_it_matters_only_where_no_device_is_named():
+    targets = {"job": "wattstat", "instance": "127.0.0.1:9838"}
+
+    assert the_line("wattstat_gpu_lost == 1", node="n1", **targets)[0] == 'wattstat_gpu_lost{node="n1"}'
+    assert the_line("wattstat_controller_view_ratio < 0.9", **targets)[0] == (
+        'wattstat_controller_view_ratio{instance="127.0.0.1:9838",job="wattstat"}'
+    )
+
+
+def test_abbreviations_stay_what_they_are():
+    assert evidence("wattstat_psu_health == 2", {})[0].text.startswith("PSU health (0 OK, 1 Warning, 2 Critical)")
+
+
 def test_a_metric_that_the_catalogue_does_not_know_takes_all_labels():
     assert the_line("DCGM_FI_DEV_GPU_TEMP > 90", hostname="n1")[0] == 'DCGM_FI_DEV_GPU_TEMP{hostname="n1"}'
 
