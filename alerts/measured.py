@@ -101,9 +101,14 @@ def _at(expr: pp.Expr) -> str:
 def _unfiltered(expr: pp.Expr) -> pp.Expr:
     if isinstance(expr, pp.ParenExpr):
         return _unfiltered(expr.expr)
-    if isinstance(expr, pp.BinaryExpr) and str(expr.op) in {"and", "unless", "or", *COMPARISONS}:
+    if isinstance(expr, pp.BinaryExpr) and str(expr.op) in {"and", "unless", "or", *COMPARISONS} and not _is_bool(expr):
         return _unfiltered(expr.lhs)
     return expr
+
+
+def _is_bool(expr: pp.BinaryExpr) -> bool:
+    """`== bool 0`: no filter, it is 1 where it holds and 0 elsewhere."""
+    return expr.modifier is not None and expr.modifier.return_bool
 
 
 def _called(expr: pp.Call) -> str:
@@ -123,6 +128,8 @@ def _combined(expr: pp.BinaryExpr) -> str:
     left, right, operator = _unfiltered(expr.lhs), _unfiltered(expr.rhs), str(expr.op)
     if operator == "-" and (_is_time(left) or _is_time(right)):
         return f"time since: {_phrase(right)}" if _is_time(left) else f"time until: {_phrase(left)}"
+    if _is_bool(expr):
+        return f"{_phrase(left)} {COMPARISONS[operator]} {written(expr.rhs, '')}"
     if operator == "*" and isinstance(right, pp.NumberLiteral):
         return f"{_phrase(left)}, times {number(right.val)}"
     if isinstance(left, pp.NumberLiteral) or (operator == "*" and _is_info(left)):
@@ -173,6 +180,8 @@ def _of_call(expr: pp.Call) -> str:
 
 def _of_binary(expr: pp.BinaryExpr) -> str:
     left, right, operator = unit_of(expr.lhs), unit_of(expr.rhs), str(expr.op)
+    if _is_bool(expr):
+        return ""
     if operator == "/":
         if isinstance(_unparenthesised(expr.rhs), pp.NumberLiteral):
             return ""  # somebody's own scale

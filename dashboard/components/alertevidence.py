@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -14,6 +15,7 @@ from wattstat.store.protocol import Series
 
 MOST_PANES = 3
 MOST_LINES = 8
+MOST_TITLE = 48
 _UNITS = {"watts": "W", "celsius": "°C", "ratio": "%", "seconds": "s", "bytes": "B", "joules": "J", "hertz": "Hz"}
 _SAME = 1e-9
 
@@ -44,7 +46,8 @@ def _pane(one: Drawn, count: int) -> Pane:
     unit = _UNITS.get(one.line.unit, "")
     level = constant(one.limit)
     lines = [
-        Line(series=series, name=_name(series, one.measured, number), colour=charts.LINES[number % len(charts.LINES)],
+        Line(series=series, name=_name(series, one.measured, number), named=len(one.measured) > 1,
+             colour=charts.LINES[number % len(charts.LINES)],
              shape="hv" if _is_state(series) else "linear")
         for number, series in enumerate(one.measured[:MOST_LINES])
     ]  # fmt: skip
@@ -60,8 +63,9 @@ def _pane(one: Drawn, count: int) -> Pane:
 
 
 def _short(text: str) -> str:
-    first = text.partition(": ")[0].partition(". ")[0].rstrip(".")
-    return first if len(first) <= 70 else first[:69] + "…"
+    """What is measured, without what explains it: the whole sentence stands above."""
+    what = re.sub(r" \([^)]*\)", "", text.rpartition(": fires")[0] or text).rstrip(".")
+    return what if len(what) <= MOST_TITLE else what[: MOST_TITLE - 1].rstrip() + "…"
 
 
 def constant(limit: Sequence[Series]) -> float | None:

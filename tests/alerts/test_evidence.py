@@ -191,6 +191,13 @@ def test_what_must_be_missing_is_said():
     assert second.text == "Power drawn: fires while it is missing"
 
 
+def test_a_share_of_what_holds_says_what_holds():
+    (line,) = evidence("avg by (rack) (wattstat_switch_psu_ok == bool 0) > 0.5", {})
+
+    assert line.text == "Switch PSU ok (1 when the power supply is good) at 0, mean: fires while above 0.5"
+    assert evidence("avg(wattstat_gpu_power_watts > bool 5) > 0.5", {})[0].unit == ""
+
+
 def test_two_comparisons_of_one_thing_are_two_lines():
     assert [line.limit_expression for line in evidence("up > 0 < 5", {})] == ["0", "5"]
 
