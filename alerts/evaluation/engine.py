@@ -89,14 +89,6 @@ class Engine:
         rules = {f.rule.name: f.error for state in self.groups for f in state.rules if f.error}
         return {**rules, **self._keeper.troubles}
 
-    def late_seconds(self, now: float) -> float:
-        """By how much the latest group is behind its moments; what wants to know whether evaluation is stuck looks here."""
-        begun = self._started_at
-        if begun is None:
-            return 0.0
-        ages = [now - max(state.evaluated_at or begun, begun) - 2 * state.group.interval_seconds for state in self.groups]
-        return max([0.0, *ages])
-
     def rule_groups(self) -> list[dict[str, Any]]:
         """The groups as Prometheus' `/api/v1/rules` has them. With thousands of alerts: call it in a thread."""
         return documents.rule_groups(self.groups)

@@ -11,7 +11,7 @@ import pytest
 
 from alerts.evaluation.engine import Engine
 from alerts.evaluation.loader import load_rules, shipped_rules
-from alerts.memory import Memory
+from alerts.memory import Memory, MemoryFailed
 from alerts.model import Conditions, Notice, Raised
 from wattstat.store.embedded import EmbeddedStore
 from wattstat.store.protocol import QueryError
@@ -231,3 +231,53 @@ async def test_what_ended_while_nobody_looked_ends_in_history_too(store, memory,
     await stepped(reopened, store, [100, 100, 100, 100, 100, 100, 100, 100, 100, 100], 3)
     assert reopened.active() == []
     assert (await store.query("ALERTS", T0 + 120)).series == ()
+
+
+async def test_a_full_disk_keeps_nobody_from_being_told(store, memory, rules, monkeypatch):
+    told = Told()
+    engine = engine_of(store, memory, rules, told)
+    with monkeypatch.context() as patch:
+
+        def refuse(*_):
+            raise MemoryFailed("alerts.sqlite cannot be written: the disk is full")
+
+        patch.setattr(memory, "save", refuse)
+        await stepped(engine, store, [600, 600, 600])
+        assert [at - T0 for at, _ in told.notices] == [20]
+        assert "the disk is full" in engine.failing()["memory"]
+    await stepped(engine, store, [600], 3)
+    assert engine.failing() == {}
+    [alerts] = memory.load().active.values()
+    assert [alert.fired_at for alert in alerts.values()] == [T0 + 20]
+
+
+async def test_alerts_of_a_rule_that_is_gone_end(store, memory, rules, tmp_path):
+    await stepped(engine_of(store, memory, rules, Told()), store, [600, 600, 600])
+    path = tmp_path / "other.yml"
+    path.write_text("groups: [{name: other, interval: 10s, rules: [{alert: Never, expr: vector(1) > 2}]}]")
+    told = Told()
+    changed = engine_of(store, memory, load_rules([path]), told)
+    await changed.start()
+    await stepped(changed, store, [600], 3)
+    assert changed.active() == []
+    assert [each.labels["alertname"] for each in told.ends()] == ["NodeHot"]
+    assert memory.load().active == {}
+
+
+async def test_a_rule_with_more_alerts_than_its_group_allows_fails_and_keeps_what_it_had(store, memory, tmp_path):
+    path = tmp_path / "few.yml"
+    path.write_text("groups: [{name: few, interval: 10s, limit: 1, rules: [{alert: Hot, expr: power_watts > 500}]}]")
+    engine = engine_of(store, memory, load_rules([path]))
+    await stepped(engine, store, [600])
+    await store.ingest(
+        'power_watts{node="n1",gpu="0"} 600\npower_watts{node="n2",gpu="0"} 600\n', round((T0 + 10) * 1000), 0.01
+    )
+    await engine.evaluate(engine.groups[0].group, T0 + 10)
+    assert len(engine.active()) == 1
+    assert engine.failing() == {"Hot": "exceeded limit of 1 with 2 alerts or series"}
+
+
+async def test_recording_rules_need_a_history_that_is_ours(store, memory, rules):
+    engine = Engine(store=store, memory=memory, groups=rules, clock=lambda: T0)
+    await stepped(engine, store, [600])
+    assert "give its file to the Prometheus" in engine.failing()["node:power:sum"]

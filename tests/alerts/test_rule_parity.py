@@ -19,14 +19,15 @@ import yaml
 
 from alerts.evaluation.engine import Engine
 from alerts.evaluation.loader import load_rules
-from alerts.evaluation.rules import AlertRule, Group
+from alerts.evaluation.rules import AlertRule, Group, RecordingRule
 from alerts.memory import Memory
 from alerts.model import Alert
 from tests.support.programs import required_program
 from tests.support.promtool_series import labels_of, samples_of, seconds
 from tests.support.series_store import SeriesStore
 
-TESTS = sorted((Path(__file__).parents[2] / "alerts" / "tests").glob("*.yml"))
+ALERTS = Path(__file__).parents[2] / "alerts"
+TESTS = sorted([*(ALERTS / "tests").glob("*.yml"), *(ALERTS / "recording" / "tests").glob("*.yml")])
 MOST_MOMENTS = 60
 """So many moments of a case are compared; all are evaluated."""
 
@@ -37,7 +38,8 @@ async def evaluated(case: dict[str, Any], every: float, groups: Sequence[Group])
     given = [(labels_of(each["series"]), str(each["values"])) for each in case.get("input_series", ())]
     for labels, values in given:
         store.add(labels, samples_of(values, seconds(case["interval"])))
-    concerned = [concerning(group, {labels["__name__"] for labels, _ in given}) for group in groups]
+    recorded = {rule.name for group in groups for rule in group.rules if isinstance(rule, RecordingRule)}
+    concerned = [concerning(group, recorded | {labels["__name__"] for labels, _ in given}) for group in groups]
     memory = Memory(Path(":memory:"))
     engine = Engine(store=store, memory=memory, groups=concerned, record=store.record, clock=lambda: 0.0)
     asked = [*case.get("alert_rule_test", ()), *case.get("promql_expr_test", ())]
@@ -123,7 +125,12 @@ def test_the_real_prometheus_has_the_same_alerts(path, tmp_path):
         kept = {name: case[name] for name in ("interval", "input_series") if name in case}
         cases.append({**kept, **expectations(found, rules)})
     assert any(test["exp_alerts"] for case in cases for test in case["alert_rule_test"]), "nothing fires in any case"
-    ours = {"rule_files": [str(file) for file in files], "evaluation_interval": _time(every), "tests": cases}
+    ours = {
+        "rule_files": [str(file) for file in files],
+        "evaluation_interval": _time(every),
+        "group_eval_order": [group.name for group in groups],
+        "tests": cases,
+    }
     (tmp_path / "ours.yml").write_text(json.dumps(ours))
     command = [required_program("promtool", package="prometheus"), "test", "rules", "ours.yml"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)

@@ -75,11 +75,6 @@ class Template:
         """It prints the same whatever it is given."""
         return all(isinstance(node, Plain) for node in self.nodes)
 
-    @property
-    def asks(self) -> bool:
-        """It may hold queries, so that it says something new though its series stayed as it is."""
-        return "query" in self.source
-
     def render(self, data: Data, answers: Answers) -> str:
         """The text. What fails is said in the text, as Prometheus does it. Raises `Asks`."""
         if self.fixed:
