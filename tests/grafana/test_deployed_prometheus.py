@@ -10,7 +10,7 @@ import yaml
 from tests.support.monitored_hall import configuration, victoria_metrics
 from tests.support.processes import http_get, wait_for
 
-pytestmark = [pytest.mark.debian, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.debian, pytest.mark.timeout(1200)]
 
 
 @pytest.fixture

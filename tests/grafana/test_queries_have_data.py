@@ -16,7 +16,7 @@ from tests.support.grafana_boards import BOARDS, Asked, asked
 from tests.support.monitored_hall import Refused, Server
 from tests.support.processes import ROOT
 
-pytestmark = [pytest.mark.debian, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.debian, pytest.mark.timeout(1200)]
 
 RULES = sorted((ROOT / "alerts").glob("r*/*.yml"))
 ASKED = {board: [*queries] for board, queries in groupby(sorted(asked(), key=attrgetter("board")), key=attrgetter("board"))}
@@ -65,18 +65,18 @@ def everywhere(test):
     return pytest.mark.parametrize("server", WHERE, indirect=True)(test)
 
 
-def answer(server: Server, each: Asked, values: Mapping[str, str]) -> list:
+def answer(server: Server, at: float, each: Asked, values: Mapping[str, str]) -> list:
     """What a panel or an annotation would get for the last minutes."""
     expression = each.filled(**values)
-    return server.query(expression) if each.instant else server.range(expression, seconds=300, step=10)
+    return server.query(expression, at) if each.instant else server.range(expression, at, seconds=300, step=10)
 
 
-def silent(board: str, server: Server, values: Mapping[str, str]) -> list[str]:
+def silent(board: str, server: Server, at: float, values: Mapping[str, str]) -> list[str]:
     """What has no data, with its reason where the server gives one."""
     found = []
     for each in ASKED[board]:
         try:
-            if not answer(server, each, values) and (board, each.panel) not in QUIET:
+            if not answer(server, at, each, values) and (board, each.panel) not in QUIET:
                 found.append(f"{each.panel}: {each.filled(**values)}")
         except Refused as refused:
             found.append(f"{each.panel}: {each.filled(**values)}: {refused}")
@@ -85,9 +85,9 @@ def silent(board: str, server: Server, values: Mapping[str, str]) -> list[str]:
 
 @everywhere
 @pytest.mark.parametrize("board", BOARDS)
-def test_every_query_of_the_dashboard_has_data(server, board):
+def test_every_query_of_the_dashboard_has_data(server, watched, board):
     # Not every choice shows everything: a server without GPUs has no power of GPUs. One must.
-    tried = [silent(board, server, values) for values in choices(BOARDS[board], server)]
+    tried = [silent(board, server, watched.at, values) for values in choices(BOARDS[board], server)]
     assert tried, "a variable offers nothing"
     least = min(tried, key=len)
     assert not least, "\n".join(least)
@@ -105,10 +105,10 @@ def test_no_chart_has_more_lines_than_can_be_told_apart(servers, board):
 
 
 @everywhere
-def test_nvidias_dashboard_has_data(server):
+def test_nvidias_dashboard_has_data(server, watched):
     every = {name: "|".join(server.label_values(name, "DCGM_FI_DEV_FB_FREE")) for name in ("Hostname", "gpu", "instance")}
     assert all(every.values())
-    assert [query for query in NVIDIA if not server.query(Template(query).substitute(every))] == []
+    assert [query for query in NVIDIA if not server.query(Template(query).substitute(every), watched.at)] == []
 
 
 @everywhere

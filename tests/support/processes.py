@@ -25,14 +25,14 @@ def free_port() -> int:
         return probe.getsockname()[1]
 
 
-def wait_for(what: str, look: Callable[[], Found | None], *, seconds: float = 60) -> Found:
+def wait_for(what: str, look: Callable[[], Found | None], *, seconds: float = 60, every: float = 0.05) -> Found:
     """What `look` finds as soon as it finds something; fails with `what` after the deadline."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         found = look()
         if found:
             return found
-        time.sleep(0.05)
+        time.sleep(every)
     raise AssertionError(f"waited {seconds:g} s in vain for {what}")
 
 
