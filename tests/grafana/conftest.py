@@ -14,6 +14,7 @@ import pytest
 from tests.support.monitored_hall import (
     Hall,
     Server,
+    alertmanager,
     configuration,
     prometheus,
     victoria_metrics,
@@ -59,10 +60,11 @@ def hall(tmp_path_factory) -> Iterator[Hall]:
 
 @dataclass(frozen=True, slots=True)
 class Watched:
-    """The servers that have seen the hall, and a moment at which each of them had seen everything of it."""
+    """The servers that have seen the hall, a moment at which each had seen everything, and the Alertmanager that was told."""
 
     by_name: dict[str, Server]
     at: float
+    alertmanager: str
 
 
 @pytest.fixture(scope="session")
@@ -71,7 +73,8 @@ def watched(hall: Hall, tmp_path_factory) -> Iterator[Watched]:
     with ExitStack() as stack:
         directory = tmp_path_factory.mktemp("servers")
         victoria = stack.enter_context(victoria_metrics(directory))
-        config = configuration(hall, rules=_rules(directory))
+        told = stack.enter_context(alertmanager(directory))
+        config = configuration(hall, rules=_rules(directory), alertmanager=told.removeprefix("http://"))
         queue = {"batch_send_deadline": "1s"}
         config["remote_write"] = [{"url": f"{victoria.url}/api/v1/write", "queue_config": queue}]
         real = stack.enter_context(prometheus(directory, config))
@@ -87,7 +90,7 @@ def watched(hall: Hall, tmp_path_factory) -> Iterator[Watched]:
             at = wait_for("a moment at which everything was seen", lambda: _moment(made.values()), seconds=400, every=2)
         except AssertionError:
             pytest.fail("not seen: " + "; ".join(_missing(made.values(), time.time() - 2)))
-        yield Watched(by_name=made, at=at)
+        yield Watched(by_name=made, at=at, alertmanager=told)
 
 
 @pytest.fixture(scope="session")

@@ -54,6 +54,14 @@ def test_the_watchdog_reaches_what_is_written_elsewhere(servers):
     assert wait_for("the watchdog in VictoriaMetrics", lambda: servers["victoria-metrics"].query(watchdog))
 
 
+def test_what_fires_reaches_the_deployed_alertmanager(watched):
+    def names() -> set[str]:
+        found = json.loads(http_get(f"{watched.alertmanager}/api/v2/alerts") or "[]")
+        return {each["labels"]["alertname"] for each in found}
+
+    assert wait_for("the alerts", lambda: {"Watchdog", "GpuXidFatal"} <= names(), seconds=90)
+
+
 def test_victoria_metrics_scrapes_with_the_same_file(hall, tmp_path):
     path = tmp_path / "prometheus.yml"
     path.write_text(yaml.safe_dump(configuration(hall, rules=tmp_path)))
