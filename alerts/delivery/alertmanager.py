@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 import math
 import ssl
 from base64 import b64encode
@@ -74,12 +76,12 @@ class AlertmanagerClient:
 
     async def alerts(self) -> dict[frozenset[tuple[str, str]], Seen]:
         """What it makes of each alert that it knows, by the alert's labels."""
-        found = await self._call("GET", "/alerts")
-        return {labels_key(each["labels"]): _seen(each) for each in found}
+        # Of ten thousand alerts it has megabytes to say: read beside the loop.
+        return await asyncio.to_thread(_all_seen, await self._call("GET", "/alerts"), self.url)
 
     async def silences(self) -> list[StoredSilence]:
         """All that it keeps; ended ones for as long as it keeps them."""
-        return [_silence(each) for each in await self._call("GET", "/silences")]
+        return [_silence(each) for each in _json(await self._call("GET", "/silences"), self.url)]
 
     async def silence(
         self, matchers: Sequence[Matcher], *, starts_at: float, ends_at: float, created_by: str, comment: str
@@ -95,24 +97,23 @@ class AlertmanagerClient:
             "createdBy": created_by,
             "comment": comment,
         }
-        answer = await self._call("POST", "/silences", document)
-        return str(answer["silenceID"])
+        return str(_json(await self._call("POST", "/silences", document), self.url)["silenceID"])
 
     async def expire(self, silence_id: str) -> None:
         """End one now."""
         await self._call("DELETE", f"/silence/{silence_id}")
 
-    async def _call(self, method: str, path: str, body: object = None) -> Any:
+    async def _call(self, method: str, path: str, body: object = None) -> bytes:
         if self._session is None:
             self._session = aiohttp.ClientSession(timeout=self._timeout, headers=self._headers)
         try:
             async with self._session.request(method, f"{self.url}/api/v2{path}", json=body, ssl=self._ssl) as answer:
                 if answer.status >= 400:
                     raise NotSent(f"{self.url} answered {answer.status}: {(await answer.text())[:300].strip()}")
-                return await answer.json() if method == "GET" or path == "/silences" else None
+                return await answer.read()
         except TimeoutError as err:
             raise NotSent(f"{self.url} did not answer within {self._timeout.total:g} s") from err
-        except (aiohttp.ClientError, OSError, ValueError) as err:
+        except (aiohttp.ClientError, OSError) as err:
             raise NotSent(f"{self.url} cannot be reached: {str(err) or type(err).__name__}") from err
 
 
@@ -130,6 +131,17 @@ def _document(alert: Posted) -> dict[str, Any]:
         "endsAt": _rfc3339(max(alert.ends_at, alert.starts_at)),
         "generatorURL": alert.generator_url,
     }
+
+
+def _json(body: bytes, url: str) -> Any:
+    try:
+        return json.loads(body)
+    except ValueError as err:
+        raise NotSent(f"{url} answered with something that is no JSON; is there an Alertmanager?") from err
+
+
+def _all_seen(body: bytes, url: str) -> dict[frozenset[tuple[str, str]], Seen]:
+    return {labels_key(each["labels"]): _seen(each) for each in _json(body, url)}
 
 
 def _seen(document: Mapping[str, Any]) -> Seen:

@@ -29,7 +29,7 @@ from wattstat.api.alerts import NoSuchAlert, SilenceView
 from wattstat.config.alerts import Alerts
 from wattstat.config.settings import Credentials
 
-NOTICES_A_TURN = 500
+NOTICES_A_TURN = 200
 """How many notices are taken over before others have their turn."""
 
 

@@ -43,18 +43,23 @@ class Sending:
     async def step(self, outbox: Outbox) -> bool:
         """Send the next message of an address, if one may go; whether anything was done."""
         now = self.clock()
-        await self._tidy(outbox, now)
         if outbox.free_at(now) > now:
             return False
         parcel = outbox.next_parcel(self.board, now)
         if parcel is None:
             return False
+        if self._tidy(outbox, parcel, now):
+            await self.mirror.write()
+            return True
         said = await self._said(parcel, outbox)
         if not said:
             self.board.said(parcel.entries)
             await self.mirror.write()
             return True
-        message = message_of(said, still=self._still(parcel), zone=self.zone, public_url=self.public_url)
+        # The words of thousands take a while: beside the loop, so that pages go on.
+        message = await asyncio.to_thread(
+            message_of, said, still=self._still(parcel), zone=self.zone, public_url=self.public_url
+        )
         try:
             await self.send(self.receivers.url(outbox.destination), message)
         except (NotSent, ValueError) as err:
@@ -63,16 +68,16 @@ class Sending:
         await self._sent(outbox, parcel, said)
         return True
 
-    async def _tidy(self, outbox: Outbox, now: float) -> None:
-        """What waits may have become another's duty, or quiet."""
-        waiting = [entry for entries in outbox.waiting(self.board).values() for entry in entries.values()]
-        passed = [each for each in waiting if outbox.destination not in self.receivers.now(each.via, now)]
-        self.board.move(passed, now)
+    def _tidy(self, outbox: Outbox, parcel: Parcel, now: float) -> bool:
+        """What has waited may have become another's duty, or quiet; whether anything of the parcel has."""
+        duties = {via: self.receivers.now(via, now) for via in {entry.via for entry in parcel.entries}}
+        passed = [each for each in parcel.entries if outbox.destination not in duties[each.via]]
         gone = set(passed)
-        quiet = [each for each in waiting if each not in gone and self._is_quiet(each, now)]
+        quiet = [each for each in parcel.entries if each not in gone and self._is_quiet(each, now)]
+        self.board.move(passed, now)
         self.board.unsaid(quiet)
         outbox.dropped += len({each.group for each in quiet} - set(outbox.waiting(self.board)))
-        await self.mirror.write()
+        return bool(passed or quiet)
 
     def _is_quiet(self, entry: Waiting, now: float) -> bool:
         return self.board.quieted(self.board.alerts[entry.fingerprint].labels, now, self.quiet.is_silenced)
