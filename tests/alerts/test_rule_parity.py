@@ -28,7 +28,7 @@ from tests.support.series_store import SeriesStore
 
 ALERTS = Path(__file__).parents[2] / "alerts"
 TESTS = sorted([*(ALERTS / "tests").glob("*.yml"), *(ALERTS / "recording" / "tests").glob("*.yml")])
-MOST_MOMENTS = 60
+MOST_MOMENTS = 30
 """So many moments of a case are compared; all are evaluated."""
 
 
