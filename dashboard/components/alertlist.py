@@ -13,7 +13,7 @@ from dashboard.problem import Level
 from wattstat.api.alerts import AlertView, DeskStatus
 
 MOST_CAUSES = 60
-MOST_MEMBERS = 40
+MOST_MEMBERS = 20
 LATE_SECONDS = 120.0
 """An evaluation that is older than this is not going on."""
 _LIST_NAMED = 3

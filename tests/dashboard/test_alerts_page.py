@@ -103,7 +103,7 @@ def test_a_storm_of_ten_thousand_is_a_page_that_one_can_read():
 
     listed = alertlist.listing(storm, {}, "", OPERATOR)
 
-    assert len(listed) < 600_000
+    assert len(listed) < 300_000
     assert f"250 {alertwords.TIMES} site" in text_of(listed)
 
 
