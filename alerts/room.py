@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -207,11 +207,3 @@ async def _until(stop: asyncio.Event, work: Awaitable[None]) -> None:
         results = await asyncio.gather(working, stopping, return_exceptions=True)
     if isinstance(results[0], Exception):
         raise results[0]
-
-
-def problems_of(settings: Alerts, base: Path = Path()) -> Iterable[str]:
-    """What keeps the room from working with these settings; for `check-config`."""
-    try:
-        rules_of(settings, base)
-    except ValueError as err:
-        yield str(err)

@@ -54,6 +54,7 @@ def check_config(
 def examine(file: Path) -> tuple[Config | None, Inventory | None, list[Problem]]:
     """Read a configuration and the inventory that it names; everything that is wrong with them and with this machine."""
     from wattstat import explain
+    from wattstat.cli.check_alerts import check_alerts
     from wattstat.config import check, check_uses, reader
 
     document, base = reader.source(file)
@@ -63,7 +64,12 @@ def examine(file: Path) -> tuple[Config | None, Inventory | None, list[Problem]]
     inventory, more = _inventory(config, document)
     if inventory is not None:
         more = [*more, *check_uses.check_names(config, inventory, document)]
-    here = (*check.check_machine(config, document), *check_uses.check_uses(config, document), *_ledger(config, document))
+    here = (
+        *check.check_machine(config, document),
+        *check_uses.check_uses(config, document),
+        *_ledger(config, document),
+        *check_alerts(config, document),
+    )
     return config, inventory, explain.collect(problems, here, more)
 
 

@@ -1,0 +1,76 @@
+"""`wattstat check-config` on what it says of alerts: what would keep somebody from being told."""
+
+import pytest
+import yaml
+
+from wattstat.cli.check_config import examine
+
+
+def found(tmp_path, alerts, **more):
+    path = tmp_path / "wattstat.yaml"
+    path.write_text(yaml.safe_dump({"alerts": alerts, **more}))
+    (tmp_path / "inventory.yaml").write_text("site: {name: hall}\n")
+    _, _, problems = examine(path)
+    return [str(problem) for problem in problems if problem.setting.startswith(("alerts", "groups", "route", "receivers"))]
+
+
+@pytest.fixture
+def pager(tmp_path):
+    (tmp_path / "pager").write_text("json://127.0.0.1:1/x")
+    return {"pager": {"urls": [{"file": str(tmp_path / "pager")}]}}
+
+
+def test_somebody_who_can_be_told_is_good(tmp_path, pager):
+    assert found(tmp_path, {"receivers": pager}) == []
+
+
+def test_that_nobody_is_told_is_a_warning(tmp_path):
+    (said,) = found(tmp_path, {})
+
+    assert "nobody is told" in said
+
+
+def test_with_a_prometheus_that_evaluates_nobody_need_be_told_from_here(tmp_path):
+    assert found(tmp_path, {}, store={"prometheus": {"url": "http://127.0.0.1:9090"}}) == []
+
+
+@pytest.mark.parametrize(
+    ("more", "says"),
+    [
+        ({"rules": ["nowhere/*.yml"]}, "no file fits"),
+        ({"heartbeat": {"url": {"env": "WATTSTAT_TEST_NO_SUCH"}}}, "WATTSTAT_TEST_NO_SUCH is not set"),
+        ({"last_resort": {"file": "nothing-here"}}, "cannot be read"),
+        ({"alertmanagers": [{"url": "http://127.0.0.1:9093", "credentials": "am"}]}, "'am' is no entry of credentials"),
+    ],
+)
+def test_what_cannot_work_is_named_with_its_setting(tmp_path, pager, more, says):
+    (said,) = found(tmp_path, {"receivers": pager, **more})
+
+    assert says in said
+
+
+def test_rules_and_routes_are_read(tmp_path, pager):
+    (tmp_path / "bad.yml").write_text("groups:\n- name: a\n  rules:\n  - alert: X\n    expr: sum(\n")
+    (tmp_path / "routing.yml").write_text("route: {receiver: nobody-declared}\n")
+
+    said = found(tmp_path, {"receivers": pager, "rules": [str(tmp_path / "bad.yml")], "routing": str(tmp_path / "routing.yml")})
+
+    assert any("is no PromQL" in each for each in said)
+    assert any("nobody-declared" in each for each in said)
+
+
+def test_an_address_that_no_service_has_is_refused_and_not_repeated(tmp_path):
+    (tmp_path / "pager").write_text("no-such-thing://secret-token")
+
+    (said,) = found(tmp_path, {"receivers": {"pager": {"urls": [{"file": str(tmp_path / "pager")}]}}})
+
+    assert "no address that Apprise knows" in said
+    assert "secret-token" not in said
+
+
+def test_duties_that_leave_a_gap_or_name_nobody_are_refused(tmp_path, pager):
+    duty = {"on_call": [{"receiver": "nobody-here"}]}
+
+    (said,) = found(tmp_path, {"receivers": {**pager, "crew": duty}})
+
+    assert "'nobody-here' is no receiver" in said

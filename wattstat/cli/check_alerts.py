@@ -1,0 +1,95 @@
+"""What `wattstat check-config` finds about alerts: rule files, routing, receivers, and whether anybody is told at all."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
+
+from wattstat.config.check import problem
+
+if TYPE_CHECKING:
+    from wattstat.config import Config
+    from wattstat.config.alerts import SecretUrl
+    from wattstat.document import Document, Loc, Problem
+
+
+def check_alerts(config: Config, document: Document) -> Iterator[Problem]:
+    """Everything that would keep alerts from being evaluated or from reaching somebody."""
+    if any(importlib.util.find_spec(each) is None for each in ("promql_parser", "apprise")):
+        return  # a GPU node's install evaluates nothing
+    yield from _files(config)
+    yield from _receivers(config, document)
+    yield from _alertmanagers(config, document)
+    is_ours = config.alerts.evaluate or (config.alerts.evaluate is None and config.store.prometheus is None)
+    if is_ours and not config.alerts.receivers and not config.alerts.alertmanagers:
+        what = "alerts are shown on the pages, and nobody is told"
+        advice = "name an Alertmanager under alerts.alertmanagers, or somebody under alerts.receivers (docs/alerting.md)"
+        yield problem(document, ("alerts", "receivers"), what, advice=advice, warning=True)
+
+
+def _files(config: Config) -> Iterator[Problem]:
+    from alerts.delivery.reader import read_routing
+    from alerts.room import rules_of
+    from wattstat.document import InvalidDocument
+
+    try:
+        rules_of(config.alerts)
+    except InvalidDocument as err:
+        yield from err.problems
+    if config.alerts.routing is not None:
+        try:
+            read_routing(config.alerts.routing, ZoneInfo("UTC"))
+        except InvalidDocument as err:
+            yield from err.problems
+
+
+def _receivers(config: Config, document: Document) -> Iterator[Problem]:
+    from alerts.delivery.receivers import Receivers, ReceiversRefused
+
+    settings = config.alerts
+    try:
+        Receivers(settings.receivers, ZoneInfo("UTC"), routed=(), stand_in=False)
+    except ReceiversRefused as err:
+        yield _said(str(err), ("alerts", "receivers"), document)
+    for name, receiver in settings.receivers.items():
+        for position, url in enumerate(receiver.urls):
+            yield from _address(url, ("alerts", "receivers", name, "urls", position), document)
+    if settings.heartbeat is not None:
+        yield from _address(settings.heartbeat.url, ("alerts", "heartbeat", "url"), document, is_service=False)
+    if settings.last_resort is not None:
+        yield from _address(settings.last_resort, ("alerts", "last_resort"), document)
+
+
+def _address(url: SecretUrl, loc: Loc, document: Document, *, is_service: bool = True) -> Iterator[Problem]:
+    """A secret that cannot be read, or is no address. The address itself is never repeated."""
+    import apprise
+
+    from alerts.delivery.receivers import ReceiversRefused, secret
+
+    try:
+        found = secret(url)
+    except ReceiversRefused as err:
+        yield _said(str(err), loc, document)
+        return
+    if is_service and apprise.Apprise.instantiate(found) is None:
+        what, expected = "it holds no address that Apprise knows", "such as mailtos://…, slack://…, pagerduty://…, json://…"
+        yield problem(document, loc, what, expected=expected, advice="write the address as Apprise's documentation has it")
+    if not is_service and not found.startswith(("http://", "https://")):
+        yield problem(document, loc, "it holds no address", expected="http:// or https://", advice="write the whole address")
+
+
+def _alertmanagers(config: Config, document: Document) -> Iterator[Problem]:
+    for position, each in enumerate(config.alerts.alertmanagers):
+        if each.credentials is not None and each.credentials not in config.credentials:
+            loc: Loc = ("alerts", "alertmanagers", position, "credentials")
+            what = f"{each.credentials!r} is no entry of credentials"
+            yield problem(
+                document, loc, what, expected=f"one of {', '.join(config.credentials) or 'credentials'}", advice="add it"
+            )
+
+
+def _said(text: str, loc: Loc, document: Document) -> Problem:
+    what, _, advice = text.partition("; ")
+    return problem(document, loc, what, advice=advice or "correct it")
