@@ -104,6 +104,9 @@ class Delivery:
     async def tell(self, notices: Sequence[Notice], at: float) -> None:
         """Take over what fires and what ended. On disk when it returns; where the disk refuses, in memory, and told."""
         now = self._clock()
+        if not notices:
+            self._pulse.heard(at, watchdog=False)
+            return
         # What was due before these came is decided without them: an end that comes after a stop must not hide its beginning.
         await self._loops.decide()
         for first in range(0, len(notices), NOTICES_A_TURN):

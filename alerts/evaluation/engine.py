@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import structlog
@@ -103,6 +104,7 @@ class Engine:
         """Evaluate every group at its moments until `stop` is set. Raises `MemoryFailed` when the past cannot be read."""
         await self.start()
         async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(stop.wait())  # also where there is nothing to evaluate
             for state in self.groups:
                 tasks.create_task(self._follow(state, stop))
 
@@ -216,7 +218,14 @@ class Engine:
             return await asking.raised(rule, self._store, at, self._around)
         async with asyncio.timeout(max(rule.finder.every_seconds, SETTLE_SECONDS)):
             found = await rule.finder.look(at)
-        return {fingerprint(each.labels): each for each in found}
+        return {fingerprint(each.labels): self._linked(each) for each in found}
+
+    def _linked(self, found: Raised) -> Raised:
+        """Links of a finding lead where people reach the dashboard, as the loader sees to for rules."""
+        url = self._around.external_url
+        if url == WRITTEN_URL:
+            return found
+        return replace(found, annotations={name: text.replace(WRITTEN_URL, url) for name, text in found.annotations.items()})
 
     async def _write(self, written: Sequence[Written], at: float) -> None:
         """Series into the history. Without them nothing is lost but a line in a plot."""

@@ -85,15 +85,16 @@ class Keeper:
             followed.saved = followed.active
 
     async def tell(self, state: GroupState, at: float) -> None:
-        """Everything of a group that fires, and all ends that delivery has not taken over yet."""
+        """Everything of a group that fires, and all ends that delivery has not taken over yet.
+
+        Also where that is nothing: by this delivery knows that somebody evaluates.
+        """
         if self._tell is None:
             return
         active = [alert for followed in state.rules for alert in followed.active.values()]
         firing = await aside(len(active), self._firing, active)
         # Taken out at once, so that two groups that end together do not tell the same twice.
         ends, self._untold = self._untold, {}
-        if not firing and not ends:
-            return
         try:
             await self._tell.tell([*ends.values(), *firing], at)
         except (OSError, sqlite3.Error) as err:

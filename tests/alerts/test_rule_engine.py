@@ -281,3 +281,38 @@ async def test_recording_rules_need_a_history_that_is_ours(store, memory, rules)
     engine = Engine(store=store, memory=memory, groups=rules, clock=lambda: T0)
     await stepped(engine, store, [600])
     assert "give its file to the Prometheus" in engine.failing()["node:power:sum"]
+
+
+async def test_links_of_a_finding_lead_where_people_reach_the_dashboard(store, memory):
+    finder = Straggler()
+    written = "http://localhost:8050/runbooks/GpuStraggler"
+    found = Raised(labels={"alertname": finder.name}, annotations={"runbook_url": written}, value=0.5)
+
+    async def look(at: float) -> Sequence[Raised]:
+        return [found]
+
+    finder.look = look
+    engine = engine_of(store, memory, (), finders=[finder], public_url="https://watt.example.org")
+    await engine.evaluate(engine.groups[0].group, T0)
+    [alert] = engine.active()
+    assert alert.annotations["runbook_url"] == "https://watt.example.org/runbooks/GpuStraggler"
+
+
+async def test_an_evaluation_that_found_nothing_is_told_too(store, memory, rules):
+    heard = []
+
+    class Listening:
+        async def tell(self, notices: Sequence[Notice], at: float) -> None:
+            heard.append((len(notices), at))
+
+    await stepped(engine_of(store, memory, rules, Listening()), store, [100])
+    assert heard == [(0, T0)]
+
+
+async def test_who_has_nothing_to_evaluate_waits_until_it_is_stopped(store, memory):
+    stop = asyncio.Event()
+    running = asyncio.create_task(engine_of(store, memory, ()).run(stop))
+    done, _ = await asyncio.wait({running}, timeout=0.5)
+    assert not done
+    stop.set()
+    await running

@@ -110,3 +110,10 @@ async def test_the_file_of_life_says_what_the_supervisor_has_to_know(beating):
     await beating.beats(after=200)
     assert "rules have not been evaluated for" in alive.problem(path, beating.now)
     assert "dead or stuck" in alive.problem(path, beating.now + 121)
+
+
+async def test_where_nothing_fires_and_no_watchdog_is_evaluated_here_it_beats_all_the_same(beating):
+    assert await beating.beats(after=61, tell=[]) == 0
+    assert beating.delivery.status().problem == ""
+    assert await beating.beats(after=1) == 1
+    assert await beating.beats(after=241) == 0, "nobody evaluates any more"
