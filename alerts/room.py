@@ -26,6 +26,7 @@ from alerts.peer import Ask, Peer
 from alerts.running import Running, RunningJob
 from alerts.shipped import LOCAL_URL
 from alerts.subject import Subject
+from wattstat.api.alerts import AlertsRefused, SilenceView
 from wattstat.catalogue import Sample
 from wattstat.config.alerts import Alerts
 from wattstat.config.settings import Credentials
@@ -138,7 +139,11 @@ class Room:
         return telemetry.exposition(await self._samples())
 
     async def _samples(self) -> Sequence[Sample]:
-        silences = await self.desk.silences()
+        silences: Sequence[SilenceView] | None
+        try:
+            silences = await self.desk.silences()
+        except AlertsRefused:
+            silences = None  # an Alertmanager keeps them and does not answer: the rest is known all the same
         own = telemetry.samples(
             alerts=await self.desk.alerts(), engine=self._engine, delivery=self._delivery.status(), silences=silences,
             now=self._clock(),

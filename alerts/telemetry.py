@@ -27,18 +27,22 @@ from wattstat.exposition import header, number
 
 
 def samples(
-    *, alerts: Iterable[Alert], engine: Engine, delivery: DeliveryStatus, silences: Iterable[SilenceView], now: float
+    *, alerts: Iterable[Alert], engine: Engine, delivery: DeliveryStatus, silences: Iterable[SilenceView] | None, now: float
 ) -> Samples:
-    """Everything but health. Counters begin with the process; 0 stands where nothing was counted yet."""
+    """Everything but health. Counters begin with the process; 0 stands where nothing was counted yet.
+
+    `silences`: None where they are not known.
+    """
     found = Samples()
     counted = Counter((alert.severity, alert.state) for alert in alerts)
     for severity in SEVERITIES:
         found.add(ALERTS_FIRED_TOTAL, engine.fired.get(severity, 0), severity)
         for state in ("pending", "firing"):
             found.add(ALERTS_ACTIVE, counted[severity, state], severity, state)
-    quiet = Counter(silence.state for silence in silences)
-    for told in ("active", "pending"):
-        found.add(ALERT_SILENCES, quiet[told], told)
+    if silences is not None:
+        quiet = Counter(silence.state for silence in silences)
+        for told in ("active", "pending"):
+            found.add(ALERT_SILENCES, quiet[told], told)
     _add_groups(found, engine)
     _add_delivery(found, delivery, now)
     return found

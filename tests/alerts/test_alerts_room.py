@@ -9,6 +9,7 @@ from aiohttp import web
 
 from alerts.room import Room, Unavailable
 from simulator.pager import Pager
+from tests.support.processes import free_port
 from wattstat.api.alerts import NoSuchAlert
 from wattstat.config.alerts import Alerts
 from wattstat.inventory import Inventory
@@ -230,3 +231,18 @@ async def test_what_is_not_there_is_refused(settings, store, tmp_path):
     with pytest.raises(NoSuchAlert, match="runbook"):
         opened.desk.runbook("../../etc/passwd")
     await opened.close()
+
+
+async def test_an_alertmanager_that_does_not_answer_stops_nothing(settings, store, tmp_path):
+    gone = {"url": f"http://127.0.0.1:{free_port()}"}
+    settings = settings.model_validate({**settings.model_dump(), "alertmanagers": [gone]})
+    await scrape(store, 1)
+    async with Running(room(settings, store, tmp_path)) as opened:
+
+        async def recorded():
+            return (await store.query('wattstat_alerts_active{severity="critical",state="firing"} == 1')).series
+
+        assert await until(recorded)
+        text = await opened.exposition()
+        assert "wattstat_alert_group_interval_seconds" in text
+        assert "wattstat_alert_silences" not in text, "nobody knows how many there are"
