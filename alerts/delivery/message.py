@@ -97,7 +97,7 @@ def _headline(said: Sequence[Said]) -> str:
     names = Counter(each.name for each in said)
     racks = {each.known.labels.get("rack", "") for each in said}
     rack = next(iter(racks)) if len(racks) == 1 else ""
-    devices = list(dict.fromkeys(subject(each.known.labels) for each in said))
+    devices = list(dict.fromkeys(subject(each.known.own_labels) for each in said))
     whole = list(dict.fromkeys((each.kind, each.name) for each in devices))
     where = f" (rack {rack})" if rack and ("rack", rack) not in whole else ""
     what = next(iter(names)) if len(names) == 1 else _counted(said)
@@ -144,7 +144,7 @@ def _counted(said: Sequence[Said]) -> str:
 
 def _entry(said: Said, zone: ZoneInfo) -> str:
     known = said.known
-    about = subject(known.labels)
+    about = subject(known.own_labels)
     lines = [
         f"{said.severity.upper()} {said.name} {about}{f' {about.part}' if about.part else ''}",
         known.annotations.get("summary", ""),

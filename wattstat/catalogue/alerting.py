@@ -32,7 +32,10 @@ ALERT_GROUP_INTERVAL_SECONDS = gauge(
 )
 ALERT_RULE_ERRORS_TOTAL = counter("alert_rule_errors_total", "group rule", "Evaluations of a rule that failed.", source=_WEB)
 ALERT_MESSAGES_TOTAL = counter(
-    "alert_messages_total", "receiver outcome", "Messages to a receiver; outcome is sent, failed or dropped.", source=_WEB
+    "alert_messages_total",
+    "receiver outcome",
+    "Messages to a receiver; outcome is sent, failed (tried again) or dropped (quiet by then).",
+    source=_WEB,
 )
 ALERT_QUEUE_MESSAGES = gauge("alert_queue_messages", "receiver", "Messages that wait for a receiver.", source=_WEB)
 ALERT_QUEUE_OLDEST_SECONDS = gauge(

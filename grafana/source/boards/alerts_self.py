@@ -70,8 +70,8 @@ DELIVERY = Row(
                 "{{receiver}} {{outcome}}",
             ),
             about=About(
-                what="Messages to receivers, and what came of them: sent, failed (and tried again), dropped.",
-                normal="All sent. Dropped ones nobody will ever read.",
+                what="Messages to receivers, and what came of them: sent, failed (and tried again), dropped (quiet by then).",
+                normal="All sent. What a silence or a cause made needless while it waited is dropped.",
             ),
             unit="none",
             least=0,

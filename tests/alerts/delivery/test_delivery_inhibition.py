@@ -54,6 +54,7 @@ R12 = {"rack": "r12"}
         (alert("CollectorsMassFailure", collector="redfish"), alert("WattstatTargetFails", collector="redfish", node="gpu-1")),
         (alert("CollectorsMassFailure", collector="redfish"), alert("BmcUnreachable", node="gpu-1")),
         (alert("CoolingFailing"), alert("InletTemperatureCritical", node="gpu-1")),
+        (alert("WattstatCoreDown"), alert("WattstatTargetFails", collector="redfish", node="gpu-1")),
         (alert("BudgetExceeded", budget="r12", kind="rack"), alert("BudgetNearlyExceeded", budget="r12", kind="rack")),
     ],
     ids=lambda labels: labels["alertname"],
@@ -79,6 +80,10 @@ def test_a_cause_keeps_its_effects_quiet(cause, effect):
         (alert("CoolingFailing"), alert("GpuNearShutdown", node="gpu-1", gpu="3")),
         (alert("CollectorsMassFailure", collector="pdu"), alert("WattstatTargetFails", collector="redfish", node="gpu-1")),
         (alert("WattstatCoreDown"), alert("Watchdog")),
+        (alert("WattstatCoreDown"), alert("AlertMessagesFail", receiver="pager")),
+        (alert("WattstatCoreDown"), alert("AlertQueueGrows", receiver="pager")),
+        (alert("CoolingFailing"), alert("FansFailed", node="gpu-1")),
+        (alert("FeedLost"), alert("StoragePsuFailed", storage="fs", storage_node="n1", psu="1")),
     ],
     ids=lambda labels: labels["alertname"],
 )

@@ -104,10 +104,11 @@ def test_an_interval_that_cannot_be_read_says_why(interval, says):
 
 
 def said(name="GpuXidFatal", node="gpu-017", *, how="fires", jobs=(), ends_at=None, severity="critical", **labels):
+    seen = {label: text for label, text in {"alertname": name, "severity": severity, "node": node, **labels}.items() if text}
     known = Known(
         fingerprint=f"{name}{node}{labels}",
-        own_labels={},
-        labels={"alertname": name, "severity": severity, "node": node, **labels},
+        own_labels={label: text for label, text in seen.items() if label != "rack" or name.startswith("Rack")},
+        labels=seen,
         annotations={
             "summary": "A GPU reported a fatal error.",
             "description": f"{node}: XID 79. Drain it first.",
@@ -143,6 +144,13 @@ def test_one_alert_says_how_bad_what_where_and_whom_it_hits():
         "\n"
         "All alerts: https://wattstat.example/alerts"
     )
+
+
+def test_a_device_that_no_label_places_is_named_and_not_the_rack_that_it_stands_in():
+    found = message(said("DeviceUnwatched", node="", device="pdu-7", kind="pdu", rack="r12"))
+
+    assert found.subject == "[CRIT] DeviceUnwatched pdu-7 (rack r12)"
+    assert "CRITICAL DeviceUnwatched pdu pdu-7" in found.body
 
 
 @pytest.mark.parametrize(
