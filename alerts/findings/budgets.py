@@ -1,8 +1,8 @@
 """BudgetBreachForecast: power grows towards a limit and will be over it within the hour.
 
-Who would shout at each start of a job would not be heard. So power must have grown in many small steps, not in one or two; it
-must still be growing; and nothing may be there that keeps it under the limit: neither a controller that enforces and has enough
-to take away, nor caps under which all devices together could not draw as much.
+Who would shout at each start of a job would not be heard. So a line must tell the past better than three levels could, which is
+what jobs that start and end look like; it must still be growing; and nothing may keep it under the limit: neither a controller
+that enforces and has enough to take away, nor caps under which all devices together could not draw as much.
 """
 
 from __future__ import annotations
@@ -10,12 +10,12 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
 from alerts.findings.finding import Finding, Voice
-from alerts.findings.past import Key, Past, Table
-from alerts.findings.trends import slope, spread, without_steps
+from alerts.findings.past import Floats, Key, Past, Table
 from alerts.model import Conditions, Raised
 from wattstat.api.alerts import EvidenceLine
 
@@ -23,12 +23,12 @@ NAME = "BudgetBreachForecast"
 SUMMARY = "A budget will be exceeded within the hour, and nothing holds it"
 SPAN_SECONDS, STEP_SECONDS = 7200.0, 300.0
 HORIZON_SECONDS = 3600.0
-STEPS = 3
-"""So many of the largest rises between five minutes and the next are taken for starts of jobs."""
+SPANS = (25, 19, 13)
+"""Two hours, one and a half, or one, in points of five minutes: after a large step only what came since tells of growth."""
 GROWS_RATIO = 0.5
-"""What is left of the growth without them, and what the last hour grew, over what the whole span would have it."""
-NOISE_FACTOR = 3.0
-"""Growth over the span counts when it is so many times the spread about its line."""
+"""In the newer half power must grow at this share of the pace of the whole."""
+SURE = 6.0
+"""So many times its own error the pace must be: by chance never, though budgets are many and asked often."""
 LEAST_RATIO = 0.02
 """And this share of the limit at least: less is no growth that anybody could act on."""
 
@@ -119,27 +119,59 @@ def _least(facts: Facts, key: Key) -> float | None:
 
 def forecast(power: Table, key: Key, limit: float) -> Forecast | None:
     """When power will be over the limit if it goes on growing; None where it does not grow, or is over it already."""
-    times, watts = power.times, power[key]
-    known = ~np.isnan(watts)
-    if known.sum() < 0.75 * len(watts) or not known[-3:].all():
-        return None
+    watts = power[key]
     now = float(np.median(watts[-3:]))
-    per_second = slope(times, watts)
-    span = float(times[-1] - times[0])
-    grown = per_second * span
-    around = spread(watts - per_second * (times - times[0]))
-    half = times >= times[-1] - span / 2
-    grows = (
-        grown >= max(LEAST_RATIO * limit, NOISE_FACTOR * around)
-        and without_steps(watts, STEPS) >= GROWS_RATIO * grown
-        and slope(times[half], watts[half]) >= GROWS_RATIO * per_second
-    )
-    expected = now + per_second * HORIZON_SECONDS
-    if not grows or now > limit or expected <= limit:
+    if not now <= limit:
         return None
-    return Forecast(
-        watts=now, watts_per_hour=per_second * 3600, expected_watts=expected, seconds=max(0.0, (limit - now) / per_second)
-    )
+    for count in SPANS:
+        per_second = pace(watts[-count:], LEAST_RATIO * limit)
+        if per_second is not None and now + per_second * HORIZON_SECONDS > limit:
+            return Forecast(
+                watts=now,
+                watts_per_hour=per_second * 3600,
+                expected_watts=now + per_second * HORIZON_SECONDS,
+                seconds=(limit - now) / per_second,
+            )
+    return None
+
+
+def pace(watts: Floats, least_watts: float) -> float | None:
+    """Watts a second by which these means grow; None where they do not, or where steps tell as much as a line does."""
+    if np.isnan(watts).any():
+        return None
+    line = _line(watts)
+    half = _line(watts[len(watts) // 2 :])
+    grown = line.slope * (len(watts) - 1)
+    if grown < least_watts or line.slope < SURE * line.error or half.slope < GROWS_RATIO * line.slope:
+        return None
+    return line.slope / STEP_SECONDS if line.squares < by_steps(watts) else None
+
+
+class Line(NamedTuple):
+    """The line of least squares: its slope from point to point, the slope's error, the sum of squares that it leaves."""
+
+    slope: float
+    error: float
+    squares: float
+
+
+def _line(watts: Floats) -> Line:
+    places = np.arange(len(watts)) - (len(watts) - 1) / 2
+    weight = float((places**2).sum())
+    slope = float((places * watts).sum()) / weight
+    squares = float(((watts - watts.mean() - slope * places) ** 2).sum())
+    return Line(slope, math.sqrt(squares / (len(watts) - 2) / weight), squares)
+
+
+def by_steps(watts: Floats) -> float:
+    """The least sum of squares that three levels, one behind the other, leave of these values."""
+    sums, squares = np.concatenate([[0.0], np.cumsum(watts)]), np.concatenate([[0.0], np.cumsum(watts**2)])
+    ends = np.arange(len(watts) + 1)
+    counts = ends[None, :] - ends[:, None]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        left = squares[None, :] - squares[:, None] - (sums[None, :] - sums[:, None]) ** 2 / counts
+    left = np.where(counts > 0, left, np.inf)  # of each span from one place to another
+    return float((left[0, 1:-1, None] + left[1:-1, 1:-1] + left[None, 1:-1, -1]).min())
 
 
 def _told(facts: Facts, key: Key, limit: float, seen: Forecast) -> Raised:

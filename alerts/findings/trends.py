@@ -1,4 +1,4 @@
-"""Whether numbers rise: robust against single outliers, and against one step that is no trend."""
+"""Whether numbers rise: robust against outliers."""
 
 from __future__ import annotations
 
@@ -40,25 +40,8 @@ def rises(values: Floats) -> float:
     return (score - math.copysign(1, score)) / math.sqrt(spread) if score else 0.0
 
 
-def without_steps(values: Floats, steps: int) -> float:
-    """By how much values rose from first to last, the `steps` largest rises between neighbours left out. NaN without values.
-
-    A job that starts is one or two such rises; what grows by itself rises everywhere.
-    """
-    known = values[~np.isnan(values)]
-    if len(known) < 2:
-        return math.nan
-    rises_between = np.sort(np.diff(known))
-    return float(rises_between[: max(0, len(rises_between) - steps)].sum())
-
-
 def growth(counter: Floats) -> Floats:
     """What a counter counted between neighbours, resets made good; NaN where one of them is absent."""
     between = np.diff(counter)
     found: Floats = np.where(between < 0, counter[1:], between)
     return found
-
-
-def spread(values: Floats) -> float:
-    """The usual distance from the median, scaled to a standard deviation of normally distributed values."""
-    return float(1.4826 * np.nanmedian(np.abs(values - np.nanmedian(values))))

@@ -31,8 +31,6 @@ class Beside:
     leak: Floats = field(default_factory=lambda: np.zeros(0))
     """Share of each server's energy that the ledger loses."""
     lost_joules: Floats = field(default_factory=lambda: np.zeros(0))
-    grows: dict[str, tuple[float, float]] = field(default_factory=dict)
-    """By rack: since when, and watts an hour, of a load that nobody has listed."""
 
 
 def beside(world: World) -> Beside:
@@ -48,16 +46,26 @@ def all_families(world: World, told: Beside) -> Iterator[Family]:
     left_out = {"wattstat_gpu_lost", "wattstat_gpu_throttle_active"}
     for each in families(world):
         if each.name not in left_out:
-            yield Family(each.name, each.labels, _of(each.read, world))
+            yield Family(each.name, each.labels, _of(each.read, world, _gpu_rows(world, each.labels)))
     yield from _gpus(world, told)
     yield from _servers(world, told)
     yield from _fabric(world)
-    yield from _budgets(world, told)
+    yield from _budgets(world)
     yield from _collectors(world, told)
 
 
-def _of(read: Callable[..., Floats], world: World) -> Callable[[], Floats]:
-    return lambda: read(world.physics)
+def _of(read: Callable[..., Floats], world: World, rows: NDArray[np.int64] | None) -> Callable[[], Floats]:
+    """A GPU that has fallen off the bus says nothing."""
+    if rows is None:
+        return lambda: read(world.physics)
+    return lambda: np.where(world.physics.present[rows], read(world.physics), np.nan)
+
+
+def _gpu_rows(world: World, labels: tuple[Labels, ...]) -> NDArray[np.int64] | None:
+    if not labels or "uuid" not in labels[0]:
+        return None
+    first = {server.name: server.first_gpu for server in world.hall.servers}
+    return np.array([first[each["node"]] + int(each["gpu"]) for each in labels], np.int64)
 
 
 def _gpus(world: World, told: Beside) -> Iterator[Family]:
@@ -73,7 +81,7 @@ def _gpus(world: World, told: Beside) -> Iterator[Family]:
     )
     yield Family("wattstat_gpu_info", models, lambda: np.ones(len(models)))
     yield family("lost", lambda: (~physics.present).astype(float))
-    yield family("temperature_margin_celsius", (physics.slowdown_celsius - physics.gpu_celsius).round)
+    yield family("temperature_margin_celsius", lambda: np.round(physics.slowdown_celsius - physics.gpu_celsius))
     for number, reason in enumerate(REASONS):
         yield family("throttle_active", lambda number=number: physics.throttled[number].astype(float), reason=reason)
         yield family("throttle_seconds_total", lambda number=number: physics.throttle_seconds[number], reason=reason)
@@ -84,7 +92,7 @@ def _gpus(world: World, told: Beside) -> Iterator[Family]:
     pair = tuple({"node": base[row]["node"], "gpu": base[row]["gpu"]} for row in capped)
     physics.requested_watts[capped] = CAP_WATTS
     yield Family("wattstat_cap_target_watts", pair, lambda: np.full(len(pair), CAP_WATTS))
-    yield Family("wattstat_cap_confirmed_watts", pair, physics.requested_watts[capped].round)
+    yield Family("wattstat_cap_confirmed_watts", pair, lambda: np.round(physics.requested_watts[capped]))
 
 
 def _servers(world: World, told: Beside) -> Iterator[Family]:
@@ -165,22 +173,20 @@ def _fabric(world: World) -> Iterator[Family]:
     )
 
 
-def _budgets(world: World, told: Beside) -> Iterator[Family]:
+def _budgets(world: World) -> Iterator[Family]:
     physics, electric, hall = world.physics, world.plant.electric, world.hall
     racks = hall.racks
     rack_of = np.array([racks.index(server.rack) for server in hall.servers])
     placed = electric.rack >= 0
     labels = tuple({"budget": rack, "kind": "rack"} for rack in racks)
-    worst = np.bincount(rack_of, [server.model.max_watts for server in hall.servers], minlength=len(racks))
+    # Nobody enforces, so the worst case is that of nameplates, with what hangs there unlisted: above every limit.
+    nameplates = np.bincount(rack_of, [server.model.max_watts for server in hall.servers], minlength=len(racks))
+    worst = np.maximum(nameplates, 1.2 * RACK_BUDGET_WATTS)
 
     def power() -> Floats:
         servers = np.bincount(rack_of, physics.node_watts, minlength=len(racks))
         devices = np.bincount(electric.rack[placed], electric.watts[placed], minlength=len(racks))
-        grown = [
-            max(0.0, world.now - told.grows[rack][0]) / 3600 * told.grows[rack][1] if rack in told.grows else 0.0
-            for rack in racks
-        ]
-        watts: Floats = servers + devices + np.array(grown)
+        watts: Floats = servers + devices
         return watts
 
     count = len(racks)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -13,14 +13,13 @@ from benchmarks.precision.watching import Fired
 from simulator.bmc.server import Bmcs
 from simulator.control import Control, controllers_of
 from simulator.faults import Faults
-from simulator.site import RACK_BUDGET_WATTS
 from simulator.workload import Job, Kind
 from simulator.world import World
 
 HOUR = 3600.0
-SHORT_SECONDS = 1.5 * HOUR
+SHORT_SECONDS, SLOW_SECONDS = 1.5 * HOUR, 0.75 * HOUR
 SLOW_RATIO = 0.9
-WEAR_HOURS, SLIP_WATTS, LEAK_RATIO, GROWTH_WATTS = 12.0, 12.0, 0.05, 3000.0
+WEAR_HOURS, SLIP_WATTS, LEAK_RATIO = 12.0, 12.0, 0.05
 
 
 @dataclass(slots=True, kw_only=True)
@@ -37,8 +36,8 @@ class Injected:
     """How long it must have been visible before anybody could know, beside the rule's own `for`."""
     visible_at: float | None = None
     gpu: int | None = None
-    breach_at: float | None = None
-    number: int = field(default=0)
+    server: str = ""
+    """Which one is in use by it, where the labels do not say so."""
 
     def told_by(self, fired: list[Fired]) -> list[Fired]:
         """The alerts about it, the first first."""
@@ -86,12 +85,6 @@ class Plan:
                 kind="ledger_leaks", at=self._world.now, until=self._world.now + 12 * HOUR, names=frozenset({"LedgerLeaking"}),
                 labels={"node": server}, lag_seconds=2 * HOUR,
             ))  # fmt: skip
-        rack = self._world.hall.racks[-1]
-        self._told.grows[rack] = (self._world.now, GROWTH_WATTS)
-        self._add(Injected(
-            kind="power_grows", at=self._world.now, until=self._world.now + 12 * HOUR,
-            names=frozenset({"BudgetBreachForecast"}), labels={"budget": rack},
-        ))  # fmt: skip
 
     async def now_and_then(self, turn: int) -> None:
         """One fault of each kind in turn."""
@@ -109,20 +102,8 @@ class Plan:
                 rows = server.gpu_rows if server else range(0)
                 rise = SLIP_WATTS * max(0.0, now - fault.at) / HOUR
                 physics.requested_watts[list(rows)] = min(CAP_WATTS + rise, 700.0)
-            elif fault.kind == "power_grows" and fault.breach_at is None:
-                self._note_breach(fault)
             elif fault.gpu is not None and fault.visible_at is None and self._is_slow(fault.gpu):
                 fault.visible_at = now
-
-    def _note_breach(self, fault: Injected) -> None:
-        physics, hall = self._world.physics, self._world.hall
-        rack = fault.labels["budget"]
-        rows = [server.index for server in hall.servers if server.rack == rack]
-        electric = self._world.plant.electric
-        devices = electric.watts[electric.rack == hall.racks.index(rack)].sum()
-        grown = (self._world.now - fault.at) / HOUR * GROWTH_WATTS
-        if physics.node_watts[rows].sum() + devices + grown > RACK_BUDGET_WATTS:
-            fault.breach_at = self._world.now
 
     def _is_slow(self, row: int) -> bool:
         job = self._world.job_of(row)
@@ -136,6 +117,7 @@ class Plan:
         """Switch off what has had its time."""
         for fault, number in [each for each in self._open if each[0].until <= self._world.now]:
             self._open.remove((fault, number))
+            self._used -= {*fault.labels.values(), fault.server}
             if number is not None:
                 await self._control.switch_off(number)
             elif fault.kind == "cap_slips":
@@ -143,8 +125,6 @@ class Plan:
                 self._world.physics.requested_watts[list(server.gpu_rows if server else ())] = CAP_WATTS
             elif fault.kind == "ledger_leaks":
                 self._told.leak[next(e.index for e in self._world.hall.servers if e.name == fault.labels["node"])] = 0.0
-            elif fault.kind == "power_grows":
-                del self._told.grows[fault.labels["budget"]]
             elif fault.kind == "bmc_hang":
                 self._told.refused.discard(fault.labels["target"])
 
@@ -162,18 +142,18 @@ class Plan:
         if not running:
             return
         job = running[int(self._rng.integers(len(running)))]
-        row = int(self._rng.choice(job.rows))
+        row = int(self._rng.choice([row for row in job.rows.tolist() if self._world.lanes[row].server.name not in self._used]))
         lane = self._world.lanes[row]
         labels = {"node": lane.server.name, "gpu": str(lane.gpu)}
         self._used.add(lane.server.name)
-        await self._on(kind, lane.server.name, {"GpuStraggler"}, labels, gpu=lane.gpu, **options)
+        await self._on(kind, lane.server.name, {"GpuStraggler"}, labels, seconds=SLOW_SECONDS, gpu=lane.gpu, **options)
         self.injected[-1].gpu = row
         self.injected[-1].lag_seconds = 480.0  # nine of eleven minutes
 
     def _trains(self, job: Job) -> bool:
         nodes = {self._world.lanes[row].server.name for row in job.rows.tolist()}
         return job.kind in (Kind.TRAINING, Kind.FINETUNE) and len(job.rows) >= 4 and job.used is None and (
-            job.end > self._world.now + SHORT_SECONDS and not nodes & self._used
+            job.end > self._world.now + SLOW_SECONDS and bool(nodes - self._used)
         )  # fmt: skip
 
     async def _gpu_xid(self) -> None:
@@ -254,6 +234,7 @@ class Plan:
         at_switch = kind != "link_down"
         labels = {"switch": switch, "port": far} if at_switch else {"node": node, "device": device}
         await self._on(kind, node, names, labels, seconds=seconds, port=device, **options)
+        self.injected[-1].server = node
 
     def _servers(self, count: int, *, hgx: bool = False) -> Iterator[str]:
         free = [each.name for each in self._world.hall.servers if each.name not in self._used]
@@ -264,13 +245,17 @@ class Plan:
             yield name
 
     def _cables(self, count: int) -> Iterator[tuple[str, str]]:
-        """Rails that are good: two of each hall are old."""
+        """Rails that are good (two of each hall are old), each of another server."""
+        found = 0
         cables = self._world.plant.cables
         ends = {row: end for end, row in cables.rows.items()}
         good = [
             ends[row] for row in cables.adapters.tolist()
-            if cables.cabled[row] and not cables.rest_symbol_rate[row] and f"{ends[row]}" not in self._used
+            if cables.cabled[row] and not cables.rest_symbol_rate[row] and ends[row][0] not in self._used
         ]  # fmt: skip
-        for place in self._rng.permutation(len(good))[:count].tolist():
-            self._used.add(f"{good[place]}")
+        for place in self._rng.permutation(len(good)).tolist():
+            if good[place][0] in self._used or found == count:
+                continue
+            found += 1
+            self._used.add(good[place][0])  # the same kind of fault of a server's other cable would end this one
             yield good[place]

@@ -109,3 +109,20 @@ async def test_noise_is_no_growth(tmp_path):
 
 async def test_half_an_hour_of_history_forecasts_nothing(tmp_path):
     assert await found(tmp_path, ramp(25_000, 3000), seconds=1800) == []
+
+
+def test_three_levels_tell_three_levels_exactly_and_a_line_badly():
+    levels = np.repeat([10.0, 25.0, 18.0], [5, 9, 11])
+
+    assert budgets.by_steps(levels) == pytest.approx(0, abs=1e-6)
+    assert budgets.by_steps(np.arange(25.0)) > 100
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_jobs_that_come_and_go_at_random_are_hardly_ever_growth(seed):
+    rng = np.random.default_rng(seed)
+    watts = 15_000 + rng.normal(0, 300, 25)
+    for _ in range(2):
+        watts[int(rng.integers(25)) :] += rng.uniform(1000, 6000)
+
+    assert budgets.pace(watts, 500) is None

@@ -3,7 +3,7 @@
 import numpy as np
 
 from alerts.findings.past import Past
-from alerts.findings.trends import growth, rises, slope, without_steps
+from alerts.findings.trends import growth, rises, slope
 from tests.support.alert_history import History
 
 T0 = 1_700_006_400.0
@@ -68,12 +68,6 @@ def test_only_the_order_counts_for_a_trend():
 def test_chance_looks_like_a_trend_once_in_hundreds():
     rng = np.random.default_rng(5)
     assert sum(rises(rng.normal(size=24)) >= 3 for _ in range(2000)) <= 8
-
-
-def test_steps_are_left_out_of_growth():
-    values = np.array([0.0, 1, 2, 50, 51, 52])
-    assert without_steps(values, 1) == 4
-    assert without_steps(values, 10) == 0
 
 
 def test_a_counter_that_begins_anew_has_counted_what_it_shows():
