@@ -9,6 +9,7 @@ from typing import Any
 
 from alerts import past, views
 from alerts.delivery.delivery import Delivery
+from alerts.evaluation.aside import aside
 from alerts.evaluation.engine import Engine
 from alerts.evidence import evidence
 from alerts.health import scores
@@ -54,7 +55,7 @@ class Desk:
         """What is firing or pending now, worst first, then the oldest."""
         alerts = await self.alerts()
         around = await self._around(alerts)
-        return views.in_order(views.view(alert, around) for alert in alerts)
+        return await aside(len(alerts), views.active, alerts, around)
 
     async def alerts(self) -> list[Alert]:
         """Everything that is pending or firing, here and at the peer."""
@@ -64,7 +65,7 @@ class Desk:
         """What fired within a span of time, newest first; what still fires included."""
         episodes = await self._episodes(start, end)
         around = await self._around([each.alert for each in episodes])
-        return [views.view(each.alert, around, ended_at=each.ended_at) for each in episodes]
+        return await aside(len(episodes), lambda: [views.view(each.alert, around, ended_at=each.ended_at) for each in episodes])
 
     async def evidence(self, fingerprint: str) -> Sequence[EvidenceLine]:
         """What speaks for an alert, active or ended. Raises `NoSuchAlert`."""
@@ -105,11 +106,12 @@ class Desk:
 
     async def rule_groups(self) -> list[dict[str, Any]]:
         """The groups as Prometheus' `/api/v1/rules` has them."""
-        return [*self._engine.rule_groups(), *(dict(group) for group in (await self._peer.groups() if self._peer else ()))]
+        own = await asyncio.to_thread(self._engine.rule_groups)
+        return [*own, *(dict(group) for group in (await self._peer.groups() if self._peer else ()))]
 
     async def prometheus_alerts(self) -> list[dict[str, Any]]:
         """The alerts as Prometheus' `/api/v1/alerts` has them."""
-        own = self._engine.prometheus_alerts()
+        own = await asyncio.to_thread(self._engine.prometheus_alerts)
         if self._peer is None:
             return own
         rules = (rule for group in await self._peer.groups() for rule in group.get("rules") or ())
@@ -148,7 +150,12 @@ class Desk:
 
     async def _around(self, alerts: Iterable[Alert]) -> Around:
         listed = list(alerts)
-        labels = {alert.fingerprint: alert.labels for alert in listed}
+        # What a Prometheus tells to an Alertmanager has no labels of ours.
+        theirs = {alert.fingerprint for alert in listed if self._peer is not None and alert.source == "rule"}
+        seen = self._delivery.labels
+        labels = await aside(
+            len(listed), lambda: {each.fingerprint: seen(each.labels, theirs=each.fingerprint in theirs) for each in listed}
+        )
         quieted, told, jobs = await asyncio.gather(
             self._delivery.quieted(labels),
             self._delivery.told(list(labels)),
@@ -159,6 +166,7 @@ class Desk:
             inhibited={fingerprint: tuple(causes) for fingerprint, (_, causes) in quieted.items() if causes},
             told=told,
             jobs={node: tuple(job.job_id for job in found) for node, found in jobs.items()},
+            labels=labels,
         )
 
 

@@ -31,7 +31,8 @@ from wattstat.catalogue import Sample
 from wattstat.config.alerts import Alerts
 from wattstat.config.settings import Credentials
 from wattstat.inventory import Inventory
-from wattstat.store.protocol import Store, StoreError
+from wattstat.promql.raw import STALE
+from wattstat.store.protocol import QueryError, Store, StoreError
 
 log = structlog.get_logger(__name__)
 
@@ -40,6 +41,7 @@ AGAIN_SECONDS = 30.0
 INVENTORY_SECONDS = 30.0
 FIRST_INVENTORY_SECONDS = 2.0
 
+Labels = Mapping[str, str]
 Hall = Callable[[], Awaitable[Inventory]]
 
 
@@ -74,6 +76,7 @@ class Room:
 
         Raises `InvalidDocument` for rules that cannot be evaluated, `ValueError` for settings, `MemoryFailed`.
         """
+        self._store = store
         self._record = record
         self._hall = hall
         self._clock = clock
@@ -173,18 +176,32 @@ class Room:
 
     async def _keep_recording(self, record: Record) -> None:
         """Leave what we say of ourselves in the history, as a Prometheus that scrapes `/metrics/web` would."""
+        left: Sequence[Labels] = await self._left_series()
         while True:
             due = (self._clock() // self._every + 1) * self._every
             await asyncio.sleep(due - self._clock())
             found = await self._samples()
-            labelled = [
+            labelled: list[tuple[Labels, float]] = [
                 ({"__name__": each.metric.name, **dict(zip(each.metric.labels, each.labels, strict=True))}, each.value)
                 for each in found
             ]
+            there = [labels for labels, _ in labelled] if left else []
+            ended = [(labels, STALE) for labels in left if labels not in there]
             try:
-                await record([Written(source="web", samples=labelled)], round(due * 1000))
+                await record([Written(source="web", samples=[*labelled, *ended])], round(due * 1000))
             except StoreError as err:
                 log.warning("own_metrics_not_written", reason=str(err))
+            else:
+                left = ()
+
+    async def _left_series(self) -> list[Labels]:
+        """What the process before this one said of groups and receivers: one that is gone must not look late or stuck."""
+        try:
+            answers = [await self._store.query(metric.name) for metric in telemetry.OF_WHAT_MAY_GO]
+        except QueryError as err:
+            log.warning("own_metrics_not_read", reason=str(err))
+            return []
+        return [dict(series.labels) for answer in answers for series in answer.series]
 
 
 def _racks(hall: Inventory) -> dict[tuple[str, str], str]:

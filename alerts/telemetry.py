@@ -25,6 +25,16 @@ from wattstat.catalogue.alerting import (
 )
 from wattstat.exposition import header, number
 
+OF_WHAT_MAY_GO: tuple[Metric, ...] = (
+    ALERT_GROUP_DURATION_SECONDS,
+    ALERT_GROUP_INTERVAL_SECONDS,
+    ALERT_GROUP_LAST_TIMESTAMP_SECONDS,
+    ALERT_QUEUE_MESSAGES,
+    ALERT_QUEUE_OLDEST_SECONDS,
+    ALERT_HEARTBEAT_TIMESTAMP_SECONDS,
+)
+"""Of groups and receivers, which other settings may take away."""
+
 
 def samples(
     *, alerts: Iterable[Alert], engine: Engine, delivery: DeliveryStatus, silences: Iterable[SilenceView] | None, now: float

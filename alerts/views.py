@@ -6,6 +6,7 @@ import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 
 from alerts.health.points import category_of
 from alerts.model import Alert
@@ -24,6 +25,8 @@ class Around:
     inhibited: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     told: Mapping[str, tuple[float, tuple[str, ...]]] = field(default_factory=dict)
     jobs: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    labels: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """Labels as receivers and silences see them, where these are more than the alert's own."""
 
 
 def view(alert: Alert, around: Around, *, ended_at: float | None = None) -> AlertView:
@@ -36,7 +39,7 @@ def view(alert: Alert, around: Around, *, ended_at: float | None = None) -> Aler
         state=alert.state if ended_at is None else "resolved",
         severity=alert.severity,
         category=category_of(alert),
-        labels=alert.labels,
+        labels=around.labels.get(alert.fingerprint, alert.labels),
         annotations=alert.annotations,
         value=alert.value if math.isfinite(alert.value) else None,
         active_at=alert.active_at,
@@ -59,7 +62,18 @@ def view(alert: Alert, around: Around, *, ended_at: float | None = None) -> Aler
 def runbook_of(alert: Alert) -> str:
     """The name of its runbook here: the last part of its `runbook_url`, where there is such a file."""
     name = alert.annotations.get("runbook_url", "").rstrip("/").rpartition("/")[2] or alert.name
-    return name if name.isidentifier() and (RUNBOOKS / f"{name}.md").is_file() else ""
+    return name if name in _runbooks() else ""
+
+
+@cache
+def _runbooks() -> frozenset[str]:
+    """The names of those that come with us: looked up once, and not on disk for each of ten thousand alerts."""
+    return frozenset(path.stem for path in RUNBOOKS.glob("*.md"))
+
+
+def active(alerts: Iterable[Alert], around: Around) -> list[AlertView]:
+    """All of these, in order."""
+    return in_order(view(alert, around) for alert in alerts)
 
 
 def in_order(views: Iterable[AlertView]) -> list[AlertView]:

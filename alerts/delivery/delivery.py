@@ -143,11 +143,18 @@ class Delivery:
         return await self._quiet.expire(silence_id, by=by)
 
     async def quieted(self, labels_by_fingerprint: Mapping[str, Mapping[str, str]]) -> dict[str, Why]:
-        """By fingerprint, of those that are kept quiet: ids of silences, and fingerprints of alerts that are its cause."""
+        """By fingerprint, of those that are kept quiet: ids of silences, and fingerprints of alerts that are its cause.
+
+        Labels are those that receivers see: `labels` gives them.
+        """
         known = self._board.alerts
         return await self._quiet.quieted(
-            {each: known[each].labels if each in known else self._labels(own) for each, own in labels_by_fingerprint.items()}
+            {each: known[each].labels if each in known else seen for each, seen in labels_by_fingerprint.items()}
         )
+
+    def labels(self, own: Mapping[str, str], *, theirs: bool = False) -> dict[str, str]:
+        """An alert's labels as its receivers and silences see them. `theirs`: a Prometheus tells of it, which adds no rack."""
+        return {**self._settings.labels, **own} if theirs else self._labels(own)
 
     async def told(self, fingerprints: Iterable[str]) -> dict[str, tuple[float, tuple[str, ...]]]:
         """By fingerprint, of those that somebody was told of: when last, and which receivers."""

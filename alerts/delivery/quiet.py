@@ -19,6 +19,9 @@ from wattstat.api.alerts import AlertsRefused, NoSuchAlert, SilenceView
 SEEN_FOR_SECONDS = 10.0
 """How long an Alertmanager's view of the alerts is believed."""
 
+LOOKED_UP_A_TURN = 500
+"""How many alerts are looked up before others have their turn."""
+
 Why = tuple[tuple[str, ...], tuple[str, ...]]
 """Ids of silences, and fingerprints of alerts that are the cause."""
 
@@ -101,7 +104,9 @@ class Quiet:
         if self._clients:
             await self._look(now)
         found = {}
-        for fingerprint, labels in labels_by_fingerprint.items():
+        for number, (fingerprint, labels) in enumerate(labels_by_fingerprint.items(), 1):
+            if number % LOOKED_UP_A_TURN == 0:
+                await asyncio.sleep(0)
             quiet = self._quiet_there(labels) if self._clients else self._quiet_here(labels, now)
             if any(quiet):
                 found[fingerprint] = quiet

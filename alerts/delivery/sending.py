@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from zoneinfo import ZoneInfo
@@ -86,8 +87,7 @@ class Sending:
         """What the alerts of a parcel are by now; without ends where the receiver does not want them."""
         known = {entry.fingerprint: self.board.alerts[entry.fingerprint] for entry in parcel.entries}
         ended = [each for each, alert in known.items() if not alert.fires]
-        rows = await asyncio.to_thread(self.store.told, ended) if ended else ()
-        told = {(row.fingerprint, row.starts_at) for row in rows}
+        told = await self._told_before(ended)
         settings = self.receivers.named(outbox.destination.receiver)
         wants_ends = settings is None or settings.send_resolved
         chosen: list[tuple[str, How]] = []
@@ -99,6 +99,15 @@ class Sending:
         if self.impacts is not None and chosen:
             impacts = list(await self.impacts([known[each].labels for each, _ in chosen]))
         return [Said(known=known[each], how=how, impact=impact) for (each, how), impact in zip(chosen, impacts, strict=True)]
+
+    async def _told_before(self, ended: Sequence[str]) -> set[tuple[str, float]]:
+        """Fingerprints and beginnings that somebody was told of. Where the disk does not say, an end is told as news."""
+        try:
+            rows = await asyncio.to_thread(self.store.told, ended) if ended else ()
+        except sqlite3.Error as err:
+            log.warning("what was told before cannot be read", reason=str(err))
+            return set()
+        return {(row.fingerprint, row.starts_at) for row in rows}
 
     def _still(self, parcel: Parcel) -> int:
         """How many others of these groups fire as told before."""

@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from aiohttp import web
 
+from alerts.model import Written
 from alerts.room import Room, Unavailable
 from simulator.pager import Pager
 from tests.support.processes import free_port
@@ -246,3 +247,42 @@ async def test_an_alertmanager_that_does_not_answer_stops_nothing(settings, stor
         text = await opened.exposition()
         assert "wattstat_alert_group_interval_seconds" in text
         assert "wattstat_alert_silences" not in text, "nobody knows how many there are"
+
+
+async def test_alerts_are_listed_with_the_labels_that_silences_see(settings, store, tmp_path):
+    settings = settings.model_copy(update={"labels": {"cluster": "hall-1"}})
+    await scrape(store, 1)
+    async with Running(room(settings, store, tmp_path)) as opened:
+
+        async def placed():
+            return [each for each in await opened.desk.active() if "rack" in each.labels]
+
+        (alert,) = await until(placed)
+        assert (alert.subject, alert.labels["rack"], alert.labels["cluster"]) == ("node gpu-017", "r12", "hall-1")
+
+
+async def test_of_what_a_prometheus_evaluates_the_labels_are_those_that_it_tells(settings, store, tmp_path):
+    told = {"labels": {"alertname": "GpuLost", "node": "gpu-017"}, "state": "firing", "activeAt": "2026-11-23T08:00:00Z"}
+
+    async def groups():
+        return [{"name": "theirs", "rules": [{"name": "GpuLost", "type": "alerting", "alerts": [told]}]}]
+
+    opened = Room(
+        settings, store=store, record=None, peer=groups, hall=a_hall, credentials={}, data_dir=tmp_path, zone=ZoneInfo("UTC")
+    )
+    (alert,) = await opened.desk.active()
+    assert alert.labels == told["labels"]
+    await opened.close()
+
+
+async def test_series_of_the_process_before_end_when_this_one_has_them_no_more(settings, store, tmp_path):
+    old = [({"__name__": "wattstat_alert_group_last_timestamp_seconds", "group": "gone"}, 1.0)]
+    await store.record([Written(source="web", samples=old)], round(time.time() * 1000))
+    store._ingest._recorded.clear()  # as a new process has it
+    async with Running(room(settings, store, tmp_path)):
+
+        async def groups():
+            found = await store.query("wattstat_alert_group_last_timestamp_seconds")
+            return {each.labels["group"] for each in found.series} == {"quick"}
+
+        assert await until(groups)
