@@ -51,7 +51,7 @@ class Unavailable(Exception):
 
 def rules_of(settings: Alerts, base: Path = Path()) -> tuple[Group, ...]:
     """The rule groups that the settings name. Raises `InvalidDocument` with everything that is wrong with them."""
-    files = [*(shipped_rules() if settings.shipped_rules else ()), *rule_files(settings.rules, base)]
+    files = [*(shipped_rules() if settings.shipped_rules else ()), *rule_files(map(str, settings.rules), base)]
     return load_rules(files, settings.public_url or LOCAL_URL)
 
 

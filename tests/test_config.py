@@ -133,7 +133,10 @@ def test_a_file_that_is_not_there_or_not_text_is_explained(tmp_path):
 
 
 def test_relative_paths_are_seen_from_the_files_folder(tmp_path):
-    text = "data_dir: kept\nagent: {token_file: ../token, sysfs: /host/sys}\nstore: {embedded: {path: h.duckdb}}\n"
+    text = (
+        "data_dir: kept\nagent: {token_file: ../token, sysfs: /host/sys}\nstore: {embedded: {path: h.duckdb}}\n"
+        "alerts: {rules: [rules/*.yml], routing: routing.yml}\n"
+    )
     found = loaded(tmp_path, text)
 
     assert found.data_dir == tmp_path / "kept"
@@ -141,6 +144,8 @@ def test_relative_paths_are_seen_from_the_files_folder(tmp_path):
     assert found.agent.sysfs == Path("/host/sys")
     assert found.store.embedded.path == tmp_path / "h.duckdb"
     assert found.inventory.file == tmp_path / "inventory.yaml"
+    assert found.alerts.rules == (tmp_path / "rules" / "*.yml",)
+    assert found.alerts.routing == tmp_path / "routing.yml"
 
 
 def test_merge_keys_and_anchors_work(tmp_path):

@@ -84,7 +84,7 @@ class Alerts(Strict):
     """Look for what no threshold tells: forecasts, drifting caps, stragglers, links that fail slowly."""
     shipped_rules: bool = True
     """Use the rules that come with Wattstat."""
-    rules: tuple[str, ...] = Field(default=(), examples=[["/etc/wattstat/rules/*.yml"]])
+    rules: tuple[Path, ...] = Field(default=(), examples=[["/etc/wattstat/rules/*.yml"]])
     """More rule files, in Prometheus' format; patterns are allowed."""
     labels: dict[str, str] = Field(default_factory=dict, examples=[{"cluster": "hall-1"}])
     """Labels of every alert of this site that its receivers see, as Prometheus' external labels."""
