@@ -146,6 +146,12 @@ def test_one_alert_says_how_bad_what_where_and_whom_it_hits():
     )
 
 
+def test_a_subject_is_one_line_whatever_a_device_calls_its_parts():
+    found = message(said("PsuFailed", psu="PSU 2\r\nBcc: all@example.org"))
+
+    assert found.subject == "[CRIT] PsuFailed gpu-017: PSU 2 Bcc: all@example.org"
+
+
 def test_a_device_that_no_label_places_is_named_and_not_the_rack_that_it_stands_in():
     found = message(said("DeviceUnwatched", node="", device="pdu-7", kind="pdu", rack="r12"))
 
