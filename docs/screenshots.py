@@ -53,6 +53,7 @@ def main(url: str) -> None:
         print(take(page, f"{url}/?from=now-6h&to=now", "overview-dark"))
         print(take(page, f"{url}/node/{busiest(page, url)}?from=now-1h&to=now", "node-dark"))
         print(take(page, f"{url}/job/{largest_job(page, url)}", "job-dark"))
+        print(take(page, f"{url}/alerts?from=now-1h&to=now", "alerts-dark"))  # break something first
         browser.close()
 
 
