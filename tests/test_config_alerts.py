@@ -2,7 +2,9 @@
 
 import pytest
 import yaml
+from typer.testing import CliRunner
 
+from wattstat.cli import app
 from wattstat.cli.check_config import examine
 
 
@@ -24,14 +26,18 @@ def test_somebody_who_can_be_told_is_good(tmp_path, pager):
     assert found(tmp_path, {"receivers": pager}) == []
 
 
-def test_that_nobody_is_told_is_a_warning(tmp_path):
-    (said,) = found(tmp_path, {})
+@pytest.mark.parametrize(
+    ("more", "is_said"),
+    [({}, True), ({"store": {"prometheus": {"url": "http://127.0.0.1:9090"}}}, False)],
+    ids=["evaluated here", "evaluated by a Prometheus"],
+)
+def test_that_nobody_is_told_is_said_and_no_mistake(tmp_path, more, is_said):
+    found(tmp_path, {}, **more)
 
-    assert "nobody is told" in said
+    done = CliRunner().invoke(app, ["check-config", str(tmp_path / "wattstat.yaml")])
 
-
-def test_with_a_prometheus_that_evaluates_nobody_need_be_told_from_here(tmp_path):
-    assert found(tmp_path, {}, store={"prometheus": {"url": "http://127.0.0.1:9090"}}) == []
+    assert done.exit_code == 0
+    assert ("nobody is told of alerts" in done.output) is is_said
 
 
 @pytest.mark.parametrize(

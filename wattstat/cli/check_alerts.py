@@ -22,11 +22,13 @@ def check_alerts(config: Config, document: Document) -> Iterator[Problem]:
     yield from _files(config)
     yield from _receivers(config, document)
     yield from _alertmanagers(config, document)
-    is_ours = config.alerts.evaluate or (config.alerts.evaluate is None and config.store.prometheus is None)
-    if is_ours and not config.alerts.receivers and not config.alerts.alertmanagers:
-        what = "alerts are shown on the pages, and nobody is told"
-        advice = "name an Alertmanager under alerts.alertmanagers, or somebody under alerts.receivers (docs/alerting.md)"
-        yield problem(document, ("alerts", "receivers"), what, advice=advice, warning=True)
+
+
+def is_anybody_told(config: Config) -> bool:
+    """Whether alerts that are evaluated here reach somebody; True where a Prometheus evaluates them."""
+    settings = config.alerts
+    is_ours = settings.evaluate or (settings.evaluate is None and config.store.prometheus is None)
+    return not is_ours or bool(settings.receivers or settings.alertmanagers)
 
 
 def _files(config: Config) -> Iterator[Problem]:
