@@ -156,7 +156,9 @@ def test_the_header_leads_to_every_page_and_says_which_it_is(site, watched):
     page.set_viewport_size({"width": 1366, "height": 768})
     page.goto(site.url + "/jobs?from=now-3h&to=now&sort=-energy")
     links = page.get_by_role("navigation", name="Pages").get_by_role("link")
-    expect(links).to_have_text(["Overview", "Servers", "Jobs", "Energy", "Power", "Policies", "Storage", "Fabric"])
+    expect(links).to_have_text(
+        ["Overview", "Servers", "Jobs", "Energy", "Power", "Policies", "Storage", "Fabric", "Alerts", "Health"]
+    )
     expect(page.locator(".crumbs [aria-current=page]")).to_have_text("Jobs")
 
     links.get_by_text("Energy").click()
