@@ -18,7 +18,7 @@ from simulator.world import World
 
 HOUR = 3600.0
 SHORT_SECONDS, SLOW_SECONDS = 1.5 * HOUR, 0.75 * HOUR
-SLOW_RATIO = 0.9
+SLOW_RATIO, WORKING_RATIO, SLOW_MINUTES, HOT = 0.9, 0.5, 9, 3
 WEAR_HOURS, SLIP_WATTS, LEAK_RATIO = 12.0, 12.0, 0.05
 
 
@@ -36,6 +36,8 @@ class Injected:
     """How long it must have been visible before anybody could know, beside the rule's own `for`."""
     visible_at: float | None = None
     gpu: int | None = None
+    shown: int = 0
+    """In how many minutes it showed."""
     server: str = ""
     """Which one is in use by it, where the labels do not say so."""
 
@@ -102,8 +104,19 @@ class Plan:
                 rows = server.gpu_rows if server else range(0)
                 rise = SLIP_WATTS * max(0.0, now - fault.at) / HOUR
                 physics.requested_watts[list(rows)] = min(CAP_WATTS + rise, 700.0)
-            elif fault.gpu is not None and fault.visible_at is None and self._is_slow(fault.gpu):
-                fault.visible_at = now
+            elif fault.gpu is not None and fault.visible_at is None:
+                self._look_at(fault, fault.gpu)
+
+    def _look_at(self, fault: Injected, row: int) -> None:
+        """A slow board shows after nine minutes in which it and the others worked, a hot one when it slows itself down."""
+        if fault.kind == "gpu_hot":
+            fault.shown += bool(self._world.physics.throttled[HOT, row])
+            needed = 1
+        else:
+            fault.shown += self._is_slow(row)
+            needed = SLOW_MINUTES
+        if fault.shown >= needed:
+            fault.visible_at = self._world.now
 
     def _is_slow(self, row: int) -> bool:
         job = self._world.job_of(row)
@@ -111,6 +124,10 @@ class Plan:
             return False
         physics = self._world.physics
         others = [other for other in job.rows.tolist() if other != row]
+        works = physics.utilization >= WORKING_RATIO
+        others = [other for other in others if works[other]]
+        if not works[row] or not others:
+            return False
         return bool(physics.clock_mhz[row] <= SLOW_RATIO * np.median(physics.clock_mhz[others]))
 
     async def end(self) -> None:
@@ -135,6 +152,9 @@ class Plan:
 
     async def _gpu_hot(self) -> None:
         await self._straggler("gpu_hot", factor=3)
+        if self.injected[-1].kind == "gpu_hot":  # slow as well, if much hotter than this; the rules tell it first
+            self.injected[-1].names = frozenset({"GpuSwThermalSlowdown", "GpuNearSlowdown", "GpuHwThermalSlowdown"})
+            self.injected[-1].lag_seconds = 120.0  # a fifth of ten minutes
 
     async def _straggler(self, kind: str, **options: float) -> None:
         """A GPU of a job that trains on several, and goes on for long enough."""
@@ -148,7 +168,6 @@ class Plan:
         self._used.add(lane.server.name)
         await self._on(kind, lane.server.name, {"GpuStraggler"}, labels, seconds=SLOW_SECONDS, gpu=lane.gpu, **options)
         self.injected[-1].gpu = row
-        self.injected[-1].lag_seconds = 480.0  # nine of eleven minutes
 
     def _trains(self, job: Job) -> bool:
         nodes = {self._world.lanes[row].server.name for row in job.rows.tolist()}
