@@ -238,12 +238,13 @@ class Demo:
             f"  a second person          logs in with the token in {self.directory}/second-person-token\n\n"
             "Try a fault, and see that only its own rows change:\n"
             f"""  {post} '{{"target": "{first}", "kind": "bmc_hang"}}'\n"""
-            f"""  {post} '{{"target": "{first}", "kind": "gpu_off_bus", "gpu": 0, "for_seconds": 60}}'\n"""
+            f"""  {post} '{{"target": "{first}", "kind": "gpu_off_bus", "gpu": 0, "for_seconds": 240}}'\n"""
             f"""  {post} '{{"target": "scratch", "kind": "storage_slow_metadata", "for_seconds": 180}}'\n"""
             f"""  {post} '{{"target": "rack-01", "kind": "feed_lost", "feed": "A", "for_seconds": 180}}'\n"""
             "     (a GPU that comes back is found again within 5 minutes, when its agent restarts the driver's library)\n"
             f"  curl -s {control}/faults            all kinds, and what is switched on\n"
             f"  curl -s -X DELETE {control}/faults  switch all off\n"
+            f"  curl -s {control}/pager             what somebody with a pager was told (most alerts wait for a minute or more)\n"
         )
         if self.options.browser and any(os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY")):
             webbrowser.open(url)
