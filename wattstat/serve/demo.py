@@ -244,7 +244,7 @@ class Demo:
             "     (a GPU that comes back is found again within 5 minutes, when its agent restarts the driver's library)\n"
             f"  curl -s {control}/faults            all kinds, and what is switched on\n"
             f"  curl -s -X DELETE {control}/faults  switch all off\n"
-            f"  curl -s {control}/pager             what somebody with a pager was told (most alerts wait for a minute or more)\n"
+            f"  curl -s {control}/pager             what a pager was told (most alerts wait for minutes)\n"
         )
         if self.options.browser and any(os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY")):
             webbrowser.open(url)
