@@ -283,6 +283,7 @@ async def test_series_of_the_process_before_end_when_this_one_has_them_no_more(s
 
         async def groups():
             found = await store.query("wattstat_alert_group_last_timestamp_seconds")
-            return {each.labels["group"] for each in found.series} == {"quick"}
+            names = {each.labels["group"] for each in found.series}  # the findings' own groups come and go with the clock
+            return "quick" in names and "gone" not in names
 
         assert await until(groups)
