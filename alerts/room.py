@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 import structlog
 
 from alerts import telemetry
+from alerts.alone import Alone
 from alerts.delivery.delivery import Delivery
 from alerts.delivery.message import Impact
 from alerts.desk import Desk
@@ -80,6 +81,7 @@ class Room:
         self._record = record
         self._hall = hall
         self._clock = clock
+        self._alone = Alone(clock=clock)
         self._every = every_seconds
         self._inventory = Inventory()
         self._racks: Mapping[tuple[str, str], str] = {}
@@ -87,7 +89,7 @@ class Room:
         self._running = Running(store, clock)
         self._delivery = Delivery(
             settings, credentials=credentials, path=data_dir / FILE, clock=clock, zone=zone, rack_of=self._rack_of,
-            impacts=self._impacts,
+            impacts=self._impacts, alone=self._alone,
         )  # fmt: skip
         groups = rules_of(settings) if peer is None else ()
         self._engine = Engine(
@@ -101,6 +103,7 @@ class Room:
             external_labels=settings.labels,
             public_url=settings.public_url or LOCAL_URL,
             history_days=settings.history_days,
+            alone=self._alone,
         )
         self.desk = Desk(
             engine=self._engine,
@@ -114,13 +117,22 @@ class Room:
         )
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Work until `stop` is set."""
+        """Work until `stop` is set. What fails is told and begun again: page and API must not go with it."""
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._delivery.run(stop))
-            tasks.create_task(self._evaluate(stop))
-            tasks.create_task(_until(stop, self._follow_inventory()))
-            if self._record is not None:
-                tasks.create_task(_until(stop, self._keep_recording(self._record)))
+            tasks.create_task(self._kept("delivery", lambda: self._delivery.run(stop), stop))
+            tasks.create_task(self._kept("evaluation", lambda: self._evaluate(stop), stop))
+            tasks.create_task(self._kept("the inventory", lambda: _until(stop, self._follow_inventory()), stop))
+            if (record := self._record) is not None:
+                tasks.create_task(self._kept("own metrics", lambda: _until(stop, self._keep_recording(record)), stop))
+
+    async def _kept(self, part: str, work: Callable[[], Awaitable[None]], stop: asyncio.Event) -> None:
+        while not stop.is_set():
+            with self._alone.trying("room", part):
+                await work()
+            pause = self._alone.next_at("room", part) - self._clock()
+            if pause > 0:
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(stop.wait(), pause)
 
     async def _evaluate(self, stop: asyncio.Event) -> None:
         """Evaluate; where the past cannot be read, say so and try again: the pages must not go with it."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
+from alerts.alone import PARTS
 from alerts.delivery.delivery import DeliveryStatus
 from alerts.evaluation.engine import Engine
 from alerts.model import Alert
@@ -16,6 +17,7 @@ from wattstat.catalogue.alerting import (
     ALERT_GROUP_LAST_TIMESTAMP_SECONDS,
     ALERT_HEARTBEAT_TIMESTAMP_SECONDS,
     ALERT_MESSAGES_TOTAL,
+    ALERT_PART_ERRORS_TOTAL,
     ALERT_QUEUE_MESSAGES,
     ALERT_QUEUE_OLDEST_SECONDS,
     ALERT_RULE_ERRORS_TOTAL,
@@ -55,6 +57,8 @@ def samples(
             found.add(ALERT_SILENCES, quiet[told], told)
     _add_groups(found, engine)
     _add_delivery(found, delivery, now)
+    for part in PARTS:
+        found.add(ALERT_PART_ERRORS_TOTAL, engine.alone.failures[part], part)
     return found
 
 

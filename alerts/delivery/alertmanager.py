@@ -22,6 +22,10 @@ from wattstat.config.alerts import Alertmanager as Settings
 from wattstat.config.settings import Credentials
 
 ALERTS_A_CALL = 500
+MOST_REFUSED = 16
+"""When it refuses so many alerts one by one, it is not one of them that is wrong."""
+_OF_THE_ALERTS = frozenset({400, 413, 422})
+"""Statuses by which it refuses what it was told, and not whoever tells."""
 
 Found = TypeVar("Found")
 
@@ -52,6 +56,10 @@ class Seen:
         return replace(self, inhibited_by=tuple(ours.get(each, each) for each in self.inhibited_by))
 
 
+class AlertsNotTaken(NotSent):
+    """It refuses what it was told, or one of it: asked again it would refuse again."""
+
+
 class AlertmanagerClient:
     """Calls one. Raises `NotSent` when it cannot be reached or refuses."""
 
@@ -69,10 +77,28 @@ class AlertmanagerClient:
             await self._session.close()
             self._session = None
 
-    async def post(self, alerts: Sequence[Posted]) -> None:
-        """Tell of these."""
-        for first in range(0, len(alerts), ALERTS_A_CALL):
-            await self._call("POST", "/alerts", [_document(each) for each in alerts[first : first + ALERTS_A_CALL]])
+    async def post(self, alerts: Sequence[Posted]) -> dict[int, str]:
+        """Tell of these. It takes a call whole or not at all: found out by halves, one that it refuses costs only itself.
+
+        Returns which were refused, by their place, and why.
+        """
+        refused: dict[int, str] = {}
+        spans = [(first, min(first + ALERTS_A_CALL, len(alerts))) for first in range(0, len(alerts), ALERTS_A_CALL)]
+        while spans:
+            first, end = spans.pop(0)
+            try:
+                await self._call("POST", "/alerts", [_document(each) for each in alerts[first:end]])
+            except AlertsNotTaken as err:
+                if end - first == 1:
+                    refused[first] = str(err)
+                    if len(refused) > MOST_REFUSED:
+                        raise
+                    continue
+                half = (first + end) // 2
+                spans[:0] = [(first, half), (half, end)]
+        if refused and len(refused) == len(alerts) > 1:
+            raise NotSent(next(iter(refused.values())))
+        return refused
 
     async def alerts(self) -> dict[frozenset[tuple[str, str]], Seen]:
         """What it makes of each alert that it knows, by the alert's labels."""
@@ -109,7 +135,8 @@ class AlertmanagerClient:
         try:
             async with self._session.request(method, f"{self.url}/api/v2{path}", json=body, ssl=self._ssl) as answer:
                 if answer.status >= 400:
-                    raise NotSent(f"{self.url} answered {answer.status}: {(await answer.text())[:300].strip()}")
+                    refusal = AlertsNotTaken if answer.status in _OF_THE_ALERTS else NotSent
+                    raise refusal(f"{self.url} answered {answer.status}: {(await answer.text())[:300].strip()}")
                 return await answer.read()
         except TimeoutError as err:
             raise NotSent(f"{self.url} did not answer within {self._timeout.total:g} s") from err

@@ -45,13 +45,16 @@ async def send(url: str, message: Message) -> None:
             done.set_exception(refused)
 
     def work() -> None:
-        refused = None
+        # What else a service's code may raise ends this thread, with a trace; whoever waits hears of it at once.
+        refused: NotSent | None = NotSent("the code that speaks to this service failed; web's log has the trace")
         try:
             send_now(url, message)
+            refused = None
         except NotSent as err:
             refused = err
-        if not loop.is_closed():
-            loop.call_soon_threadsafe(settle, refused)
+        finally:
+            if not loop.is_closed():
+                loop.call_soon_threadsafe(settle, refused)
 
     # Nobody waits for this thread when the process ends: what hangs may be left behind.
     threading.Thread(target=work, name="alert-sender", daemon=True).start()

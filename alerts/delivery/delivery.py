@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
+from alerts.alone import Alone
 from alerts.delivery import alive, reader
 from alerts.delivery.alertmanager import AlertmanagerClient
 from alerts.delivery.apprise_sender import NotSent, Send, send
@@ -69,6 +70,7 @@ class Delivery:
         rack_of: Callable[[Subject], str] | None = None,
         impacts: Impacts | None = None,
         sender: Send = send,
+        alone: Alone | None = None,
     ) -> None:
         """Open `path` (`alerts.sqlite`) and take up what it holds.
 
@@ -84,19 +86,22 @@ class Delivery:
         self._receivers = Receivers(settings.receivers, zone, routed=routing.receivers, stand_in=settings.routing is None)
         self._board = Board(routing, self._receivers, holders=len(clients))
         self._store = DeliveryStore(path)
+        self._alone = Alone(clock=clock) if alone is None else alone
         self._rack_of = rack_of
         self._store.load(self._board)
         self._mirror = Mirror(self._board, self._store)
         self._quiet = Quiet(self._board, self._store, clients, clock)
         self._sending = Sending(
-            board=self._board, mirror=self._mirror, quiet=self._quiet, receivers=self._receivers, store=self._store,
+            board=self._board, mirror=self._mirror, quiet=self._quiet, alone=self._alone, receivers=self._receivers,
+            store=self._store,
             send=sender, impacts=impacts, clock=clock, zone=zone, public_url=self._public_url,
         )  # fmt: skip
         self._posters = [Poster(each, self._board) for each in clients]
         self._outboxes = [Outbox(each, self._receivers.per_minute(each)) for each in self._receivers.destinations()]
         self._pulse = Pulse()
         self._loops = Loops(
-            board=self._board, mirror=self._mirror, quiet=self._quiet, sending=self._sending, outboxes=self._outboxes,
+            board=self._board, alone=self._alone, mirror=self._mirror, quiet=self._quiet, sending=self._sending,
+            outboxes=self._outboxes,
             posters=self._posters, heartbeat=settings.heartbeat, problem=self.problem, store=self._store, clock=clock,
             keep_days=settings.history_days, alive_path=alive.path_beside(path),
         )  # fmt: skip
@@ -111,7 +116,8 @@ class Delivery:
         await self._loops.decide()
         for first in range(0, len(notices), NOTICES_A_TURN):
             for notice in notices[first : first + NOTICES_A_TURN]:
-                self._board.take(_known(notice, now, self._labels(notice.labels)))
+                with self._alone.trying("taking over", str(notice.labels.get("alertname"))):
+                    self._board.take(_known(notice, now, self._labels(notice.labels)))
             await asyncio.sleep(0)
         await self._mirror.write()
         watchdog = any(each.labels.get("alertname") == WATCHDOG and each.ends_at is None for each in notices)
@@ -214,7 +220,9 @@ class Delivery:
         backoffs = [each.backoff for each in self._outboxes] + [each.backoff for each in self._posters]
         failing = [(each.failing_since, each.reason) for each in backoffs]
         since, reason = min(((at, why) for at, why in failing if at is not None), default=(None, ""))
-        return self._pulse.problem(self._clock(), oldest_failing=since, reason=reason, disk_problem=self._mirror.problem)
+        return self._pulse.problem(
+            self._clock(), oldest_failing=since, reason=reason, disk_problem=self._mirror.problem, bug=self._alone.since()
+        )
 
     def _labels(self, own: Mapping[str, str]) -> dict[str, str]:
         """An alert's labels as its receivers see them: with the site's, and with the rack."""

@@ -31,8 +31,16 @@ class Pulse:
         if watchdog:
             self.watchdog_at = at
 
-    def problem(self, now: float, *, oldest_failing: float | None, reason: str, disk_problem: str) -> str:
-        """Why people could not be told of an alert now; empty where they could."""
+    def problem(
+        self,
+        now: float,
+        *,
+        oldest_failing: float | None,
+        reason: str,
+        disk_problem: str,
+        bug: tuple[float, str] | None = None,
+    ) -> str:
+        """Why people could not be told of an alert now; empty where they could. `bug`: since when what fails for no reason."""
         seen = self.watchdog_at if self.watchdog_at is not None else self.evaluated_at
         if seen is None:
             return "rules have not been evaluated yet"
@@ -42,6 +50,8 @@ class Pulse:
             return f"alerts cannot be written to disk: {disk_problem}"
         if oldest_failing is not None and now - oldest_failing > DELIVERED_WITHIN_SECONDS:
             return f"a message waits for {now - oldest_failing:.0f} s: {reason}"
+        if bug is not None and now - bug[0] > DELIVERED_WITHIN_SECONDS:
+            return f"for {now - bug[0]:.0f} s {bug[1]}"
         return ""
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import structlog
 
+from alerts.alone import Alone
 from alerts.delivery import alive
 from alerts.delivery.apprise_sender import NotSent
 from alerts.delivery.board import Board
@@ -38,9 +39,10 @@ _DAY_SECONDS = 86_400.0
 
 @dataclass(slots=True, kw_only=True)
 class Loops:
-    """What runs until delivery stops."""
+    """What runs until delivery stops. One that fails is told, left alone for a while, and tried again."""
 
     board: Board
+    alone: Alone
     mirror: Mirror
     quiet: Quiet
     sending: Sending
@@ -64,17 +66,17 @@ class Loops:
             each.set()
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Until `stop`; what is on its way then has a few seconds to arrive. Raises what one of them failed with."""
+        """Until `stop`; what is on its way then has a few seconds to arrive."""
         self._is_stopping = False
         loops: list[Coroutine[Any, Any, None]] = [
-            self._keep(self._decide),
-            self._keep(self._tidy_up),
-            self._keep(self._show_life),
+            self._keep("deciding who is told", self._decide),
+            self._keep("tidying up", self._tidy_up),
+            self._keep("showing life", self._show_life),
         ]
-        loops += [self._keep(self._sender(each)) for each in self.outboxes]
-        loops += [self._keep(self._post_to(each)) for each in self.posters]
+        loops += [self._keep(f"telling {each.destination.receiver}", self._sender(each)) for each in self.outboxes]
+        loops += [self._keep(f"telling {each.client.url}", self._post_to(each)) for each in self.posters]
         if self.heartbeat is not None:
-            loops.append(self._keep(self._beater(self.heartbeat)))
+            loops.append(self._keep("the heartbeat", self._beater(self.heartbeat)))
         tasks = [asyncio.ensure_future(each) for each in loops]
         stopping = asyncio.ensure_future(stop.wait())
         try:
@@ -85,21 +87,22 @@ class Loops:
         finally:
             for task in (stopping, *tasks):
                 task.cancel()
-            results = await asyncio.gather(stopping, *tasks, return_exceptions=True)
+            await asyncio.gather(stopping, *tasks, return_exceptions=True)
             for poster in self.posters:
                 await poster.client.close()
-        for result in results:
-            if isinstance(result, Exception):
-                raise result
 
-    async def _keep(self, step: Callable[[], Coroutine[Any, Any, float]]) -> None:
+    async def _keep(self, name: str, step: Callable[[], Coroutine[Any, Any, float]]) -> None:
         """Do a step again and again; it says when next, in Unix time, and is woken before when something changes."""
         wake = asyncio.Event()
         self._wakes.append(wake)
         try:
             while not self._is_stopping:
                 wake.clear()
-                next_at = await step()
+                next_at = self.alone.next_at("delivery", name)
+                if next_at <= self.clock():
+                    with self.alone.trying("delivery", name):
+                        next_at = await step()
+                    next_at = max(next_at, self.alone.next_at("delivery", name))
                 # Awake when it begins to stop: `wake` is called after `_is_stopping` was set.
                 with suppress(TimeoutError):
                     async with asyncio.timeout(min(max(next_at - self.clock(), 0.0), LOOK_SECONDS)):
@@ -112,7 +115,9 @@ class Loops:
         now = self.clock()
         for group in self.board.due(now):
             if group.members and group.flush_at <= now:  # nobody else has, while others had their turn
-                self.board.flush(group, now, self.quiet.is_silenced)
+                group.flush_at = now + LOOK_SECONDS  # where it fails; otherwise `flush` knows better
+                with self.alone.trying("deciding", group.id):
+                    self.board.flush(group, now, self.quiet.is_silenced)
                 await asyncio.sleep(0)
 
     async def _decide(self) -> float:

@@ -78,6 +78,20 @@ def message_of(said: Sequence[Said], *, still: int = 0, zone: ZoneInfo, public_u
     return Message(subject=subject_line, body="\n\n".join(lines), severity=worst, is_over=is_over)
 
 
+def plain(known: Sequence[Known], count: int, public_url: str) -> Message:
+    """What is said of alerts whose own words cannot be made or are not taken: nothing that came from a device or a template."""
+    names = sorted({name for each in known if (name := each.labels.get("alertname", "")).isascii() and name.isidentifier()})
+    severities = {each.labels.get("severity", "none") for each in known}
+    severity = next((each for each in SEVERITIES if each in severities), "critical")
+    what = ", ".join(names[:MOST_NAMES]) or "alerts"
+    return Message(
+        subject=f"[{_WORDS.get(severity, 'NOTE')}] {what}: {count:,} {'alert' if count == 1 else 'alerts'}, look at Wattstat",
+        body=f"The message about this could not be written or was not taken. All alerts: {public_url}/alerts",
+        severity=severity,
+        is_over=bool(known) and not any(each.fires for each in known),
+    )
+
+
 def trial(receiver: str, by: str, public_url: str) -> Message:
     """What is sent when somebody tries a receiver."""
     return Message(

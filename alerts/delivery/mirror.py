@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import structlog
 
 from alerts.delivery.board import Board, Changes
-from alerts.delivery.store import DeliveryStore, SentMessage, Told, batch_of
+from alerts.delivery.store import NO_ROW, Batch, DeliveryStore, SentMessage, Told, batch_of
 
 log = structlog.get_logger(__name__)
 
@@ -36,13 +36,23 @@ class Mirror:
             batch = batch_of(self._board, told_now, messages_now)
             self._board.changes, self._told, self._messages = Changes(), [], []
             try:
-                await asyncio.to_thread(self._store.write, batch)
+                refused = await asyncio.to_thread(self._written, batch)
             except sqlite3.Error as err:
                 self._board.changes.merge(changes)
                 self._told, self._messages = told_now + self._told, messages_now + self._messages
                 self._say(str(err))
             else:
                 self._say("")
+                if refused:
+                    log.error("rows of alerts that cannot be written stay in memory; the others are on disk", rows=refused)
+
+    def _written(self, batch: Batch) -> int:
+        """Write; how many rows cannot be written, whatever the disk says: a label that is no text costs only its own alert."""
+        try:
+            self._store.write(batch)
+        except NO_ROW:
+            return self._store.write_singly(batch)
+        return 0
 
     def _say(self, problem: str) -> None:
         if problem and not self.problem:

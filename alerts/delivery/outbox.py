@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from alerts.delivery.backoff import Backoff
@@ -12,6 +12,8 @@ from alerts.delivery.receivers import Destination
 from wattstat.api.alerts import SEVERITIES
 
 MINUTE_SECONDS = 60.0
+TRIES = 3
+"""So often a message is tried before another that waits has its turn."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +22,8 @@ class Parcel:
 
     entries: tuple[Waiting, ...]
     groups: tuple[str, ...]
+    is_plain: bool = False
+    """Its words were not taken while others were: say it in plain ones."""
 
 
 @dataclass(slots=True)
@@ -33,6 +37,12 @@ class Outbox:
     failed: int = 0
     dropped: int = 0
     _sent_at: deque[float] = field(default_factory=deque)
+    _refused: dict[str, int] = field(default_factory=dict)
+    """By group: how often its message was refused."""
+    _overtaken: set[str] = field(default_factory=set)
+    """Groups that were refused before another's message was taken: the service works."""
+    _blamed: set[str] = field(default_factory=set)
+    """Groups whose message was refused again after that: it is the words that are not taken."""
 
     def waiting(self, board: Board) -> Mapping[str, Mapping[str, Waiting]]:
         """Entries by group."""
@@ -50,27 +60,50 @@ class Outbox:
         return max(self.backoff.next_at, now if is_free else self._sent_at[0] + MINUTE_SECONDS)
 
     def next_parcel(self, board: Board, now: float) -> Parcel | None:
-        """The next message; None where nothing waits. The last that may go within a minute takes all that is left."""
+        """The next message; None where nothing waits. The last that may go within a minute takes all that is left.
+
+        A message that is refused again and again lets the others try: it may be that one that the service does not take.
+        """
         groups = self.waiting(board)
         if not groups:
             return None
         self.free_at(now)
-        ranked = sorted(groups, key=lambda each: _rank(board, list(groups[each].values())))
+        self._forget(each for each in tuple(self._refused) if each not in groups)
+        ranked = sorted(groups, key=lambda each: (self._rounds(each), _rank(board, list(groups[each].values()))))
         is_last = self.per_minute - len(self._sent_at) <= 1
-        chosen = ranked if is_last else ranked[:1]
-        return Parcel(tuple(entry for each in chosen for entry in groups[each].values()), tuple(chosen))
+        mixing = [each for each in ranked if not self._rounds(each) and each not in self._blamed]
+        chosen = mixing if is_last and mixing else ranked[:1]
+        entries = tuple(entry for each in chosen for entry in groups[each].values())
+        return Parcel(entries, tuple(chosen), is_plain=chosen[0] in self._blamed)
 
-    def succeeded(self, now: float) -> None:
+    def succeeded(self, now: float, parcel: Parcel) -> None:
         """A message was taken."""
         self.sent += 1
         self._sent_at.append(now)
         self.backoff.succeeded()
+        self._forget(parcel.groups)
+        self._overtaken |= self._refused.keys()
+        self._refused = {each: min(times, TRIES - 1) for each, times in self._refused.items()}
 
-    def refused(self, now: float, reason: str) -> None:
+    def refused(self, now: float, reason: str, parcel: Parcel) -> None:
         """A message was not taken. It counts: a service that limits us shall not be asked more often for it."""
+        for each in parcel.groups:
+            self._refused[each] = self._refused.get(each, 0) + 1
+            if len(parcel.groups) == 1 and self._refused[each] >= TRIES and each in self._overtaken:
+                self._blamed.add(each)
         self.failed += 1
         self._sent_at.append(now)
         self.backoff.failed(now, reason)
+
+    def _rounds(self, group: str) -> int:
+        """How often it was its turn to be tried, in vain."""
+        return self._refused.get(group, 0) // TRIES
+
+    def _forget(self, groups: Iterable[str]) -> None:
+        for each in groups:
+            self._refused.pop(each, None)
+            self._overtaken.discard(each)
+            self._blamed.discard(each)
 
 
 def _rank(board: Board, entries: Sequence[Waiting]) -> tuple[int, float]:

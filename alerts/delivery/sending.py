@@ -10,9 +10,10 @@ from zoneinfo import ZoneInfo
 
 import structlog
 
+from alerts.alone import Alone
 from alerts.delivery.apprise_sender import NotSent, Send
-from alerts.delivery.board import Board, Waiting
-from alerts.delivery.message import How, Impact, Said, message_of
+from alerts.delivery.board import Board, Known, Waiting
+from alerts.delivery.message import How, Impact, Message, Said, message_of, plain
 from alerts.delivery.mirror import Mirror
 from alerts.delivery.outbox import Outbox, Parcel
 from alerts.delivery.quiet import Quiet
@@ -33,6 +34,7 @@ class Sending:
     board: Board
     mirror: Mirror
     quiet: Quiet
+    alone: Alone
     receivers: Receivers
     store: DeliveryStore
     send: Send
@@ -49,25 +51,41 @@ class Sending:
         parcel = outbox.next_parcel(self.board, now)
         if parcel is None:
             return False
-        if self._tidy(outbox, parcel, now):
-            await self.mirror.write()
+        alerts = [each for entry in parcel.entries if (each := self.board.alerts.get(entry.fingerprint)) is not None]
+        message = None
+        with self.alone.trying("wording", "; ".join(parcel.groups)):
+            if self._tidy(outbox, parcel, now):
+                await self.mirror.write()
+                return True
+            said = await self._said(parcel, outbox)
+            if not said:
+                self.board.said(parcel.entries)
+                await self.mirror.write()
+                return True
+            alerts = [each.known for each in said]
+            # The words of thousands take a while: beside the loop, so that pages go on.
+            message = await asyncio.to_thread(
+                message_of, said, still=self._still(parcel), zone=self.zone, public_url=self.public_url
+            )
+        if message is None or parcel.is_plain:
+            log.error("a message is said in plain words", receiver=outbox.destination.receiver, groups=parcel.groups)
+            message = plain(alerts, len(parcel.entries), self.public_url)
+        if refusal := await self._refusal(outbox, message):
+            self._failed(outbox, parcel, refusal)
             return True
-        said = await self._said(parcel, outbox)
-        if not said:
-            self.board.said(parcel.entries)
-            await self.mirror.write()
-            return True
-        # The words of thousands take a while: beside the loop, so that pages go on.
-        message = await asyncio.to_thread(
-            message_of, said, still=self._still(parcel), zone=self.zone, public_url=self.public_url
-        )
-        try:
-            await self.send(self.receivers.url(outbox.destination), message)
-        except (NotSent, ValueError) as err:
-            self._failed(outbox, str(err))
-            return True
-        await self._sent(outbox, parcel, said)
+        await self._sent(outbox, parcel, alerts)
         return True
+
+    async def _refusal(self, outbox: Outbox, message: Message) -> str:
+        """Send; why it was not taken, empty where it was."""
+        refusal = "the code that speaks to this service failed; web's log has the trace"
+        with self.alone.trying("sending", outbox.destination.receiver):
+            try:
+                await self.send(self.receivers.url(outbox.destination), message)
+                refusal = ""
+            except (NotSent, ValueError) as err:
+                refusal = str(err) or type(err).__name__
+        return refusal
 
     def _tidy(self, outbox: Outbox, parcel: Parcel, now: float) -> bool:
         """What has waited may have become another's duty, or quiet; whether anything of the parcel has."""
@@ -115,19 +133,17 @@ class Sending:
         told = {each for group in parcel.groups if group in self.board.groups for each in self.board.groups[group].told}
         return len(told - said)
 
-    def _failed(self, outbox: Outbox, reason: str) -> None:
+    def _failed(self, outbox: Outbox, parcel: Parcel, reason: str) -> None:
         if not outbox.backoff.failures:
             log.error("a receiver does not take messages", receiver=outbox.destination.receiver, reason=reason)
-        outbox.refused(self.clock(), reason)
+        outbox.refused(self.clock(), reason, parcel)
 
-    async def _sent(self, outbox: Outbox, parcel: Parcel, said: Sequence[Said]) -> None:
+    async def _sent(self, outbox: Outbox, parcel: Parcel, alerts: Sequence[Known]) -> None:
         now, receiver = self.clock(), outbox.destination.receiver
         if outbox.backoff.failures:
             log.info("a receiver takes messages again", receiver=receiver)
-        outbox.succeeded(now)
+        outbox.succeeded(now, parcel)
         self.board.said(parcel.entries)
-        told = [
-            Told(fingerprint=each.known.fingerprint, receiver=receiver, starts_at=each.known.starts_at, at=now) for each in said
-        ]
-        names = dict.fromkeys(each.name for each in said)
+        told = [Told(fingerprint=each.fingerprint, receiver=receiver, starts_at=each.starts_at, at=now) for each in alerts]
+        names = dict.fromkeys(each.labels.get("alertname", "") for each in alerts)
         await self.mirror.write(told, [SentMessage(at=now, receiver=receiver, alertname=name) for name in names])

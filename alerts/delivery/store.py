@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +17,9 @@ from wattstat.sqlite import use_wal
 
 WAIT_SECONDS = 30.0
 """How long a write waits for the other users of the file."""
+
+NO_ROW = (ValueError, TypeError, OverflowError, sqlite3.InterfaceError, sqlite3.ProgrammingError)
+"""What comes of values that are no text or number that SQLite takes, such as half a character of UTF-16."""
 
 _TABLES = """
 CREATE TABLE IF NOT EXISTS delivery_alerts (
@@ -143,6 +146,16 @@ class DeliveryStore:
                 raise
             self._connection.execute("COMMIT")
 
+    def write_singly(self, batch: Batch) -> int:
+        """Row by row, leaving out what makes no row; how many that were."""
+        refused = 0
+        for row in _rows_of(batch):
+            try:
+                self.write(row)
+            except NO_ROW:
+                refused += 1
+        return refused
+
     def told(self, fingerprints: Iterable[str]) -> list[Told]:
         """Who was told of these, and when last."""
         wanted = json.dumps(list(fingerprints))
@@ -231,6 +244,14 @@ class DeliveryStore:
             "INSERT INTO delivery_messages VALUES (?, ?, ?)",
             [(each.at, each.receiver, each.alertname) for each in batch.messages],
         )
+
+
+def _rows_of(batch: Batch) -> Iterator[Batch]:
+    yield from (Batch(alerts=(each,)) for each in batch.alerts)
+    yield from (Batch(groups=(each,)) for each in batch.groups)
+    yield from (Batch(waiting=(each,)) for each in batch.waiting)
+    yield from (Batch(told=(each,)) for each in batch.told)
+    yield from (Batch(messages=(each,)) for each in batch.messages)
 
 
 def _row(known: Known) -> tuple[Any, ...]:

@@ -14,6 +14,7 @@ from typing import Any
 
 import structlog
 
+from alerts.alone import Alone
 from alerts.evaluation import asking, documents
 from alerts.evaluation.aside import aside
 from alerts.evaluation.asking import Surroundings
@@ -55,11 +56,14 @@ class Engine:
         external_labels: Mapping[str, str] | None = None,
         public_url: str = WRITTEN_URL,
         history_days: float = 400.0,
+        alone: Alone | None = None,
     ) -> None:
         self._store = store
         self._memory = memory
         self._record = record
         self._clock = clock
+        self.alone = Alone(clock=clock) if alone is None else alone
+        """What nobody foresaw: costs one group."""
         self._around = Surroundings(external_labels=dict(external_labels or {}), external_url=public_url)
         self._keeper = Keeper(memory, tell, public_url=public_url, history_days=history_days)
         whole = (*groups, *map(group_of, finders))
@@ -88,7 +92,7 @@ class Engine:
     def failing(self) -> Mapping[str, str]:
         """By rule or finding, why its newest evaluation failed; and what else fails."""
         rules = {f.rule.name: f.error for state in self.groups for f in state.rules if f.error}
-        return {**rules, **self._keeper.troubles}
+        return {**rules, **self._keeper.troubles, **self.alone.troubles()}
 
     def rule_groups(self) -> list[dict[str, Any]]:
         """The groups as Prometheus' `/api/v1/rules` has them. With thousands of alerts: call it in a thread."""
@@ -131,7 +135,8 @@ class Engine:
         slots = Slots(state.group.key, state.group.interval_seconds)
         due = slots.after(self._clock())
         while (reached := await slots.wait(due, self._clock, stop)) is not None:
-            await self.evaluate(state.group, reached)
+            with self.alone.trying("evaluation", state.group.name):
+                await self.evaluate(state.group, reached)
             missed = slots.missed(reached, self._clock())
             state.missed += missed
             due = round(reached + (missed + 1) * state.group.interval_seconds, 3)

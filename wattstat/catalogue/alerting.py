@@ -47,4 +47,10 @@ ALERT_HEARTBEAT_TIMESTAMP_SECONDS = gauge(
     "When the dead-man's switch was last called with success, as Unix time.",
     source=_WEB,
 )
+ALERT_PART_ERRORS_TOTAL = counter(
+    "alert_part_errors_total",
+    "part",
+    "Times that a part of alerting failed for a reason that nobody foresaw and was tried again; web's log has the trace.",
+    source=_WEB,
+)
 ALERT_SILENCES = gauge("alert_silences", "state", "Silences; state is active or pending.", source=_WEB)
