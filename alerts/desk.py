@@ -129,6 +129,7 @@ class Desk:
             failing_receivers=delivery.failing,
             heartbeat_at=delivery.heartbeat_at,
             has_receivers=delivery.has_receivers,
+            silences_problem=delivery.silences_problem,
         )
 
     async def try_receiver(self, name: str, *, by: str) -> str:
@@ -165,6 +166,7 @@ class Desk:
             silenced={fingerprint: tuple(ids) for fingerprint, (ids, _) in quieted.items() if ids},
             inhibited={fingerprint: tuple(causes) for fingerprint, (_, causes) in quieted.items() if causes},
             told=told,
+            tells=self._delivery.tells(),
             jobs={node: tuple(job.job_id for job in found) for node, found in jobs.items()},
             labels=labels,
         )

@@ -190,6 +190,7 @@ def _text(alert: Alert) -> str:
             "active_at": alert.active_at,
             "fired_at": alert.fired_at,
             "keep_firing_since": alert.keep_firing_since,
+            "unconfirmed_since": alert.unconfirmed_since,
             "group": alert.group,
             "expression": alert.expression,
             "source": alert.source,

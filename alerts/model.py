@@ -49,6 +49,8 @@ class Alert:
     fired_at: float | None = None
     keep_firing_since: float | None = None
     """Since when it does not hold any more and fires on only because of `keep_firing_for`."""
+    unconfirmed_since: float | None = None
+    """Since when nobody knows whether it holds, as core gives no data; it fires on."""
     group: str = ""
     expression: str = ""
     """The rule's; empty for a finding."""
@@ -78,6 +80,10 @@ class Notice:
     value: float = 0.0
     generator_url: str = ""
     """Where in Wattstat one sees it."""
+    active_at: float | None = None
+    """Since when it holds, which is before it fires; None where that is not known."""
+    unconfirmed_since: float | None = None
+    """As the alert's."""
 
     @property
     def fingerprint(self) -> str:

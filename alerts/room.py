@@ -157,6 +157,8 @@ class Room:
         silences: Sequence[SilenceView] | None
         try:
             silences = await self.desk.silences()
+            if self._delivery.status().silences_problem:
+                silences = None  # as they were is not as they are
         except AlertsRefused:
             silences = None  # an Alertmanager keeps them and does not answer: the rest is known all the same
         own = telemetry.samples(

@@ -25,6 +25,8 @@ class Around:
     inhibited: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     told: Mapping[str, tuple[float, tuple[str, ...]]] = field(default_factory=dict)
     jobs: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    tells: Mapping[str, float] = field(default_factory=dict)
+    """When the first message leaves about those of which nobody was told."""
     labels: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     """Labels as receivers and silences see them, where these are more than the alert's own."""
 
@@ -45,6 +47,8 @@ def view(alert: Alert, around: Around, *, ended_at: float | None = None) -> Aler
         active_at=alert.active_at,
         fired_at=alert.fired_at,
         ended_at=ended_at,
+        tells_at=None if ended_at is not None or told_at is not None else around.tells.get(alert.fingerprint),
+        unconfirmed_since=None if ended_at is not None else alert.unconfirmed_since,
         subject=str(found),
         part=found.part,
         silenced_by=around.silenced.get(alert.fingerprint, ()),

@@ -9,7 +9,7 @@ from dash.development.base_component import Component
 
 from dashboard import address, alertwords
 from dashboard.components.alertlist import LATE_SECONDS
-from dashboard.markup import Children, filled, tag
+from dashboard.markup import Children, Markup, filled, tag
 from dashboard.services import Services
 from wattstat.api.alerts import AlertsRefused, AlertView, DeskStatus
 from wattstat.store.protocol import QueryError
@@ -39,21 +39,34 @@ def register(app: Dash, services: Services) -> None:
 
 
 def shown(active: Sequence[AlertView], status: DeskStatus, now: float, search: str) -> Children:
-    """How many of each severity fire that nobody silenced and no other explains; calm where none does."""
+    """How many of each severity fire, and how many may soon, that nobody silenced and no other explains; calm where none."""
     if status.evaluates and status.last_evaluation is not None and now - status.last_evaluation > LATE_SECONDS:
         return _silent(search)
-    loud = [one for one in alertwords.firing(active) if not alertwords.is_quiet(one) and not one.inhibited_by]
+    loud = [one for one in alertwords.firing(active) if not _is_kept_quiet(one)]
     counts = alertwords.by_severity(loud)
     pieces = [
         tag("span", [tag("span", class_=f"shape {name}", aria_hidden="true"), f"{counts[name]:,}"], class_=f"count {name}")
         for name in ("critical", "warning")
         if counts[name]
     ]
+    soon = [one for one in active if one.state == "pending" and alertwords.is_trouble(one) and not _is_kept_quiet(one)]
     told = ", ".join(f"{counts[name]:,} {name}" for name in ("critical", "warning", "info") if counts[name])
     label = f"Alerts: {told}" if told else "No alert fires"
-    body = pieces or [tag("span", "no alerts" if not told else f"{counts['info']:,} to know", class_="count")]
+    label += f", {len(soon):,} pending: not long enough to fire" if soon else ""
+    body = [*pieces, *_beside(counts["info"] if not pieces else 0, len(soon))]
+    body = body or [tag("span", "no alerts", class_="count")]
     href = f"/alerts{address.kept(search, *address.VIEWER, *address.TIME)}"
     return tag("a", body, href=href, data_link=True, title=label, aria_label=label)
+
+
+def _is_kept_quiet(alert: AlertView) -> bool:
+    return alertwords.is_quiet(alert) or bool(alert.inhibited_by)
+
+
+def _beside(notes: int, pending: int) -> list[Markup]:
+    """What asks for nothing yet; above all it keeps the header from looking calm while the page below is red."""
+    said = [f"{notes:,} to know"] * bool(notes) + [f"{pending:,} pending"] * bool(pending)
+    return [tag("span", ", ".join(said), class_="count")] if said else []
 
 
 def _silent(search: str) -> Children:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from datetime import tzinfo
 from urllib.parse import quote
@@ -106,12 +107,27 @@ def to_runbook(name: str, search: str = "") -> str:
 
 
 def since(alert: AlertView, now: float, zone: tzinfo) -> str:
-    """`since 14:02`, `14:02 to 15:10`, `pending since 14:02`."""
+    """`firing since 14:04`, `14:04 to 15:10`, `pending since 14:02`."""
     began = alert.active_at if alert.state == "pending" or alert.fired_at is None else alert.fired_at
     text = words.clock(began, now, zone)
     if alert.ended_at is not None:
         return f"{text} to {words.clock(alert.ended_at, now, zone)}"
-    return f"{'pending ' if alert.state == 'pending' else ''}since {text}"
+    return f"{alert.state} since {text}"
+
+
+def since_when(alert: AlertView, now: float, zone: tzinfo) -> str:
+    """Both moments: `since 14:02, firing since 14:04`. The condition holds since the first, people are told from the second."""
+    held, text = words.clock(alert.active_at, now, zone), since(alert, now, zone)
+    if alert.state == "pending" or alert.fired_at is None or held == words.clock(alert.fired_at, now, zone):
+        return text
+    return f"since {held}, {'fired ' if alert.ended_at is not None else ''}{text}"
+
+
+def unconfirmed(alert: AlertView, now: float, zone: tzinfo) -> str:
+    """That nobody knows whether it still holds; empty where somebody does."""
+    if alert.unconfirmed_since is None:
+        return ""
+    return f"not confirmed since {words.clock(alert.unconfirmed_since, now, zone)}: core gives no data"
 
 
 def lasting(alert: AlertView, now: float) -> str:
@@ -141,7 +157,14 @@ def told(alert: AlertView, now: float, zone: tzinfo) -> str:
         return "kept quiet by its cause: nobody is told"
     if alert.state == "pending":
         return "not told yet: it must hold a while"
+    if alert.tells_at is not None and alert.state == "firing":
+        return _told_soon(alert.tells_at - now)
     return "shown here only" if alert.severity == "info" else "nobody was told"
+
+
+def _told_soon(seconds: float) -> str:
+    left = f"waits {words.duration(math.ceil(seconds))} for its group" if seconds > 0 else "is on its way"
+    return f"not told yet: the first message {left}"
 
 
 def by_severity(alerts: Iterable[AlertView]) -> Mapping[str, int]:

@@ -109,7 +109,7 @@ def _bad_links(snapshot: LiveSnapshot) -> Iterator[Problem]:
             found[sample.labels["switch"]].add(sample.labels["port"])
     for switch, ports in found.items():
         what = f"{words.plural(len(ports), 'link')} with bit errors after correction ({', '.join(sorted(ports))})"
-        yield Problem(level=Level.WARNING, kind="bit_errors", place=switch, what=what)
+        yield Problem(level=Level.CRITICAL, kind="bit_errors", place=switch, what=what)
 
 
 def _clusters(snapshot: LiveSnapshot) -> Iterator[Problem]:

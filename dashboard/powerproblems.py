@@ -42,12 +42,12 @@ def problems(status: Status) -> Iterator[Problem]:
     for each in status["emergencies"]:
         what = f"Emergency: at its lowest limits: {each['reason']} ({each['owner']})"
         yield Problem(
-            level=Level.CRITICAL, kind="emergency", place=each["scope"].replace("/", " "), what=what, since=unix(each["since"])
+            level=Level.WARNING, kind="emergency", place=each["scope"].replace("/", " "), what=what, since=unix(each["since"])
         )
     for budget in status["budgets"]:
         yield from _of_budget(budget)
     if text := stuck(status):
-        yield Problem(level=Level.WARNING, kind="power_control", place="power control", what=text)
+        yield Problem(level=Level.CRITICAL, kind="power_control", place="power control", what=text)
     for text in status["troubles"]:
         yield Problem(level=Level.WARNING, kind="power_control", place="power control", what=text)
     yield from _of_findings(status)

@@ -1,4 +1,7 @@
-"""What is wrong, worst first: one line for one cause. Pure."""
+"""What is wrong, worst first: one line for one cause. Pure.
+
+How bad it is, is what the alert rules say of the same (`alerts/rules/`); a test holds the two together.
+"""
 
 from __future__ import annotations
 
@@ -32,6 +35,9 @@ NEAR_BUDGET = 0.95
 _RECOVERY = {1: "reset the GPU", 2: "reboot the server", 3: "drain peer-to-peer", 4: "drain and reset", 5: "IMEX recovery",
              6: "reset the bus", 7: "reboot the system"}  # fmt: skip
 _HEALTH = {1: "Warning", 2: "Critical"}
+_GRAVE_SILENCES = frozenset({"storage_silent", "switch_silent"})
+_SCHEDULERS = frozenset({"slurm", "kubernetes", "command_scheduler"})
+_GRAVE_THROTTLES = frozenset({"hw_thermal", "hw_power_brake"})
 
 
 def problems(hall: HallState) -> list[Problem]:
@@ -92,8 +98,10 @@ def _of_collectors(hall: HallState) -> Iterator[Problem]:
         what = f"No answer to {names}: {errors or 'see Collectors'}" if failing else f"Readings of {names} are late"
         place, kind = places.get(target, ("" if target in known else target, "collector"))
         unseen = known[target].entry.gpus if target in known and _is_blind(known[target], tiers) else 0
+        # Its own alert wakes somebody where much hangs on it; that one BMC or agent is silent can wait for the morning.
+        is_grave = kind in _GRAVE_SILENCES or any(tier.collector in _SCHEDULERS for tier in failing)
         yield Problem(
-            level=Level.CRITICAL if failing else Level.WARNING,
+            level=Level.CRITICAL if failing and is_grave else Level.WARNING,
             kind=kind,
             node="" if place else target,
             place=place,
@@ -110,12 +118,13 @@ def _is_blind(server: NodeState, tiers: Iterable[CollectorState]) -> bool:
 def _of_node(server: NodeState, *, is_blind: bool) -> Iterator[Problem]:
     name = server.name
     if server.is_on is False:
-        yield Problem(level=Level.CRITICAL, kind="power_off", node=name, what="Server is switched off")
+        yield Problem(level=Level.WARNING, kind="power_off", node=name, what="Server is switched off")
         return
     if server.health:
         parts = f" ({', '.join(server.ill_components)})" if server.ill_components else ""
         faults = "; ".join(message for _, message in server.faults) or f"BMC reports {_HEALTH[int(server.health)]}"
-        yield Problem(level=Level(int(server.health)), kind="health", node=name, what=f"{faults}{parts}")
+        # the other supplies carry it, or its jobs fail and that is told: the BMC's "Critical" alone wakes nobody
+        yield Problem(level=Level.WARNING, kind="health", node=name, what=f"{faults}{parts}")
     elif server.faults:
         yield Problem(level=Level.WARNING, kind="health", node=name, what="; ".join(message for _, message in server.faults))
     if server.redundancy_lost:
@@ -149,13 +158,14 @@ def _gpu_findings(entry: GpuState) -> Iterator[Problem]:
         action = _RECOVERY.get(int(entry.recovery_action), f"recovery action {entry.recovery_action:.0f}")
         yield Problem(level=Level.CRITICAL, kind="recovery", what=f"Driver asks: {action}{_xids(entry)}")
     if entry.health:
-        yield Problem(level=Level(int(entry.health)), kind="gpu_health", what=f"BMC reports {_HEALTH[int(entry.health)]}")
+        yield Problem(level=Level.WARNING, kind="gpu_health", what=f"BMC reports {_HEALTH[int(entry.health)]}")
     if entry.margin_celsius is not None and entry.margin_celsius <= CLOSE_CELSIUS:
         what = f"{words.celsius(max(0.0, entry.margin_celsius))} to slowdown at {words.celsius(entry.temperature_celsius)}"
         yield Problem(level=Level.CRITICAL if entry.margin_celsius <= 0 else Level.WARNING, kind="margin", what=what)
     if reasons := [reason for reason in entry.throttles if is_harmful(reason)]:
         what = f"Slowed down: {', '.join(words.throttle(reason) for reason in reasons)}"
-        yield Problem(level=Level.WARNING, kind="throttle", what=what)
+        level = Level.CRITICAL if _GRAVE_THROTTLES & set(reasons) else Level.WARNING
+        yield Problem(level=level, kind="throttle", what=what)
     if entry.remap_pending:
         yield Problem(level=Level.WARNING, kind="remap_pending", what="Row remapping waits for a reset")
 

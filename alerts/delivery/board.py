@@ -32,6 +32,8 @@ class Known:
     generator_url: str
     first_seen: float
     last_seen: float
+    active_at: float | None = None
+    """Since when it holds; not on disk, and None until an evaluation has told of it."""
 
     @property
     def fires(self) -> bool:

@@ -12,10 +12,11 @@ from alerts.alone import Alone
 from alerts.delivery import alive, reader
 from alerts.delivery.alertmanager import AlertmanagerClient
 from alerts.delivery.apprise_sender import NotSent, Send, send
+from alerts.delivery.awaited import tells
 from alerts.delivery.board import Board, Known
 from alerts.delivery.heartbeat import WATCHDOG, Pulse
 from alerts.delivery.loops import Loops
-from alerts.delivery.message import Message, trial
+from alerts.delivery.message import UNCONFIRMED, Message, trial, unconfirmed
 from alerts.delivery.mirror import Mirror
 from alerts.delivery.outbox import Outbox
 from alerts.delivery.poster import Poster
@@ -50,6 +51,8 @@ class DeliveryStatus:
     """Messages that a silence or a cause made needless while they waited."""
     silences: Mapping[str, int]
     """Kept here, by state: active or pending."""
+    silences_problem: str
+    """Why what an Alertmanager keeps is not known as of now; empty where it is, or where silences are kept here."""
     heartbeat_at: float | None
     has_receivers: bool
     problem: str
@@ -79,10 +82,10 @@ class Delivery:
 
         Raises `ValueError` for settings or a routing file that cannot work, saying what to do, and `sqlite3.Error`.
         """
-        self._settings, self._clock, self._send = settings, clock, sender
+        self._settings, self._clock, self._zone, self._send = settings, clock, zone, sender
         self._public_url = settings.public_url or "http://localhost:8050"
         clients = [AlertmanagerClient(each, credentials) for each in settings.alertmanagers]
-        routing = _routing(settings, zone, is_ours=not clients)
+        routing = self._routing = _routing(settings, zone, is_ours=not clients)
         self._receivers = Receivers(settings.receivers, zone, routed=routing.receivers, stand_in=settings.routing is None)
         self._board = Board(routing, self._receivers, holders=len(clients))
         self._store = DeliveryStore(path)
@@ -117,7 +120,7 @@ class Delivery:
         for first in range(0, len(notices), NOTICES_A_TURN):
             for notice in notices[first : first + NOTICES_A_TURN]:
                 with self._alone.trying("taking over", str(notice.labels.get("alertname"))):
-                    self._board.take(_known(notice, now, self._labels(notice.labels)))
+                    self._board.take(_known(notice, now, self._labels(notice.labels), self._zone))
             await asyncio.sleep(0)
         await self._mirror.write()
         watchdog = any(each.labels.get("alertname") == WATCHDOG and each.ends_at is None for each in notices)
@@ -130,6 +133,7 @@ class Delivery:
 
     async def close(self) -> None:
         """Close the file."""
+        await self._quiet.close()
         await asyncio.to_thread(self._store.close)
 
     async def silences(self) -> list[SilenceView]:
@@ -169,6 +173,10 @@ class Delivery:
             _, receivers = found.get(row.fingerprint, (0.0, ()))
             found[row.fingerprint] = row.at, tuple(dict.fromkeys((*receivers, row.receiver)))
         return found
+
+    def tells(self) -> dict[str, float]:
+        """By fingerprint, of those of which a receiver has heard nothing yet: when the message about them leaves."""
+        return tells(self._board, self._routing)
 
     async def messages(self, start: float, end: float) -> dict[str, int]:
         """How many messages somebody got about each alert name within a span of time."""
@@ -210,6 +218,7 @@ class Delivery:
             failed=self._counts(lambda each: each.failed),
             dropped=self._counts(lambda each: each.dropped),
             silences=self._quiet.states(),
+            silences_problem=self._quiet.problem(),
             heartbeat_at=self._loops.heartbeat_at,
             has_receivers=bool(self._settings.receivers or self._posters),
             problem=self.problem(),
@@ -257,16 +266,19 @@ def _routing(settings: Alerts, zone: ZoneInfo, *, is_ours: bool) -> Routing:
     return reader.read_routing(settings.routing or reader.BUILT_IN, zone)
 
 
-def _known(notice: Notice, now: float, labels: Mapping[str, str]) -> Known:
+def _known(notice: Notice, now: float, labels: Mapping[str, str], zone: ZoneInfo) -> Known:
+    # As an annotation an Alertmanager passes it on, too.
+    added = {} if notice.unconfirmed_since is None else {UNCONFIRMED: unconfirmed(notice.unconfirmed_since, zone)}
     return Known(
         fingerprint=notice.fingerprint,
         own_labels=notice.labels,
         labels=labels,
-        annotations=notice.annotations,
+        annotations={**notice.annotations, **added},
         starts_at=notice.starts_at,
         ends_at=notice.ends_at,
         value=notice.value,
         generator_url=notice.generator_url,
         first_seen=now,
         last_seen=now,
+        active_at=notice.active_at,
     )

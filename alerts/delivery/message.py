@@ -16,6 +16,8 @@ from wattstat.api.alerts import SEVERITIES
 MOST_SHOWN = 12
 """So many alerts stand in a message in full; the others are counted."""
 MOST_NAMES = 6
+UNCONFIRMED = "unconfirmed"
+"""The annotation that says that nobody knows whether an alert still holds."""
 
 _WORDS = {"critical": "CRIT", "warning": "WARN", "info": "INFO"}
 _PLURALS = {"switch": "switches", "storage": "storage systems", "": "alerts"}
@@ -102,6 +104,11 @@ def trial(receiver: str, by: str, public_url: str) -> Message:
     )
 
 
+def unconfirmed(since: float, zone: ZoneInfo) -> str:
+    """What is said of an alert while core gives no data."""
+    return f"Not confirmed since {_clock(since, zone)}: core gives no data."
+
+
 def _rank(said: Said) -> tuple[int, int, float]:
     how = {"fires": 0, "came and went": 1, "ended": 2}[said.how]
     known = said.severity if said.severity in SEVERITIES else "none"
@@ -166,6 +173,7 @@ def _entry(said: Said, zone: ZoneInfo) -> str:
         known.annotations.get("summary", ""),
         "" if said.how == "ended" else known.annotations.get("description", ""),
         _when(said, zone),
+        known.annotations.get(UNCONFIRMED, "") if said.how == "fires" else "",
         _hit(said.impact),
         _link("Runbook", known.annotations.get("runbook_url", "")),
         _link("Look", known.annotations.get("dashboard_url", "") or known.generator_url),
@@ -176,7 +184,8 @@ def _entry(said: Said, zone: ZoneInfo) -> str:
 def _when(said: Said, zone: ZoneInfo) -> str:
     start = _clock(said.known.starts_at, zone)
     if said.known.ends_at is None:
-        return f"Since {start}."
+        held = "" if said.known.active_at is None else _clock(said.known.active_at, zone)
+        return f"Since {held}, firing since {start}." if held not in {"", start} else f"Firing since {start}."
     lasted = _lasted(said.known.ends_at - said.known.starts_at)
     if said.how == "ended":
         return f"Over at {_clock(said.known.ends_at, zone)}, after {lasted}."

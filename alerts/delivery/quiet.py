@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
+from datetime import UTC, datetime
 from uuid import uuid4
 
 from alerts.delivery.alertmanager import AlertmanagerClient, Seen, first_answer, labels_key
 from alerts.delivery.apprise_sender import NotSent
+from alerts.delivery.asked import Asked
 from alerts.delivery.board import Board
 from alerts.delivery.matchers import Labels, Matcher
 from alerts.delivery.silences import SHOWN_SECONDS, Silences, checked, view_of
@@ -18,6 +20,8 @@ from wattstat.api.alerts import AlertsRefused, NoSuchAlert, SilenceView
 
 SEEN_FOR_SECONDS = 10.0
 """How long an Alertmanager's view of the alerts is believed."""
+KEPT_FOR_SECONDS = 2.0
+"""How long its list of silences is: so soon one sees what somebody made there."""
 
 LOOKED_UP_A_TURN = 500
 """How many alerts are looked up before others have their turn."""
@@ -26,45 +30,58 @@ Why = tuple[tuple[str, ...], tuple[str, ...]]
 """Ids of silences, and fingerprints of alerts that are the cause."""
 
 
-@dataclass(slots=True)
-class _View:
-    """What an Alertmanager made of the alerts when it was last asked."""
-
-    at: float = float("-inf")
-    seen: Mapping[frozenset[tuple[str, str]], Seen] = field(default_factory=dict)
-
-
 class Quiet:
     """Silences and inhibition. Where there is an Alertmanager, both are its matter."""
 
     def __init__(self, board: Board, store: DeliveryStore, clients: Sequence[AlertmanagerClient], clock: Clock) -> None:
         self._board, self._store, self._clients, self._clock = board, store, clients, clock
         self._kept = Silences(store.silences())
-        self._view = _View()
+        self._seen = Asked(self._see, clock, kept_seconds=SEEN_FOR_SECONDS)
+        self._there = Asked(self._ask_all, clock, kept_seconds=KEPT_FOR_SECONDS)
 
     def is_silenced(self, labels: Labels, at: float) -> bool:
         """Whether a silence that is kept here holds an alert back."""
         return self._kept.is_silenced(labels, at)
 
+    async def close(self) -> None:
+        """Wait for no answer any more."""
+        await asyncio.gather(self._seen.close(), self._there.close())
+
+    def problem(self) -> str:
+        """Why silences that an Alertmanager keeps are not known as of now, and of when those shown are; else empty."""
+        why, at = self._there.problem, self._there.answered_at
+        if not why:
+            return ""
+        kept = "" if at is None else f"; what is shown is of {datetime.fromtimestamp(at, UTC):%Y-%m-%d %H:%M:%S} UTC"
+        return f"silences are kept by Alertmanager, and it does not answer: {why}{kept}"
+
     async def silences(self) -> list[SilenceView]:
-        """All that are active or to come, and those that ended within a day. Raises `AlertsRefused`."""
+        """All that are active or to come, and those that ended within a day. Raises `AlertsRefused`.
+
+        What an Alertmanager keeps, as it was last known: where that is not of now, `problem` says so.
+        """
         now = self._clock()
         if not self._clients:
             return self._kept.views(now)
-        found: dict[str, SilenceView] = {}
-        refused = []
-        for client in self._clients:
-            try:
-                kept = await client.silences()
-            except NotSent as err:
-                refused.append(str(err))
-                continue
-            for each in kept:  # those of one cluster have the same ids
-                if each.ends_at > now - SHOWN_SECONDS:
-                    found.setdefault(each.id, view_of(each, now, client.url))
+        kept = await self._there.newest()
+        if kept is None:
+            raise AlertsRefused(self.problem() or "silences are kept by Alertmanager, and it does not answer")
+        found = (view_of(each, now, url) for each, url in kept if each.ends_at > now - SHOWN_SECONDS)
+        return sorted(found, key=lambda each: each.ends_at)
+
+    async def _ask_all(self) -> list[tuple[StoredSilence, str]]:
+        """All silences, and where each is kept. Raises `NotSent` where no Alertmanager answers."""
+        answers = await asyncio.gather(*(client.silences() for client in self._clients), return_exceptions=True)
+        refused = [each for each in answers if isinstance(each, BaseException)]
+        if other := next((each for each in refused if not isinstance(each, NotSent)), None):
+            raise other
         if len(refused) == len(self._clients):
-            raise AlertsRefused(f"silences are kept by Alertmanager, and it does not answer: {'; '.join(refused)}")
-        return sorted(found.values(), key=lambda each: each.ends_at)
+            raise NotSent("; ".join(map(str, refused)))
+        found: dict[str, tuple[StoredSilence, str]] = {}
+        for client, kept in zip(self._clients, answers, strict=True):
+            for each in () if isinstance(kept, BaseException) else kept:  # those of one cluster have the same ids
+                found.setdefault(each.id, (each, client.url))
+        return list(found.values())
 
     async def silence(
         self, matchers: Sequence[str], *, starts_at: float, ends_at: float, created_by: str, comment: str
@@ -89,6 +106,7 @@ class Quiet:
             ended = self._kept.ended(silence_id, now, by)
             await self._keep_silence(ended)
             return view_of(ended, now)
+        self._there.forget()
         found = next((each for each in await self.silences() if each.id == silence_id), None)
         if found is None:
             raise NoSuchAlert(f"no Alertmanager has a silence {silence_id!r}; `wattstat alerts silences` lists them")
@@ -96,13 +114,15 @@ class Quiet:
             await first_answer(self._clients, lambda client: client.expire(silence_id))
         except NotSent as err:
             raise AlertsRefused(f"the silence was not ended: {err}") from err
+        self._there.forget()
+        self._seen.forget()
         return next((each for each in await self.silences() if each.id == silence_id), found)
 
     async def quieted(self, labels_by_fingerprint: Mapping[str, Labels]) -> dict[str, Why]:
         """By fingerprint, of those that are kept quiet: ids of silences, and fingerprints of alerts that are its cause."""
         now = self._clock()
         if self._clients:
-            await self._look(now)
+            await self._seen.newest()
         found = {}
         for number, (fingerprint, labels) in enumerate(labels_by_fingerprint.items(), 1):
             if number % LOOKED_UP_A_TURN == 0:
@@ -121,23 +141,15 @@ class Quiet:
         return self._kept.holding(labels, at), self._board.inhibitions.causes(labels)
 
     def _quiet_there(self, labels: Labels) -> Why:
-        seen = self._view.seen.get(labels_key(labels))
+        seen = (self._seen.answer or {}).get(labels_key(labels))
         return ((), ()) if seen is None else (seen.silenced_by, seen.inhibited_by)
 
-    async def _look(self, now: float) -> None:
-        """Ask the first Alertmanager that answers what it makes of the alerts; where none does, what was known stays."""
-        if now < self._view.at + SEEN_FOR_SECONDS:
-            return
-        self._view.at = now
-        for client in self._clients:
-            try:
-                seen = await client.alerts()
-            except NotSent:
-                continue
-            ours = {labels_key(known.labels): known.fingerprint for known in self._board.alerts.values()}
-            theirs = {each.own_fingerprint: ours[key] for key, each in seen.items() if key in ours}
-            self._view.seen = {key: each.translated(theirs) for key, each in seen.items()}
-            return
+    async def _see(self) -> Mapping[frozenset[tuple[str, str]], Seen]:
+        """What the first Alertmanager that answers makes of the alerts. Raises `NotSent`."""
+        seen, _ = await first_answer(self._clients, lambda client: client.alerts())
+        ours = {labels_key(known.labels): known.fingerprint for known in self._board.alerts.values()}
+        theirs = {each.own_fingerprint: ours[key] for key, each in seen.items() if key in ours}
+        return {key: each.translated(theirs) for key, each in seen.items()}
 
     async def _keep_silence(self, kept: StoredSilence) -> None:
         await asyncio.to_thread(self._store.keep_silence, kept)
@@ -153,4 +165,6 @@ class Quiet:
             )
         except NotSent as err:
             raise AlertsRefused(f"the silence was not made: {err}") from err
+        self._there.forget()
+        self._seen.forget()
         return view_of(replace(kept, id=made), self._clock(), where)

@@ -23,6 +23,7 @@ from alerts.evaluation.keeper import Keeper
 from alerts.evaluation.loader import WRITTEN_URL
 from alerts.evaluation.rules import AlertRule, FindingRule, Group, RecordingRule, Rule, group_of
 from alerts.evaluation.schedule import Slots
+from alerts.evaluation.sight import Sight
 from alerts.evaluation.template_queries import RuleFailed
 from alerts.memory import Change, Episode, Memory
 from alerts.model import Alert, Clock, Finder, Raised, Tell, Written, fingerprint
@@ -61,6 +62,7 @@ class Engine:
         self._store = store
         self._memory = memory
         self._record = record
+        self._sight = Sight(store, is_all_cores=record is not None)
         self._clock = clock
         self.alone = Alone(clock=clock) if alone is None else alone
         """What nobody foresaw: costs one group."""
@@ -201,7 +203,10 @@ class Engine:
         if followed.restored:
             resumed(state, followed, raised, at, at if self._started_at is None else self._started_at)
         before, held = followed.active, followed.restored
-        done = await aside(len(before) + len(raised), advanced, rule, state.group.name, before, raised, at, held=held)
+        is_blind = _would_end(before, raised) and await self._sight.is_lost(rule, at)
+        done = await aside(
+            len(before) + len(raised), advanced, rule, state.group.name, before, raised, at, held=held, is_blind=is_blind
+        )
         await aside(len(done.ended), self._keeper.ended, done.ended, at)
         for alert in done.began:
             self.fired[alert.severity] = self.fired.get(alert.severity, 0) + 1
@@ -247,6 +252,10 @@ class Engine:
 def _refuse_more(group: Group, count: int) -> None:
     if 0 < group.limit < count:
         raise RuleFailed(f"exceeded limit of {group.limit} with {count} alerts or series")
+
+
+def _would_end(before: Mapping[str, Alert], raised: Mapping[str, Raised]) -> bool:
+    return any(alert.state == "firing" and key not in raised for key, alert in before.items())
 
 
 def _writes(rule: Rule) -> set[str]:

@@ -66,6 +66,7 @@ def advanced(
     at: float,
     *,
     held: frozenset[str],
+    is_blind: bool = False,
 ) -> Advanced:
     """The alerts of a rule after an evaluation."""
     origin = (
@@ -73,7 +74,7 @@ def advanced(
         if isinstance(rule, AlertRule)
         else Origin(group=group, source="finding")
     )
-    done = step(before, raised, rule.conditions, at, origin=origin, held=held)
+    done = step(before, raised, rule.conditions, at, origin=origin, held=held, is_blind=is_blind)
     began = tuple(
         alert
         for key, alert in done.active.items()
@@ -119,8 +120,8 @@ def changes(followed: Followed) -> list[Change]:
 
 def _moved(one: Alert, other: Alert) -> bool:
     """Values and texts are made anew by every evaluation; the rest must survive."""
-    return (one.state, one.active_at, one.fired_at, one.keep_firing_since) != (
-        other.state, other.active_at, other.fired_at, other.keep_firing_since,
+    return (one.state, one.active_at, one.fired_at, one.keep_firing_since, one.unconfirmed_since) != (
+        other.state, other.active_at, other.fired_at, other.keep_firing_since, other.unconfirmed_since,
     )  # fmt: skip
 
 
@@ -133,4 +134,6 @@ def notice(alert: Alert, public_url: str, *, ended_at: float | None = None) -> N
         ends_at=ended_at,
         value=alert.value,
         generator_url=f"{public_url.rstrip('/')}/alerts?alert={alert.fingerprint}",
+        active_at=alert.active_at,
+        unconfirmed_since=alert.unconfirmed_since,
     )

@@ -36,10 +36,12 @@ def step(
     *,
     origin: Origin,
     held: Collection[str] = (),
+    is_blind: bool = False,
 ) -> Step:
     """From the alerts before to those after an evaluation that found `raised`.
 
-    `held` stay as they are though they were not found: nothing is known of them yet.
+    `held` stay as they are though they were not found: nothing is known of them yet. `is_blind`: nothing can be found, and what
+    fires is held until it can; here we depart from Prometheus, which would tell that it is over.
     """
     now: dict[str, Alert] = {}
     ended: list[Alert] = []
@@ -48,7 +50,10 @@ def step(
     for fingerprint, alert in active.items():
         if fingerprint in raised:
             continue
-        stays = alert if fingerprint in held else _fires_on(alert, conditions, at)
+        if is_blind and alert.state == "firing":
+            stays: Alert | None = _unconfirmed(alert, at)
+        else:
+            stays = alert if fingerprint in held else _fires_on(alert, conditions, at)
         if stays is not None:
             now[fingerprint] = stays
         elif alert.state == "firing":
@@ -65,6 +70,7 @@ def _seen(known: Alert | None, fingerprint: str, found: Raised, at: float, origi
             value=found.value,
             evidence=found.evidence,
             keep_firing_since=None,
+            unconfirmed_since=None,
             group=origin.group,
             expression=origin.expression,
         )
@@ -96,7 +102,15 @@ def _fires_on(alert: Alert, conditions: Conditions, at: float) -> Alert | None:
     since = at if alert.keep_firing_since is None else alert.keep_firing_since
     if _reached(at - since, conditions.keep_firing_seconds):
         return None
-    return alert if alert.keep_firing_since is not None else replace(alert, keep_firing_since=since)
+    return alert if alert.keep_firing_since is not None else replace(alert, keep_firing_since=since, unconfirmed_since=None)
+
+
+def _unconfirmed(alert: Alert, at: float) -> Alert:
+    """An alert of which nothing is known: `keep_firing_for` begins when data are back and say that it does not hold."""
+    if alert.unconfirmed_since is not None:
+        return alert
+    since = at if alert.keep_firing_since is None else alert.keep_firing_since
+    return replace(alert, keep_firing_since=None, unconfirmed_since=since)
 
 
 def _reached(span: float, wanted: float) -> bool:

@@ -39,12 +39,14 @@ def body(alert: AlertView, known: Mapping[str, AlertView], seen: Viewed) -> list
     place = alertwords.where(alert)
     facts: list[Markup] = [
         tag("span", tag("a", place, href=href, data_link=True) if href else place),
-        tag("span", f"{alertwords.since(alert, seen.now, seen.zone)}, {alertwords.lasting(alert, seen.now)}"),
+        tag("span", f"{alertwords.since_when(alert, seen.now, seen.zone)} ({alertwords.lasting(alert, seen.now)})"),
         tag("span", alertwords.told(alert, seen.now, seen.zone)),
         *[tag("span", [f"{label} ", value], class_="quiet") for label, value in _labels(alert)],
     ]
+    doubt = alertwords.unconfirmed(alert, seen.now, seen.zone)
     return [
         tag("div", facts, class_="facts"),
+        tag("p", f"{doubt[:1].upper()}{doubt[1:]}; it is held until data are back.", class_="doubt") if doubt else None,
         tag("p", alertwords.description(alert), class_="says"),
         _causes(alert, known, seen),
         _jobs(alert, seen),

@@ -6,9 +6,11 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
 from dashboard import alertwords, words
+from dashboard.components import parts
 from dashboard.components.policylist import Viewed
 from dashboard.components.policyparts import button
 from dashboard.markup import Markup, table, tag
+from dashboard.problem import Level
 from wattstat.access import Role
 from wattstat.api.alerts import AlertView, RuleNoise, SilenceView
 
@@ -124,6 +126,11 @@ def noise(found: Sequence[RuleNoise]) -> Markup:
         for each in spoken
     ]  # fmt: skip
     return table(("Rule", "Fired", "In all", "Messages", "Silenced"), rows, class_="table noise", aria_label="Noisiest rules")
+
+
+def not_known(why: str) -> list[Markup]:
+    """That silences are not known right now; nothing where they are."""
+    return [parts.notice("Silences are not known right now.", f"{why[:1].upper()}{why[1:]}.", Level.WARNING)] if why else []
 
 
 def silences(found: Sequence[SilenceView], seen: Viewed) -> Markup:

@@ -107,6 +107,7 @@ def _row(alert: AlertView, chosen: str, seen: Viewed) -> Markup:
         tag("span", alertwords.where(alert), class_="where"),
         tag("span", alertwords.since(alert, seen.now, seen.zone), class_="since"),
         tag("span", [alertwords.summary(alert), " ", tag("span", alert.name, class_="rule")], class_="what"),
+        tag("span", doubt, class_="what quiet") if (doubt := alertwords.unconfirmed(alert, seen.now, seen.zone)) else None,
     ], href=f"/alerts{address.changed(seen.search, alert=alert.fingerprint)}", data_link=True,
        aria_current="true" if alert.fingerprint == chosen else None)  # fmt: skip
 
@@ -147,7 +148,9 @@ def figures(alerts: Sequence[AlertView], status: DeskStatus | None, now: float) 
     found = [_of_severity(name, own, loud, now) for name in ("critical", "warning", "info")]
     pending = [alert for alert in alerts if alert.state == "pending"]
     silenced = [alert for alert in alertwords.firing(alerts) if alertwords.is_quiet(alert)]
-    note = f"{words.plural(len(silenced), 'alert')} silenced" if silenced else "nothing is silenced"
+    note = "not long enough to fire" if pending else "nothing is about to fire"
+    if silenced:
+        note += f"; {words.plural(len(silenced), 'alert')} silenced"
     found.append(parts.key_figure("Pending", (f"{len(pending):,}", ""), note))
     found.append(_messages(status, now))
     return found
@@ -178,6 +181,16 @@ def _messages(status: DeskStatus | None, now: float) -> Markup:
     if status.heartbeat_at is not None:
         note += f", heartbeat {words.duration(now - status.heartbeat_at)} ago"
     return parts.key_figure("Messages", (f"{status.queue:,}", "waiting"), note)
+
+
+def doubtful(alerts: Iterable[AlertView], seen: Viewed) -> list[Markup]:
+    """That what fires may be over: core gives no data, and what fired is held."""
+    since = [alert.unconfirmed_since for alert in alerts if alert.unconfirmed_since is not None]
+    if not since:
+        return []
+    held = f"{words.plural(len(since), 'alert')} not confirmed since {words.clock(min(since), seen.now, seen.zone)}"
+    text = f"{held}: held until core is back and shows whether they are over."
+    return [parts.notice("Core gives no data.", text, Level.WARNING)]
 
 
 def notices(status: DeskStatus | None, now: float) -> list[Markup]:

@@ -197,18 +197,19 @@ async def _series(services: Services, expression: str, span: Span) -> tuple[Seri
 async def bodies(services: Services, found: Found) -> dict[str, Children]:
     """What each panel holds."""
     seen, span = found.seen, found.chart.span
-    status, history, noise, silences = await asyncio.gather(
-        services.alerts.status(),
+    silences, history, noise = await asyncio.gather(
+        silences_of(services, seen),
         services.alerts.history(span.start, span.end),
         services.alerts.noise(span.start, span.end),
-        services.alerts.silences(),
     )
+    status = await services.alerts.status()
     listed = alertlist.shown(found.active, seen.search)
     chosen = found.chosen
     one = "" if chosen is None else chosen.fingerprint
     known = {alert.fingerprint: alert for alert in found.active}
     return {
-        "alerts-notice": [*found.notices, *alertlist.notices(status, seen.now)],
+        "alerts-notice": [*found.notices, *alertlist.notices(status, seen.now),
+                          *alertlist.doubtful(found.active, seen)],
         "alerts-figures": alertlist.figures(found.active, status, seen.now),
         "alerts-filters": alertlist.filters(found.active, seen.search),
         "alerts-list": alertlist.listing(listed, await racks_of(services), one, seen),
@@ -221,8 +222,16 @@ async def bodies(services: Services, found: Found) -> dict[str, Children]:
         "alerts-history": alerthistory.timeline(history, span.start, span.end, seen),
         "alerts-lately": alerthistory.lately(history, seen),
         "alerts-noise": alerthistory.noise(noise),
-        "alerts-silences": alerthistory.silences(silences, seen),
+        "alerts-silences": alerthistory.not_known(status.silences_problem) + silences,
     }  # fmt: skip
+
+
+async def silences_of(services: Services, seen: Viewed) -> list[Markup]:
+    """The silences; none where whoever keeps them does not answer: the rest of the page does not wait for it."""
+    try:
+        return [alerthistory.silences(await services.alerts.silences(), seen)]
+    except AlertsRefused:
+        return []
 
 
 def runbook(services: Services, alert: AlertView | None, seen: Viewed) -> dict[str, Children]:

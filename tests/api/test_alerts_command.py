@@ -2,7 +2,10 @@
 
 import asyncio
 import json
+import re
 import time
+from dataclasses import replace
+from datetime import datetime
 
 import pytest
 from fastapi import FastAPI
@@ -43,7 +46,38 @@ async def test_what_is_critical_is_listed_with_its_age_and_ends_the_command_with
 
     assert found.exit_code == 1
     assert found.output.splitlines()[1].split()[:7] == ["00c0ffee", "critical", "GpuLost", "node", "gpu-017", "GPU", "3"]
-    assert "2h5m" in found.output
+    assert found.output.splitlines()[0].split()[4:7] == ["SINCE", "FIRING", "SINCE"]
+
+
+async def test_since_when_it_holds_and_since_when_it_fires_are_both_said(run, desk):
+    now = time.time()
+    held, fired = (datetime.fromtimestamp(at).astimezone() for at in (now - 7_500, now - 7_440))
+    desk.lines["00c0ffee00c0ffee"] = ()
+    output = (await run("alerts", "show", "00c0")).output
+
+    assert re.search(rf"since +(\S+ )?{held:%H:%M}, firing since (\S+ )?{fired:%H:%M} \(2h4m\)", output)
+
+
+async def test_what_core_does_not_confirm_is_listed_as_such(run, desk):
+    desk.alerts = [view(unconfirmed_since=time.time() - 60)]
+    desk.lines["00c0ffee00c0ffee"] = ()
+
+    assert re.search(r"not confirmed since (\S+ )?\d\d:\d\d", (await run("alerts", "list")).output)
+    assert "core gives no data" in (await run("alerts", "show", "00c0")).output
+
+
+async def test_before_the_first_message_it_says_when_that_leaves(run, desk):
+    desk.alerts = [view(notified_at=None, receivers=(), tells_at=time.time() + 25)]
+    desk.lines["00c0ffee00c0ffee"] = ()
+
+    assert re.search(r"nobody yet: the first message waits 2\ds for its group", (await run("alerts", "show", "00c0")).output)
+
+
+async def test_that_silences_are_of_before_is_said_beside_them(run, desk):
+    desk.state = replace(desk.state, silences_problem="silences are kept by Alertmanager, and it does not answer")
+
+    assert "not known: silences are kept by Alertmanager" in (await run("alerts", "silences")).stderr
+    assert "not known: silences are kept by Alertmanager" in (await run("alerts", "list")).stderr
 
 
 async def test_where_nothing_is_wrong_it_says_so(run, desk):

@@ -7,7 +7,7 @@ from datetime import UTC
 import pytest
 from fixture_hall import NOW, FakeLive, FakeStore
 
-from dashboard import alertwords
+from dashboard import alertbell, alertwords
 from dashboard.alertcauses import causes
 from dashboard.components import alertdetail, alertlist
 from dashboard.components.alerthistory import episodes
@@ -274,3 +274,54 @@ def test_pending_is_not_told_and_says_since_when():
 
     assert alertwords.told(one, NOW, UTC) == "not told yet: it must hold a while"
     assert alertwords.since(one, NOW, UTC).startswith("pending since ")
+
+
+async def test_before_the_first_message_it_says_how_long_that_waits():
+    one = alert("GpuLost", "node n1", severity="critical", tells_at=NOW + 24.5)
+
+    assert alertwords.told(one, NOW, UTC) == f"not told yet: the first message waits {alertwords.words.duration(25)} for its group"
+    assert alertwords.told(replace(one, tells_at=NOW - 1), NOW, UTC) == "not told yet: the first message is on its way"
+    assert alertwords.told(replace(one, tells_at=None), NOW, UTC) == "nobody was told"
+
+
+def test_since_when_it_holds_and_fires_are_both_said():
+    one = alert("GpuLost", "node n1", active_at=NOW - 120, fired_at=NOW)
+    held, fired = (alertwords.words.clock(at, NOW, UTC) for at in (NOW - 120, NOW))
+
+    assert alertwords.since_when(one, NOW, UTC) == f"since {held}, firing since {fired}"
+    assert alertwords.since_when(replace(one, active_at=NOW), NOW, UTC) == f"firing since {fired}"
+
+
+async def test_while_core_gives_no_data_what_fires_is_said_to_be_unconfirmed():
+    desk = bad_desk(NOW)
+    desk.alerts = [replace(each, unconfirmed_since=NOW - 600) if each.state == "firing" else each for each in desk.alerts]
+    found = await shown(desk)
+
+    assert "Core gives no data." in found["alerts-notice"]
+    assert "ot confirmed since" in found["alert-body"]
+    assert "not confirmed since" in found["alerts-list"]
+
+
+async def test_silences_that_nobody_can_tell_leave_the_rest_of_the_page():
+    class Hanging(ToldDesk):
+        async def silences(self):
+            raise AlertsRefused("it does not answer")
+
+    desk = Hanging(alerts=list(await bad_desk(NOW).active()))
+    desk.state = replace(desk.state, silences_problem="silences are kept by Alertmanager, and it does not answer: it hangs")
+    found = await shown(desk)
+
+    assert "Silences are not known right now." in found["alerts-silences"]
+    assert "it hangs" in found["alerts-silences"]
+    assert "GpuLost" in found["alerts-list"]
+
+
+async def test_the_header_is_not_calm_while_something_is_pending():
+    pending = alert("PsuFailed", "node n1", state="pending", active_at=NOW - 30)
+    status = replace(ToldDesk().state, last_evaluation=NOW)
+
+    said = text_of(alertbell.shown([pending], status, NOW, ""))
+
+    assert said == "1 pending"
+    assert "no alerts" in text_of(alertbell.shown([], status, NOW, ""))
+    assert "no alerts" in text_of(alertbell.shown([replace(pending, silenced_by=("s",))], status, NOW, ""))

@@ -109,7 +109,7 @@ def test_links_with_bit_errors_after_correction_are_one_line_a_switch_and_raw_on
         (network.SWITCH_PORT_BIT_ERROR_RATIO, 1e-14, "leaf2", "1/1", "effective"),
     )
 
-    assert found == {("bit_errors", "leaf1"): (Level.WARNING, "2 links with bit errors after correction (1/1, 1/2)")}
+    assert found == {("bit_errors", "leaf1"): (Level.CRITICAL, "2 links with bit errors after correction (1/1, 1/2)")}
 
 
 def test_a_rail_that_is_slower_than_the_servers_others_is_told_and_a_slower_storage_port_is_none():

@@ -24,6 +24,7 @@ from wattstat.store.protocol import QueryError
 
 _TIMES = frozenset({
     "active_at", "fired_at", "ended_at", "starts_at", "ends_at", "notified_at", "since", "last_evaluation", "heartbeat_at",
+    "unconfirmed_since", "tells_at",
 })  # fmt: skip
 
 From = Annotated[str | None, Query(alias="from", description=f"Beginning: {EXPECTED}. Seven days ago unless given.")]
@@ -118,7 +119,11 @@ def _add_alerts(routes: APIRouter, desk: AlertDesk, times: _Times) -> None:
 def _add_silences(routes: APIRouter, desk: AlertDesk, times: _Times) -> None:
     @routes.get("/api/alerts/silences", summary="Silences: active, to come, and those that ended within a day")
     async def silences() -> dict[str, Any]:
-        return _list(await _tried(desk.silences))
+        try:
+            found = await desk.silences()
+        except AlertsRefused as err:
+            raise Problem(503, "Silences are not known right now", str(err)) from err
+        return {**_list(found), "problem": (await desk.status()).silences_problem}
 
     @routes.post("/api/alerts/silences", status_code=201, summary="Keep what matches quiet")
     async def silence(wanted: Annotated[NewSilence, Body()]) -> dict[str, Any]:

@@ -50,7 +50,9 @@ class AlertView:
     annotations: Mapping[str, str]
     value: float | None
     active_at: float
+    """Since when it holds."""
     fired_at: float | None
+    """Since when it fires: it has held for as long as its rule wants."""
     ended_at: float | None
     subject: str
     part: str
@@ -69,6 +71,11 @@ class AlertView:
     """Name of its runbook, `/runbooks/NAME`; empty where there is none."""
     jobs: tuple[str, ...] = ()
     """Ids of the jobs that run on its servers now, as far as history knows."""
+    tells_at: float | None = None
+    """When the first message about it leaves: its group waits for others until then. None where somebody was told, or nobody
+    is to be."""
+    unconfirmed_since: float | None = None
+    """Since when nobody knows whether it holds, as core gives no data; it is held until data are back."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,6 +147,8 @@ class DeskStatus:
     failing_receivers: Mapping[str, str]
     heartbeat_at: float | None
     has_receivers: bool
+    silences_problem: str = ""
+    """Why silences that an Alertmanager keeps are not known as of now, and of when those shown are; empty where they are."""
 
 
 class AlertDesk(Protocol):

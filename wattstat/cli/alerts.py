@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import quote
 
 import typer
 
+from wattstat.cli import alert_words as words
 from wattstat.cli.asking import TokenOption, UrlOption
 from wattstat.cli.options import ConfigOption, JsonOption, config_path
 from wattstat.cli.output import FAILED, WRONG_USE, fail, print_json, print_table
@@ -73,19 +73,14 @@ def _show(items: list[Mapping[str, Any]]) -> None:
             each["severity"] if each["state"] != "pending" else f"({each['severity']})",
             each["name"],
             " ".join(part for part in (each["subject"], each["part"]) if part),
-            _ago(each["active_at"], now),
-            _why_quiet(each),
+            words.clock(each["active_at"], now),
+            "pending" if each["state"] == "pending" else words.clock(each["fired_at"] or each["active_at"], now),
+            words.notes(each, now),
             each["summary"],
         )
         for each in listed
     ]
-    print_table(("id", "severity", "alert", "where", "since", "quiet", "what"), rows, right=("since",))
-
-
-def _why_quiet(alert: Mapping[str, Any]) -> str:
-    if alert["silenced_by"]:
-        return "silenced"
-    return "has a cause" if alert["inhibited_by"] else ""
+    print_table(("id", "severity", "alert", "where", "since", "firing since", "note", "what"), rows)
 
 
 def _complaints(site: Site) -> None:
@@ -95,6 +90,8 @@ def _complaints(site: Site) -> None:
         typer.echo(f"not evaluated: {name}: {reason}", err=True)
     for name, reason in status["failing_receivers"].items():
         typer.echo(f"not told: {name}: {reason}", err=True)
+    if status["silences_problem"]:
+        typer.echo(f"not known: {status['silences_problem']}", err=True)
 
 
 @app.command()
@@ -120,14 +117,15 @@ def show(
         return
     where = " ".join(part for part in (one["subject"], one["part"]) if part)
     typer.echo(f"{one['name']} ({one['severity']}, {one['state']}): {where}")
-    typer.echo(f"  since     {one['active_at']} ({_ago(one['active_at'], time.time())})")
+    typer.echo(f"  since     {words.since(one, time.time())}")
+    if doubt := words.doubt(one, time.time()):
+        typer.echo(f"  but       {doubt}: core gives no data")
     typer.echo(f"  says      {one['description'] or one['summary']}")
     for line in evidence:
         typer.echo(f"  evidence  {line['text']}")
     if one["jobs"]:
         typer.echo(f"  jobs      {' '.join(one['jobs'])}")
-    told = f"{one['notified_at']} to {', '.join(one['receivers'])}" if one["notified_at"] else "nobody yet"
-    typer.echo(f"  told      {told}")
+    typer.echo(f"  told      {words.told(one, time.time())}")
     for silence in one["silenced_by"]:
         typer.echo(f"  silenced  by {silence}")
     causes = {each["fingerprint"]: each for each in active}
@@ -168,7 +166,7 @@ def history(
     rows = [
         (
             each["fired_at"],
-            _lasted(each),
+            words.lasted(each),
             each["severity"],
             each["name"],
             " ".join(part for part in (each["subject"], each["part"]) if part),
@@ -195,7 +193,7 @@ def noise(
         print_json(found)
         return
     rows = [
-        (each["name"], each["severity"], each["fired"], _span(each["seconds_firing"]), each["notified"], each["silenced"])
+        (each["name"], each["severity"], each["fired"], words.span(each["seconds_firing"]), each["notified"], each["silenced"])
         for each in found["items"]
     ]
     print_table(("alert", "severity", "fired", "firing", "messages", "silenced"), rows, right=("firing",))
@@ -213,6 +211,8 @@ def silences(*, config: ConfigOption = None, url: UrlOption = "", token: TokenOp
         for each in found["items"]
     ]
     print_table(("id", "state", "what", "until", "by", "why"), rows)
+    if found["problem"]:
+        typer.echo(f"not known: {found['problem']}", err=True)
 
 
 @app.command()
@@ -282,7 +282,7 @@ def rules(*, config: ConfigOption = None, url: UrlOption = "", token: TokenOptio
             group["name"],
             rule["name"],
             rule["labels"].get("severity", ""),
-            _span(rule["duration"]),
+            words.span(rule["duration"]),
             rule["health"],
             sum(alert["state"] == "firing" for alert in rule["alerts"]),
             rule.get("lastError", ""),
@@ -332,26 +332,3 @@ def _public_url(config: Path | None) -> str:
     from wattstat.config import load
 
     return (load(config_path(config)).alerts.public_url or "").rstrip("/")
-
-
-def _unix(moment: str) -> float:
-    return datetime.fromisoformat(moment).timestamp()
-
-
-def _ago(moment: str | None, now: float) -> str:
-    return "" if moment is None else _span(max(now - _unix(moment), 0))
-
-
-def _lasted(alert: Mapping[str, Any]) -> str:
-    if alert["ended_at"] is None or alert["fired_at"] is None:
-        return "fires"
-    return _span(_unix(alert["ended_at"]) - _unix(alert["fired_at"]))
-
-
-def _span(seconds: float) -> str:
-    """A duration in its two greatest units."""
-    for size, unit, less, smaller in ((86400, "d", 3600, "h"), (3600, "h", 60, "m"), (60, "m", 1, "s")):
-        if seconds >= size:
-            rest = int(seconds % size // less)
-            return f"{int(seconds // size)}{unit}" + (f"{rest}{smaller}" if rest else "")
-    return f"{int(seconds)}s"

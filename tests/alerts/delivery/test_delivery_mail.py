@@ -76,7 +76,7 @@ async def test_the_shipped_configuration_reaches_pager_tickets_and_dead_man_with
     body = mail.get_body(("plain",)).get_content()
 
     assert mail["subject"] == "[WARN] FanFailed: 2 firing, 0 over (rack r12)"
-    assert "WARNING FanFailed gpu-1\r\nA fan has failed\r\nExchange it.\r\nSince " in body.replace("\n", "\r\n").replace(
+    assert "WARNING FanFailed gpu-1\r\nA fan has failed\r\nExchange it.\r\nFiring since " in body.replace("\n", "\r\n").replace(
         "\r\r", "\r"
     )
     assert "Runbook: http://w/runbooks/FanFailed" in body

@@ -137,7 +137,7 @@ def test_one_alert_says_how_bad_what_where_and_whom_it_hits():
         "CRITICAL GpuXidFatal node gpu-017 GPU 3\n"
         "A GPU reported a fatal error.\n"
         "gpu-017: XID 79. Drain it first.\n"
-        "Since 2026-11-23 10:00:00 UTC.\n"
+        "Firing since 2026-11-23 10:00:00 UTC.\n"
         "Jobs on it: 4711, 4712 (user-4711, user-4712)\n"
         "Runbook: https://wattstat.example/runbooks/GpuXidFatal\n"
         "Look: https://wattstat.example/node/gpu-017\n"
