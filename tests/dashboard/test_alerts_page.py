@@ -279,7 +279,8 @@ def test_pending_is_not_told_and_says_since_when():
 async def test_before_the_first_message_it_says_how_long_that_waits():
     one = alert("GpuLost", "node n1", severity="critical", tells_at=NOW + 24.5)
 
-    assert alertwords.told(one, NOW, UTC) == f"not told yet: the first message waits {alertwords.words.duration(25)} for its group"
+    wait = alertwords.words.duration(25)
+    assert alertwords.told(one, NOW, UTC) == f"not told yet: the first message waits {wait} for its group"
     assert alertwords.told(replace(one, tells_at=NOW - 1), NOW, UTC) == "not told yet: the first message is on its way"
     assert alertwords.told(replace(one, tells_at=None), NOW, UTC) == "nobody was told"
 

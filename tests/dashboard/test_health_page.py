@@ -80,8 +80,8 @@ async def test_the_header_counts_what_nobody_silenced_and_nothing_explains():
     desk = bad_desk(NOW)
     shown = alertbell.shown(desk.alerts, desk.state, NOW, "")
 
-    assert text_of(shown) == "2 6"
-    assert 'aria-label="Alerts: 2 critical, 6 warning, 1 info"' in str(shown)
+    assert text_of(shown) == "2 6 1 pending"
+    assert 'aria-label="Alerts: 2 critical, 6 warning, 1 info, 1 pending: not long enough to fire"' in str(shown)
 
 
 def test_the_header_is_calm_when_nothing_fires():

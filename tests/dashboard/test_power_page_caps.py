@@ -104,7 +104,7 @@ def test_no_finding_is_said_to_be_good():
     assert "Nothing is wrong with any cap." in powerdevices.findings([], [], MOMENT)
 
 
-def test_the_list_of_problems_names_limits_emergencies_and_caps_the_worst_first():
+def test_the_list_of_problems_names_emergencies_limits_and_caps():
     over = budget("rack", "R01", power_watts=27_000.0, headroom_watts=-1_000.0, state="over", binding="night-cap")
     told = status(
         budgets=[over, breaker("R01-A", envelope_watts=21_000.0, state="unsafe")],
@@ -115,7 +115,7 @@ def test_the_list_of_problems_names_limits_emergencies_and_caps_the_worst_first(
     found = list(powerproblems.problems(told))
 
     assert [(each.where, each.level) for each in found] == [
-        ("rack R01", Level.CRITICAL), ("rack R01", Level.CRITICAL), ("breaker R01-A", Level.CRITICAL),
+        ("rack R01", Level.WARNING), ("rack R01", Level.CRITICAL), ("breaker R01-A", Level.CRITICAL),
         ("gpu-01", Level.WARNING),
     ]  # fmt: skip
     assert found[0].what == "Emergency: at its lowest limits: smoke (anna)"
