@@ -47,7 +47,7 @@ FIRED = ("Watchdog", "GpuXidFatal")
 FIRING = 'ALERTS{alertname="%s", alertstate="firing"}'
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def hall(tmp_path_factory) -> Iterator[Hall]:
     """Five servers with jobs and faults, a policy in force, DCGM's names beside ours."""
     directory = tmp_path_factory.mktemp("monitored") / "hall"
@@ -67,7 +67,7 @@ class Watched:
     alertmanager: str
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def watched(hall: Hall, tmp_path_factory) -> Iterator[Watched]:
     """Prometheus, VictoriaMetrics and the embedded store, each with some scrapes of the hall."""
     with ExitStack() as stack:
@@ -93,7 +93,7 @@ def watched(hall: Hall, tmp_path_factory) -> Iterator[Watched]:
         yield Watched(by_name=made, at=at, alertmanager=told)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def servers(watched: Watched) -> dict[str, Server]:
     return watched.by_name
 
