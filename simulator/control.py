@@ -12,12 +12,15 @@ from simulator.bmc.controller import Controller
 from simulator.bmc.server import Bmcs
 from simulator.cap_faults import CapFaults
 from simulator.faults import KINDS, Fault, Faults, UnknownFault
+from simulator.part_faults import PartFaults
 from simulator.plant.troubles import Troubles
 from simulator.site import FEEDS, Server
 from simulator.world import World
 
 Apply = Callable[[Fault, bool], Awaitable[None]]
 WHOLE_HALL = "hall"
+# What can happen to a rack, or to all of them.
+OF_PLACES = frozenset({"feed_lost", "cooling_failed"})
 # Managers above the devices, by the beginning of their faults.
 MANAGERS = {"ufm": "ufm", "bcm": "bcm"}
 
@@ -48,7 +51,8 @@ class Control:
             "gpu_cap_ignored": self._caps.ignored,
         }
         self._troubles = Troubles(world.plant)
-        self._edges |= self._troubles.edges
+        self._parts = PartFaults(world, faults, self._controllers, self._states)
+        self._edges |= self._troubles.edges | self._parts.edges
 
     async def switch_on(self, body: Mapping[str, Any]) -> Fault:
         """Switch on what a request asks for. Raises `UnknownFault` with what was expected."""
@@ -76,7 +80,7 @@ class Control:
         """What a kind may be switched on for."""
         if (managers := MANAGERS.get(kind.partition("_")[0])) is not None:
             return [managers]
-        places = [*self.world.hall.racks, WHOLE_HALL] if kind == "feed_lost" else []
+        places = [*self.world.hall.racks, WHOLE_HALL] if kind in OF_PLACES else []
         return self._troubles.targets(kind) or [*self._controllers, *places]
 
     async def switch_off(self, number: int) -> Fault | None:
@@ -89,6 +93,7 @@ class Control:
     async def expire(self) -> None:
         """Switch off what has had its time, and do what faults do now and then."""
         self._caps.move()
+        self._parts.move()
         for fault in self.faults.expired(self.world.now):
             await self.switch_off(fault.id)
 

@@ -109,6 +109,9 @@ class Physics:
         whole = np.where(lanes.gpu == NO_GPU, 1 / np.bincount(lanes.node, minlength=count)[lanes.node], lanes.weight)
         self.lane_cpu_share = whole / np.maximum(self.node_gpus[lanes.node], 1)
         self.inlet_offset = rng.uniform(-1.2, 1.8, count)
+        # How much warmer than cooled air an inlet is, how much it will be, and how fast it gets there.
+        self.inlet_excess, self.inlet_target, self.inlet_rate = np.zeros(count), np.zeros(count), np.zeros(count)
+        self.fan_alive = np.ones(count)  # share of the fans that turn
         self.cpu_phase = rng.uniform(0, 2 * np.pi, (2, count))
 
         self.cap_watts = np.full(count, np.inf)
@@ -214,7 +217,7 @@ class Physics:
         self.node_gpu_watts = np.bincount(self.node_of, weights=self.gpu_mean_watts, minlength=count).astype(float)
         level = np.bincount(self.node_of, weights=self.activity.level, minlength=count) / np.maximum(self.node_gpus, 1)
         self.board_watts = (self.board_idle_watts + (self.board_peak_watts - self.board_idle_watts) * level) * self.powered
-        fans = self.fan_max_watts * self.fan_ratio**2.6 * self.powered
+        fans = self.fan_max_watts * self.fan_ratio**2.6 * self.fan_alive * self.powered
         other = self._cpu_mean.sum(axis=0) + self.dram_watts + self.board_watts + self.fixed_watts * self.powered + fans
         self.load_watts = self.node_gpu_watts + other
         self.node_watts = self.supplies.supply(self.load_watts)
@@ -238,8 +241,10 @@ class Physics:
 
     def _heat(self, seconds: float) -> None:
         day = daylight(self.now)
-        self.inlet_celsius = 21.5 + 2.2 * day + self.inlet_offset
-        flow = np.maximum(self.fan_ratio, 0.05)
+        most = self.inlet_rate * seconds
+        self.inlet_excess = self.inlet_excess + np.clip(self.inlet_target - self.inlet_excess, -most, most)
+        self.inlet_celsius = 21.5 + 2.2 * day + self.inlet_offset + self.inlet_excess
+        flow = np.maximum(self.fan_ratio * self.fan_alive, 0.05)
         preheat = 2.0 + 0.006 * self.cpu_watts.sum(axis=0)
         resistance = self.resistance * (0.6 / flow[self.node_of]) ** 0.35
         target = (self.inlet_celsius + preheat)[self.node_of] + resistance * self.gpu_mean_watts
@@ -251,7 +256,9 @@ class Physics:
         hottest = np.maximum(self.cpu_celsius.max(axis=0) - 12, 20.0)
         if len(self.gpu_celsius):
             np.maximum.at(hottest, self.node_of, self.gpu_celsius)
-        wanted = np.clip(self.fan_floor + (hottest - 42) / 52, self.fan_floor, 1.0)
+        # Those that are left turn faster.
+        asked = np.clip(self.fan_floor + (hottest - 42) / 52, self.fan_floor, 1.0)
+        wanted = np.minimum(asked / np.maximum(self.fan_alive, 0.05), 1.0)
         self.fan_ratio, _ = _lag(self.fan_ratio, wanted, seconds, FAN_LAG_SECONDS)
         airflow = 14 * self.fan_max_watts**0.5 * flow
         self.exhaust_celsius = self.inlet_celsius + 3 + 1.76 * self.load_watts / np.maximum(airflow, 20)

@@ -29,7 +29,7 @@ UNITS = {
 }
 STATES = {
     "info", "ok", "on", "active", "healthy", "health", "lost", "pending", "failed", "predicted", "open", "success", "mode",
-    "safe", "broken", "leader", "emergency",
+    "safe", "broken", "leader", "emergency", "alarm",
     "up",
 }  # fmt: skip
 COUNTS = {

@@ -20,13 +20,15 @@ _DELL_FIRMWARE = re.compile(r"^(Installed|Current|Previous|Available)-.*?__(.+)$
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dimm:
-    """A memory module that is there; errors by kind since ever."""
+    """A memory module that is there; errors by kind since ever, or that there were too many."""
 
     name: str
     health: Health | None = None
     capacity_bytes: float | None = None
     corrected: float | None = None
     uncorrected: float | None = None
+    corrected_alarm: bool | None = None
+    uncorrected_alarm: bool | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,12 +75,14 @@ async def _listed(reader: Reader, tree: Tree) -> list[Body]:
 
 
 async def _memory_metrics(reader: Reader, modules: list[Body]) -> dict[str, Body | None]:
-    """Each module's metrics, as long as the first of them has error counters: an iDRAC's have none."""
+    """Each module's metrics, where the first of them has error counters; else (an iDRAC) of those that are not well, why."""
     found: dict[str, Body | None] = {}
+    counts = True
     for body in filter(present, modules):
+        if not counts and health(body.get("Status")) in {None, Health.OK}:
+            continue
         metrics = await reader.get(link(body.get("Metrics")))
-        if metrics is not None and member(metrics, "LifeTime") is None:
-            break
+        counts = counts and (metrics is None or member(metrics, "LifeTime") is not None)
         found[link(body) or ""] = metrics
     return found
 
@@ -100,6 +104,7 @@ def _dimms(documents: Documents) -> list[Dimm]:
         uri = link(body) or ""
         name = distinct(text(body.get("Id")) or last_segment(uri), uri, seen)
         life = member(documents, "metrics", uri, "LifeTime")
+        trips = member(documents, "metrics", uri, "HealthData", "AlarmTrips")
         mib = count(body.get("CapacityMiB"))
         dimm = Dimm(
             name=name or "",
@@ -107,6 +112,8 @@ def _dimms(documents: Documents) -> list[Dimm]:
             capacity_bytes=None if mib is None else mib * BYTES_PER_MIB,
             corrected=count(member(life, "CorrectableECCErrorCount")),
             uncorrected=count(member(life, "UncorrectableECCErrorCount")),
+            corrected_alarm=flag(member(trips, "CorrectableECCError")),
+            uncorrected_alarm=flag(member(trips, "UncorrectableECCError")),
         )
         found += [dimm] if name else []
     return found
@@ -162,6 +169,8 @@ def samples(node: str, reading: InventoryReading) -> Samples:
         out.add(catalogue.MEMORY_CAPACITY_BYTES, dimm.capacity_bytes, node, dimm.name)
         out.add(catalogue.MEMORY_ECC_ERRORS_TOTAL, dimm.corrected, node, dimm.name, "corrected")
         out.add(catalogue.MEMORY_ECC_ERRORS_TOTAL, dimm.uncorrected, node, dimm.name, "uncorrected")
+        out.add(catalogue.MEMORY_ECC_ALARM, dimm.corrected_alarm, node, dimm.name, "corrected")
+        out.add(catalogue.MEMORY_ECC_ALARM, dimm.uncorrected_alarm, node, dimm.name, "uncorrected")
     for drive in reading.drives:
         out.add(catalogue.DRIVE_HEALTH, drive.health, node, drive.name)
         out.add(catalogue.DRIVE_LIFE_LEFT_RATIO, drive.life_left, node, drive.name)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
+from simulator.bmc import parts
 from simulator.bmc.controller import Controller
 from simulator.bmc.routes import ROOT, Document, Routes, Write, health, link
 from simulator.bmc.sensors import cpu_id, exhaust_id, fan_name, inlet_id, sensors_of
@@ -193,13 +194,14 @@ def _environment(bmc: Controller) -> Document:
     return {**document, "PowerLimitWatts": limit, "EnergykWh": {"Reading": round(bmc.accumulated_watt_hours / 1000, 3)}}
 
 
-def _thermal_subsystem(_bmc: Controller) -> Document:
+def _thermal_subsystem(bmc: Controller) -> Document:
+    whole = "Critical" if parts.stopped_fans(bmc) else "OK"
     return {
         "Name": "Thermal Subsystem for Chassis",
-        "FanRedundancy": [{"RedundancyType": "NPlusM", "RedundancyGroup": [], "Status": {"Health": "OK", "State": "Enabled"}}],
+        "FanRedundancy": [{"RedundancyType": "NPlusM", "RedundancyGroup": [], "Status": {"Health": whole, "State": "Enabled"}}],
         "Fans": link(FANS),
         "ThermalMetrics": link(f"{CHASSIS}/ThermalSubsystem/ThermalMetrics"),
-        "Status": health(),
+        "Status": health(whole),
     }
 
 
@@ -232,5 +234,5 @@ def _fan(bmc: Controller, *, number: int) -> Document:
             "PartLocation": {"LocationType": "Bay", "ServiceLabel": f"System Board Fan{number // 2 + 1}{'AB'[number % 2]}"}
         },
         "Oem": {"Dell": {"FanPWM": round(100 * bmc.node("fan_ratio"))}},
-        "Status": {"Health": "OK", "State": "Enabled"},
+        "Status": parts.fan_status(bmc, number),
     }

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from simulator.bmc import parts
 from simulator.faults import Fault, Faults
 from simulator.models import ServerModel
 from simulator.site import Server, device_name
@@ -135,10 +136,12 @@ class Controller:
         """Line current of a supply, in tenths."""
         return round(self.psu_input(slot) / max(self.psu_volts(slot), 1.0), 1)
 
-    def fan_rpm(self, number: int) -> int:
-        """Speed of a rotor, in the steps of 120 that the controllers report."""
+    def fan_rpm(self, number: int) -> int | None:
+        """Speed of a rotor, in the steps of 120 that the controllers report; None where there is none."""
+        if parts.fan_gone(self, number):
+            return None
         rpm = self.node("fan_ratio") * self.model.fan_max_rpm * (1 + 0.012 * np.sin(7.0 * number))
-        return int(round(rpm / 120) * 120) if self.on else 0
+        return int(round(rpm / 120) * 120) if self.on and number not in parts.stopped_fans(self) else 0
 
     def fault(self, kind: str) -> Fault | None:
         """The fault of that kind that is switched on for this server."""
@@ -215,8 +218,7 @@ class Controller:
                 yield "Critical", "HWC9052", f"{device_name(self.server, number)} does not respond."
         if self.cap_exceeded:
             yield "Warning", "PWR2400", "Power management firmware unable to maintain power limit."
-        if self.fault("gpu_ecc"):
-            yield "Warning", "HWC9051", "A GPU is degraded because of memory bit errors."
+        yield from parts.wrong(self)
 
     @property
     def health(self) -> str:

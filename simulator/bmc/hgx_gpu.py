@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from functools import partial
 
+from simulator.bmc import parts
 from simulator.bmc.controller import Controller
 from simulator.bmc.routes import ROOT, Document, Routes, health, link
+from simulator.faults import Fault
 
 BASEBOARD = f"{ROOT}/Systems/HGX_Baseboard_0"
 BOARD_CHASSIS = f"{ROOT}/Chassis/HGX_Chassis_0"
@@ -22,7 +24,8 @@ def register_gpu(routes: Routes, number: int) -> None:
         f"{path}/EnvironmentMetrics", "EnvironmentMetrics.v1_3_0.EnvironmentMetrics", partial(_gpu_environment, number=number)
     )
     routes.add(f"{path}/ProcessorMetrics", "ProcessorMetrics.v1_4_0.ProcessorMetrics", partial(_gpu_metrics, number=number))
-    routes.add(f"{path}/MemorySummary/MemoryMetrics", "MemoryMetrics.v1_4_1.MemoryMetrics", _memory_metrics)
+    metrics = partial(_memory_metrics, number=number)
+    routes.add(f"{path}/MemorySummary/MemoryMetrics", "MemoryMetrics.v1_4_1.MemoryMetrics", metrics)
     routes.add(f"{BASEBOARD}/Memory/{gpu}_DRAM_0", "Memory.v1_11_0.Memory", partial(_memory, number=number))
     routes.add(chassis, "Chassis.v1_17_0.Chassis", partial(_gpu_chassis, number=number))
     names = ("TEMP_0", "TEMP_1", "DRAM_0_Temp_0", "DRAM_0_Power_0", "Power_0", "Energy_0")
@@ -92,7 +95,7 @@ def _processor(bmc: Controller, *, number: int) -> Document:
         "Metrics": link(f"{path}/ProcessorMetrics"),
         "Links": {"Chassis": link(f"{ROOT}/Chassis/HGX_{gpu}"), "Memory": [link(f"{BASEBOARD}/Memory/{gpu}_DRAM_0")]},
         "Location": {"PartLocation": {"LocationType": "Embedded", "ServiceLabel": f"SXM{number}"}},
-        "Status": {**health("OK" if there else "Critical", "Enabled" if there else "UnavailableOffline"), "Conditions": []},
+        "Status": {**health(parts.gpu_health(bmc, number - 1), "Enabled" if there else "UnavailableOffline"), "Conditions": []},
     }
 
 
@@ -146,11 +149,23 @@ def _gpu_metrics(bmc: Controller, *, number: int) -> Document:
     }
 
 
-def _memory_metrics(_bmc: Controller) -> Document:
-    return {"Name": "Memory Summary Metrics", "LifeTime": {"CorrectableECCErrorCount": 0, "UncorrectableECCErrorCount": 0}}
+def _of_gpu(bmc: Controller, kind: str, number: int) -> Fault | None:
+    """A fault of this GPU."""
+    fault = bmc.fault(kind)
+    return fault if fault is not None and int(fault.number("gpu")) == number - 1 else None
 
 
-def _memory(_bmc: Controller, *, number: int) -> Document:
+def _memory_metrics(bmc: Controller, *, number: int) -> Document:
+    fault = _of_gpu(bmc, "gpu_ecc", number)
+    counts = {"CorrectableECCErrorCount": "count", "UncorrectableECCErrorCount": "uncorrected"}
+    return {
+        "Name": "Memory Summary Metrics",
+        "LifeTime": {name: int(fault.number(option)) if fault else 0 for name, option in counts.items()},
+    }
+
+
+def _memory(bmc: Controller, *, number: int) -> Document:
+    fault = _of_gpu(bmc, "gpu_row_remap", number)
     return {
         "Name": "DIMM Slot",
         "CapacityMiB": 81559,
@@ -160,8 +175,8 @@ def _memory(_bmc: Controller, *, number: int) -> Document:
         "Oem": {
             "Nvidia": {
                 "@odata.type": "#NvidiaMemory.v1_0_0.NvidiaMemory",
-                "RowRemappingFailed": False,
-                "RowRemappingPending": False,
+                "RowRemappingFailed": fault is not None and fault.number("failed") > 0,
+                "RowRemappingPending": fault is not None,
             }
         },
         "Status": health(),

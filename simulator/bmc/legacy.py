@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from simulator.bmc import parts
 from simulator.bmc.chassis import CHASSIS, SYSTEM, read, supply_identity, supply_view
 from simulator.bmc.controller import Controller
 from simulator.bmc.routes import Document, Routes, link
@@ -102,7 +103,7 @@ def _thermal(bmc: Controller) -> Document:
                 "ReadingUnits": "RPM",
                 "LowerThresholdCritical": 480,
                 "LowerThresholdNonCritical": 840,
-                "Status": {"Health": "OK", "State": "Enabled"},
+                "Status": parts.fan_status(bmc, number),
             }
             for number, sensor in enumerate(turning)
         ],

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
+from simulator.bmc import parts
 from simulator.bmc.controller import Controller
 from simulator.models import MIX, ServerModel
 from simulator.site import GPU_SLOTS
 
 Read = Callable[[Controller], float | None]
+Judge = Callable[[Controller], str | None]
+INLET_LIMITS = (parts.INLET_CAUTION_CELSIUS, parts.INLET_CRITICAL_CELSIUS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,11 +29,26 @@ class Sensor:
     read: Read
     caution: float | None = None
     critical: float | None = None
+    judge: Judge | None = None
+    """Its health; without, by its thresholds if it is a temperature."""
+    gone: Callable[[Controller], bool] | None = None
+    """Whether the part that it measures was pulled out."""
+
+    def health(self, controller: Controller, reading: float | None) -> str | None:
+        """OK, Warning or Critical."""
+        if self.judge is not None:
+            return self.judge(controller)
+        if self.kind != "Temperature" or reading is None:
+            return "OK"
+        over = [limit is not None and reading > limit for limit in (self.caution, self.critical)]
+        return ("OK", "Warning", "Critical")[sum(over)]
 
     def document(self, controller: Controller, path: str) -> dict[str, Any]:
         """The resource at `path`."""
         reading = controller.reading(self.id, self.read(controller), self.kind)
         state = "Enabled" if reading is not None else "UnavailableOffline"
+        if self.gone is not None and self.gone(controller):
+            state = "Absent"
         return {
             "@odata.context": "/redfish/v1/$metadata#Sensor.Sensor",
             "@odata.id": path,
@@ -42,7 +60,7 @@ class Sensor:
             "Reading": reading,
             "ReadingType": self.kind,
             "ReadingUnits": self.unit,
-            "Status": {"Health": "OK", "State": state},
+            "Status": {"Health": self.health(controller, reading), "State": state},
             "Thresholds": {
                 "UpperCaution": {"Reading": self.caution},
                 "UpperCritical": {"Reading": self.critical},
@@ -140,7 +158,7 @@ def _temperatures(model: ServerModel) -> Iterator[Sensor]:
     intake = "Intake" if model.idrac == 10 else "SystemBoard"
     outlet = "Exhaust" if model.idrac == 10 else "SystemBoard"
     yield temperature(
-        inlet_id(model), "System Board Inlet Temp", intake, lambda bmc: round(bmc.node("inlet_celsius")), (38, 42)
+        inlet_id(model), "System Board Inlet Temp", intake, lambda bmc: round(bmc.node("inlet_celsius")), INLET_LIMITS
     )
     yield temperature(
         exhaust_id(model), "System Board Exhaust Temp", outlet, lambda bmc: round(bmc.node("exhaust_celsius")), (75, 80)
@@ -170,11 +188,13 @@ def _fans(model: ServerModel) -> Iterator[Sensor]:
     for number in range(model.fans):
         yield Sensor(
             id=fan_name(model, number),
-            name=f"System Board Fan{number // 2 + 1}{'AB'[number % 2]}",
+            name=f"System Board Fan{parts.fan_label(number)}",
             kind="Rotational",
             unit="RPM",
             context="SystemBoard" if model.idrac == 9 else "Fan",
             read=_numbered(Controller.fan_rpm, number),
+            judge=partial(parts.fan_health, number=number),
+            gone=partial(parts.fan_gone, number=number),
         )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
+from simulator.bmc import parts
 from simulator.bmc.controller import Controller
 from simulator.bmc.routes import ROOT, Document, Routes, health, link
 from simulator.models import ServerModel
@@ -23,11 +24,12 @@ def register(routes: Routes, model: ServerModel) -> None:
     routes.add(SYSTEM, "ComputerSystem.v1_20_0.ComputerSystem", _system)
     routes.add(f"{SYSTEM}/SecureBoot", "SecureBoot.v1_1_0.SecureBoot", _secure_boot)
     _processors(routes, model)
-    sockets = [f"DIMM.Socket.{bank}{number}" for bank in "AB" for number in range(1, model.dimms // 2 + 1)]
-    routes.collection(f"{SYSTEM}/Memory", "MemoryCollection", (f"{SYSTEM}/Memory/{socket}" for socket in sockets))
-    for socket in sockets:
-        routes.add(f"{SYSTEM}/Memory/{socket}", "Memory.v1_17_0.Memory", partial(_dimm, socket=socket))
-        routes.add(f"{SYSTEM}/Memory/{socket}/MemoryMetrics", "MemoryMetrics.v1_7_0.MemoryMetrics", _dimm_metrics)
+    modules = {socket: f"{SYSTEM}/Memory/DIMM.Socket.{socket}" for socket in parts.sockets(model)}
+    routes.collection(f"{SYSTEM}/Memory", "MemoryCollection", modules.values())
+    for socket, path in modules.items():
+        routes.add(path, "Memory.v1_17_0.Memory", partial(_dimm, socket=socket))
+        metrics = partial(_dimm_metrics, socket=socket)
+        routes.add(f"{path}/MemoryMetrics", "MemoryMetrics.v1_7_0.MemoryMetrics", metrics)
     routes.collection(f"{SYSTEM}/Storage", "StorageCollection", [STORAGE])
     bays = [f"Disk.Bay.{bay}:Enclosure.Internal.0-1" for bay in range(model.drives)]
     routes.add(STORAGE, "Storage.v1_15_0.Storage", partial(_storage, bays=bays))
@@ -68,6 +70,7 @@ def _whole(bmc: Controller, *, base: str, kind: str, cards: list[str], routes: R
 
 def _system(bmc: Controller) -> Document:
     model = bmc.model
+    found = parts.rollups(bmc)
     power = {"PSRollupStatus": "OK" if all(bmc.psu_alive(slot) for slot in range(model.psus)) else "Critical"}
     collections = {
         f"{name}Collection": link(f"{SYSTEM}/Oem/Dell/{family}")
@@ -101,7 +104,7 @@ def _system(bmc: Controller) -> Document:
                 "@odata.type": "#DellOem.v1_3_0.DellOemResources",
                 "DellSystem": {
                     "@odata.id": f"{SYSTEM}/Oem/Dell/DellSystem/System.Embedded.1",
-                    **{f"{name}RollupStatus": "OK" for name in ROLLUPS},
+                    **{f"{name}RollupStatus": found.get(name, "OK") for name in ROLLUPS},
                     **power,
                     "SystemHealthRollupStatus": bmc.health,
                     "ChassisServiceTag": bmc.server.service_tag,
@@ -148,7 +151,7 @@ def _card(bmc: Controller, *, number: int, card: str) -> Document:
         "PartNumber": gpu.part_number if gpu else None,
         "SerialNumber": bmc.server.gpu_serial(number),
         "Metrics": link(f"{SYSTEM}/Processors/{card}/ProcessorMetrics"),
-        "Status": {"Health": "OK" if there else "Critical", "State": "Enabled" if there else "UnavailableOffline"},
+        "Status": {"Health": parts.gpu_health(bmc, number), "State": "Enabled" if there else "UnavailableOffline"},
     }
 
 
@@ -187,7 +190,7 @@ def _video(bmc: Controller, *, number: int, card: str) -> Document:
         "FunctionNumber": 0,
         "FirmwareVersion": "95.02.66.00.02",
         "GPUGUID": guid.lstrip("0"),  # a leading zero gets lost
-        "GPUHealth": "OK" if bmc.gpu_there(number) else "Critical",
+        "GPUHealth": parts.gpu_health(bmc, number),
         "GPUState": "Available" if bmc.gpu_there(number) else "Unavailable",
         "Manufacturer": "NVIDIA Corporation",
         "MarketingName": gpu.name if gpu else None,
@@ -197,48 +200,58 @@ def _video(bmc: Controller, *, number: int, card: str) -> Document:
 
 def _dimm(bmc: Controller, *, socket: str) -> Document:
     return {
-        "Name": f"DIMM {socket.rsplit('.', 1)[-1]}",
-        "DeviceLocator": f"DIMM {socket.rsplit('.', 1)[-1]}",
+        "Name": f"DIMM {socket}",
+        "DeviceLocator": f"DIMM {socket}",
         "CapacityMiB": bmc.model.dimm_gib * 1024,
         "ErrorCorrection": "MultiBitECC",
         "Manufacturer": "Hynix Semiconductor",
         "MemoryDeviceType": "DDR5",
         "MemoryType": "DRAM",
-        "Metrics": link(f"{SYSTEM}/Memory/{socket}/MemoryMetrics"),
+        "Metrics": link(f"{SYSTEM}/Memory/DIMM.Socket.{socket}/MemoryMetrics"),
         "OperatingSpeedMhz": 4800,
-        "Status": {"Health": "OK", "State": "Enabled"},
+        "Status": {"Health": parts.dimm_health(bmc, socket), "State": "Enabled"},
     }
 
 
-def _dimm_metrics(_bmc: Controller) -> Document:
-    alarms = ("AddressParityError", "CorrectableECCError", "SpareBlock", "Temperature", "UncorrectableECCError")
+def _dimm_metrics(bmc: Controller, *, socket: str) -> Document:
+    """No counters of errors: these controllers only tell that there were too many."""
+    verdict = parts.dimm_health(bmc, socket)
+    alarms = {
+        "AddressParityError": False,
+        "CorrectableECCError": verdict == "Warning",
+        "SpareBlock": False,
+        "Temperature": False,
+        "UncorrectableECCError": verdict == "Critical",
+    }
     return {
         "Name": "Memory Metrics",
         "HealthData": {
-            "AlarmTrips": dict.fromkeys(alarms, False),
+            "AlarmTrips": alarms,
             "DataLossDetected": None,
             "PredictedMediaLifeLeftPercent": None,
         },
         "OperatingSpeedMHz": 4800,
-        "LifeTime": {"CorrectableECCErrorCount": 0, "UncorrectableECCErrorCount": 0},
     }
 
 
-def _storage(_bmc: Controller, *, bays: list[str]) -> Document:
+def _storage(bmc: Controller, *, bays: list[str]) -> Document:
+    worst = parts.rollups(bmc).get("Storage", "OK")
     drives = [link(f"{STORAGE}/Drives/{bay}") for bay in bays]
-    return {"Name": "CPU.1", "Drives": drives, "Drives@odata.count": len(drives), "Status": health()}
+    return {"Name": "CPU.1", "Drives": drives, "Drives@odata.count": len(drives), "Status": health(worst)}
 
 
-def _drive(_bmc: Controller, *, bay: str) -> Document:
+def _drive(bmc: Controller, *, bay: str) -> Document:
     number = int(bay.split(".")[2].split(":", maxsplit=1)[0])
+    verdict, fault = parts.drive_health(bmc, number), bmc.fault("server_drive_failing")
+    life = 100 - 3 * (number % 4) if verdict == "OK" or fault is None else fault.number("life")
     return {
         "Name": f"PCIe SSD in Slot {number} in Bay 1",
         "CapacityBytes": 7681501126656,
-        "FailurePredicted": False,
+        "FailurePredicted": verdict == "Warning",
         "Manufacturer": "KIOXIA Corporation",
         "MediaType": "SSD",
         "Model": DRIVE_MODEL,
-        "PredictedMediaLifeLeftPercent": 100 - 3 * (number % 4),
+        "PredictedMediaLifeLeftPercent": life,
         "Protocol": "NVMe",
-        "Status": {"Health": "OK", "HealthRollup": "OK", "State": "Enabled"},
+        "Status": health(verdict),
     }

@@ -113,6 +113,12 @@ FAN_SPEED_RATIO = gauge(
     source="Redfish SpeedPercent, Dell FanPWM",
 )
 FAN_HEALTH = gauge("fan_health", "node fan", "0 OK, 1 Warning, 2 Critical.", source="Redfish Fan.Status.Health")
+FAN_REDUNDANCY_OK = gauge(
+    "fan_redundancy_ok",
+    "node",
+    "1 when the fans are redundant, 0 when redundancy is lost; absent when the device does not say.",
+    source="Redfish ThermalSubsystem.FanRedundancy, Thermal.Redundancy",
+)
 NODE_AIRFLOW_CFM = gauge(
     "node_airflow_cubic_feet_per_minute",
     "node",
@@ -169,6 +175,12 @@ MEMORY_ECC_ERRORS_TOTAL = counter(
     "node dimm kind",
     "ECC errors; kind is corrected or uncorrected.",
     source="Redfish MemoryMetrics.LifeTime",
+)
+MEMORY_ECC_ALARM = gauge(
+    "memory_ecc_alarm",
+    "node dimm kind",
+    "1 where a module is said to have had too many errors; kind is corrected or uncorrected. Read of those that are not well.",
+    source="Redfish MemoryMetrics.HealthData.AlarmTrips",
 )
 DRIVE_HEALTH = gauge("drive_health", "node drive", "0 OK, 1 Warning, 2 Critical.", source="Redfish Drive.Status.Health")
 DRIVE_LIFE_LEFT_RATIO = gauge(

@@ -164,3 +164,60 @@ async def test_log_entries_count_from_the_moment_that_we_watch(bench, service):
         assert found[catalogue.NODE_LOG_EVENTS_TOTAL, ("iDRAC.Embedded.1/Lclog", "OK")] == 0
     entries[:0] = [{**added, "Id": "83502"}]
     assert (await values(source, "slow"))[key] == 2
+
+
+FAN = "Chassis/System.Embedded.1/Sensors/Fan.Embedded.3A"
+
+
+@pytest.mark.parametrize("status", [{"Health": "Critical", "State": "Enabled"}, {"Health": "Critical", "State": "Disabled"}])
+async def test_a_fan_that_failed_is_told_though_it_shows_no_speed(bench, service, status):
+    service.body(FAN).update({"Reading": None, "SpeedRPM": None, "Status": status})
+    found = await values(bench.source(service), "medium")
+    assert found[catalogue.FAN_HEALTH, ("Fan.Embedded.3A",)] == 2
+    assert (catalogue.FAN_SPEED_RPM, ("Fan.Embedded.3A",)) not in found
+
+
+async def test_a_fan_that_was_pulled_out_is_no_fan_and_redundancy_is_lost(bench, service):
+    service.body(FAN).update({"Reading": None, "SpeedRPM": None, "Status": {"Health": None, "State": "Absent"}})
+    service.body("Chassis/System.Embedded.1/ThermalSubsystem")["FanRedundancy"][0]["Status"]["Health"] = "Critical"
+    found = await values(bench.source(service), "medium")
+    assert (catalogue.FAN_HEALTH, ("Fan.Embedded.3A",)) not in found
+    assert found[catalogue.FAN_REDUNDANCY_OK, ()] == 0
+
+
+@pytest.mark.parametrize("groups", [[], [{"Status": {"State": "Disabled", "Health": "Critical"}}], [{"Status": None}], None])
+async def test_fans_of_which_no_group_says_anything_are_neither_redundant_nor_not(bench, service, groups):
+    service.body("Chassis/System.Embedded.1/ThermalSubsystem")["FanRedundancy"] = groups
+    assert (catalogue.FAN_REDUNDANCY_OK, ()) not in await values(bench.source(service), "medium")
+
+
+async def test_how_hard_fans_are_driven_comes_from_the_fans_where_their_sensors_show_turns(bench, service):
+    for number in range(1, 7):
+        service.body(f"Chassis/System.Embedded.1/ThermalSubsystem/Fans/Fan.Embedded.{number}A")["Oem"] = {
+            "Dell": {"FanPWM": 62}
+        }
+    service.body(FAN)["Status"]["Health"] = "Critical"
+    found = await values(bench.source(service), "medium")
+    told = {labels[0]: value for (metric, labels), value in found.items() if metric is catalogue.FAN_SPEED_RATIO}
+    assert told == {f"Fan.Embedded.{number}A": 0.62 for number in (1, 2, 4, 5, 6)}, "the one that failed helps nobody"
+
+
+async def test_fans_that_do_not_say_how_hard_they_are_driven_are_asked_once(bench, service):
+    source = bench.source(service)
+    await source.collect("medium")
+    before = sum("ThermalSubsystem/Fans" in path for path in service.gets)
+    await source.collect("medium")
+    assert sum("ThermalSubsystem/Fans" in path for path in service.gets) == before > 0
+
+
+async def test_a_module_that_is_not_well_is_asked_why_and_the_others_are_not(bench, service):
+    memory = "Systems/System.Embedded.1/Memory"
+    service.body(f"{memory}/DIMM.Socket.A2")["Status"]["Health"] = "Critical"
+    service.body(f"{memory}/DIMM.Socket.A2/MemoryMetrics")["HealthData"]["AlarmTrips"]["UncorrectableECCError"] = True
+    found = await values(bench.source(service), "slow")
+    assert found[catalogue.MEMORY_ECC_ALARM, ("DIMM.Socket.A2", "uncorrected")] == 1
+    assert found[catalogue.MEMORY_ECC_ALARM, ("DIMM.Socket.A2", "corrected")] == 0
+    assert {path.split("/")[-2] for path in service.gets if path.endswith("/MemoryMetrics")} <= {
+        "DIMM.Socket.A2",
+        "DIMM.Socket.B1",
+    }
