@@ -227,7 +227,7 @@ def _fans_in(body: Body) -> list[Fan]:
 
 
 def _fan(name: str, body: Body, speed: Any) -> Fan:
-    """`speed` holds Reading (in its units, per cent where it has none) and perhaps SpeedRPM. One that is not there has no name."""
+    """`speed` holds Reading (in its units, per cent where it has none) and SpeedRPM. What is not there has no name."""
     if not present(body):
         return Fan(name="")
     if not readable(body):
