@@ -15,11 +15,10 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from alerts.file import connected, refusal, set_aside_if_damaged
 from alerts.model import Alert, Notice
-from wattstat.api.alerts import EvidenceLine
-from wattstat.sqlite import use_wal
+from wattstat.api.alerts import AlertsUnavailable, EvidenceLine
 
-_WAIT_SECONDS = 30.0
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS engine_active (
     rule TEXT NOT NULL, fingerprint TEXT NOT NULL, alert TEXT NOT NULL, PRIMARY KEY (rule, fingerprint)
@@ -37,7 +36,7 @@ CREATE TABLE IF NOT EXISTS engine_groups (name TEXT PRIMARY KEY, evaluated_at RE
 """
 
 
-class MemoryFailed(Exception):
+class MemoryFailed(AlertsUnavailable):
     """The file cannot be opened, read or written; the message says what to do."""
 
 
@@ -71,15 +70,12 @@ class Memory:
     """The file. May be called from any thread; each call blocks for as long as the disk does. Raises `MemoryFailed`."""
 
     def __init__(self, path: Path) -> None:
-        """Open or make it."""
+        """Open or make it. One that is damaged is set aside, and a new one made."""
         self._path = path
         self._lock = threading.Lock()
         with self._failing("opened"):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            self._database = sqlite3.connect(path, timeout=_WAIT_SECONDS, isolation_level=None, check_same_thread=False)
-            use_wal(self._database, _WAIT_SECONDS)
-            self._database.execute("PRAGMA synchronous=FULL")
-            self._database.executescript(_SCHEMA)
+            set_aside_if_damaged(path)
+            self._database = connected(path, _SCHEMA)
 
     def close(self) -> None:
         """Close it."""
@@ -91,9 +87,7 @@ class Memory:
         try:
             yield
         except (sqlite3.Error, OSError) as err:
-            raise MemoryFailed(
-                f"{self._path} cannot be {what}: {err}; check the disk's space and the file's owner, or move the file away"
-            ) from err
+            raise MemoryFailed(refusal(self._path, what, err)) from err
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
@@ -102,7 +96,8 @@ class Memory:
             try:
                 yield self._database
             except BaseException:  # whatever ends the body, an open transaction must not outlive it
-                self._database.execute("ROLLBACK")
+                if self._database.in_transaction:  # a full disk has ended it already
+                    self._database.execute("ROLLBACK")
                 raise
             self._database.execute("COMMIT")
 

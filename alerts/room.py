@@ -27,7 +27,7 @@ from alerts.peer import Ask, Peer
 from alerts.running import Running, RunningJob
 from alerts.shipped import LOCAL_URL
 from alerts.subject import Subject
-from wattstat.api.alerts import AlertsRefused, SilenceView
+from wattstat.api.alerts import AlertsUnavailable, SilenceView
 from wattstat.catalogue import Sample
 from wattstat.config.alerts import Alerts
 from wattstat.config.settings import Credentials
@@ -159,7 +159,7 @@ class Room:
             silences = await self.desk.silences()
             if self._delivery.status().silences_problem:
                 silences = None  # as they were is not as they are
-        except AlertsRefused:
+        except AlertsUnavailable:
             silences = None  # an Alertmanager keeps them and does not answer: the rest is known all the same
         own = telemetry.samples(
             alerts=await self.desk.alerts(), engine=self._engine, delivery=self._delivery.status(), silences=silences,

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ParamSpec, TypeVar
 from zoneinfo import ZoneInfo
 
 from alerts.alone import Alone
@@ -25,11 +27,15 @@ from alerts.delivery.receivers import Destination, Receivers
 from alerts.delivery.routing import Route, Routing
 from alerts.delivery.sending import Impacts, Sending
 from alerts.delivery.store import DeliveryStore
+from alerts.file import refusal
 from alerts.model import Clock, Notice
 from alerts.subject import Subject, subject
-from wattstat.api.alerts import NoSuchAlert, SilenceView
+from wattstat.api.alerts import AlertsUnavailable, NoSuchAlert, SilenceView
 from wattstat.config.alerts import Alerts
 from wattstat.config.settings import Credentials
+
+Given = ParamSpec("Given")
+Found = TypeVar("Found")
 
 NOTICES_A_TURN = 200
 """How many notices are taken over before others have their turn."""
@@ -169,7 +175,7 @@ class Delivery:
     async def told(self, fingerprints: Iterable[str]) -> dict[str, tuple[float, tuple[str, ...]]]:
         """By fingerprint, of those that somebody was told of: when last, and which receivers."""
         found: dict[str, tuple[float, tuple[str, ...]]] = {}
-        for row in await asyncio.to_thread(self._store.told, list(fingerprints)):
+        for row in await self._asked(self._store.told, list(fingerprints)):
             _, receivers = found.get(row.fingerprint, (0.0, ()))
             found[row.fingerprint] = row.at, tuple(dict.fromkeys((*receivers, row.receiver)))
         return found
@@ -180,7 +186,14 @@ class Delivery:
 
     async def messages(self, start: float, end: float) -> dict[str, int]:
         """How many messages somebody got about each alert name within a span of time."""
-        return await asyncio.to_thread(self._store.messages, start, end)
+        return await self._asked(self._store.messages, start, end)
+
+    async def _asked(self, read: Callable[Given, Found], *args: Given.args, **kwargs: Given.kwargs) -> Found:
+        """What the disk has. Raises `AlertsUnavailable`."""
+        try:
+            return await asyncio.to_thread(read, *args, **kwargs)
+        except sqlite3.Error as err:
+            raise AlertsUnavailable(refusal(self._store.path, "read", err)) from err
 
     async def try_receiver(self, name: str, *, by: str) -> str:
         """Send a test message past queue and limits; what came of it, as a sentence. Raises `NoSuchAlert`."""

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from uuid import uuid4
 
-from alerts.delivery.alertmanager import AlertmanagerClient, Seen, first_answer, labels_key
+from alerts.delivery.alertmanager import AlertmanagerClient, AlertsNotTaken, Seen, first_answer, labels_key
 from alerts.delivery.apprise_sender import NotSent
 from alerts.delivery.asked import Asked
 from alerts.delivery.board import Board
 from alerts.delivery.matchers import Labels, Matcher
 from alerts.delivery.silences import SHOWN_SECONDS, Silences, checked, view_of
 from alerts.delivery.store import DeliveryStore, StoredSilence
+from alerts.file import refusal
 from alerts.model import Clock
-from wattstat.api.alerts import AlertsRefused, NoSuchAlert, SilenceView
+from wattstat.api.alerts import AlertsRefused, AlertsUnavailable, NoSuchAlert, SilenceView
 
 SEEN_FOR_SECONDS = 10.0
 """How long an Alertmanager's view of the alerts is believed."""
@@ -65,7 +67,7 @@ class Quiet:
             return self._kept.views(now)
         kept = await self._there.newest()
         if kept is None:
-            raise AlertsRefused(self.problem() or "silences are kept by Alertmanager, and it does not answer")
+            raise AlertsUnavailable(self.problem() or "silences are kept by Alertmanager, and it does not answer")
         found = (view_of(each, now, url) for each, url in kept if each.ends_at > now - SHOWN_SECONDS)
         return sorted(found, key=lambda each: each.ends_at)
 
@@ -113,7 +115,7 @@ class Quiet:
         try:
             await first_answer(self._clients, lambda client: client.expire(silence_id))
         except NotSent as err:
-            raise AlertsRefused(f"the silence was not ended: {err}") from err
+            raise AlertsUnavailable(f"the silence was not ended: {err}") from err
         self._there.forget()
         self._seen.forget()
         return next((each for each in await self.silences() if each.id == silence_id), found)
@@ -152,7 +154,10 @@ class Quiet:
         return {key: each.translated(theirs) for key, each in seen.items()}
 
     async def _keep_silence(self, kept: StoredSilence) -> None:
-        await asyncio.to_thread(self._store.keep_silence, kept)
+        try:
+            await asyncio.to_thread(self._store.keep_silence, kept)
+        except sqlite3.Error as err:
+            raise AlertsUnavailable(f"silences cannot be kept: {refusal(self._store.path, 'written', err)}") from err
         self._kept.put(kept)
 
     async def _silence_there(self, kept: StoredSilence, matchers: Sequence[Matcher]) -> SilenceView:
@@ -164,7 +169,13 @@ class Quiet:
                 ),
             )
         except NotSent as err:
-            raise AlertsRefused(f"the silence was not made: {err}") from err
+            raise _not_made(err) from err
         self._there.forget()
         self._seen.forget()
         return view_of(replace(kept, id=made), self._clock(), where)
+
+
+def _not_made(err: NotSent) -> AlertsRefused:
+    """An Alertmanager that refuses these matchers is another matter than one that does not answer."""
+    words = f"the silence was not made: {err}"
+    return AlertsRefused(words) if isinstance(err, AlertsNotTaken) else AlertsUnavailable(words)

@@ -13,10 +13,7 @@ from typing import Any
 
 from alerts.delivery.board import Board, Known, Waiting
 from alerts.delivery.receivers import Destination, destination
-from wattstat.sqlite import use_wal
-
-WAIT_SECONDS = 30.0
-"""How long a write waits for the other users of the file."""
+from alerts.file import connected
 
 NO_ROW = (ValueError, TypeError, OverflowError, sqlite3.InterfaceError, sqlite3.ProgrammingError)
 """What comes of values that are no text or number that SQLite takes, such as half a character of UTF-16."""
@@ -109,12 +106,9 @@ class DeliveryStore:
     """The file. Every call is whole or not at all, and on disk when it returns; any thread may call. Raises `sqlite3.Error`."""
 
     def __init__(self, path: Path) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        self.path = path
         self._lock = threading.Lock()
-        self._connection = sqlite3.connect(path, timeout=WAIT_SECONDS, isolation_level=None, check_same_thread=False)
-        use_wal(self._connection, WAIT_SECONDS)
-        self._connection.execute("PRAGMA synchronous=FULL")
-        self._connection.executescript(_TABLES)
+        self._connection = connected(path, _TABLES)
 
     def close(self) -> None:
         """Close the file."""
@@ -142,7 +136,8 @@ class DeliveryStore:
             try:
                 self._write(batch)
             except BaseException:
-                self._connection.execute("ROLLBACK")
+                if self._connection.in_transaction:  # a full disk has ended it already
+                    self._connection.execute("ROLLBACK")
                 raise
             self._connection.execute("COMMIT")
 
@@ -201,9 +196,14 @@ class DeliveryStore:
         """Take away what was sent, and silences that ended, before a moment."""
         with self._lock:
             self._connection.execute("BEGIN IMMEDIATE")
-            self._connection.execute("DELETE FROM delivery_messages WHERE at < ?", (before,))
-            self._connection.execute("DELETE FROM delivery_told WHERE at < ?", (before,))
-            self._connection.execute("DELETE FROM delivery_silences WHERE ends_at < ?", (before,))
+            try:
+                self._connection.execute("DELETE FROM delivery_messages WHERE at < ?", (before,))
+                self._connection.execute("DELETE FROM delivery_told WHERE at < ?", (before,))
+                self._connection.execute("DELETE FROM delivery_silences WHERE ends_at < ?", (before,))
+            except BaseException:
+                if self._connection.in_transaction:  # a full disk has ended it already
+                    self._connection.execute("ROLLBACK")
+                raise
             self._connection.execute("COMMIT")
 
     def _rows(self, sql: str, parameters: Sequence[Any] = ()) -> list[Any]:

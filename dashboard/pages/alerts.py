@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, tzinfo
-from typing import Any
+from typing import Any, TypeVar
 
 from dash import Dash, Input, Output, dcc, html, no_update
 from dash.development.base_component import Component
@@ -27,6 +27,8 @@ from wattstat.api.live import CoreUnavailable
 from wattstat.store.protocol import QueryError, Series
 
 _MOST_POINTS = 360
+
+Answered = TypeVar("Answered")
 
 
 def layout() -> Component:
@@ -92,7 +94,7 @@ def register(app: Dash, services: Services) -> None:
         try:
             found = await look(services, search or "")
         except AlertsRefused as error:
-            return filled(nothing(parts.notice("No alerts.", str(error))))
+            return filled(nothing(parts.notice("Alerts are not available.", str(error))))
         except QueryError as error:
             return filled(nothing(parts.notice("History does not answer.", str(error))))
         return filled(await bodies(services, found))
@@ -199,8 +201,8 @@ async def bodies(services: Services, found: Found) -> dict[str, Children]:
     seen, span = found.seen, found.chart.span
     silences, history, noise = await asyncio.gather(
         silences_of(services, seen),
-        services.alerts.history(span.start, span.end),
-        services.alerts.noise(span.start, span.end),
+        _or_why(services.alerts.history(span.start, span.end)),
+        _or_why(services.alerts.noise(span.start, span.end)),
     )
     status = await services.alerts.status()
     listed = alertlist.shown(found.active, seen.search)
@@ -219,9 +221,9 @@ async def bodies(services: Services, found: Found) -> dict[str, Children]:
         "alert-body": _no_alert() if chosen is None else alertdetail.body(chosen, known, seen),
         **({"alert-evidence-lines": None} if chosen is None else {}),
         **runbook(services, chosen, seen),
-        "alerts-history": alerthistory.timeline(history, span.start, span.end, seen),
-        "alerts-lately": alerthistory.lately(history, seen),
-        "alerts-noise": alerthistory.noise(noise),
+        "alerts-history": _shown(history, lambda known: alerthistory.timeline(known, span.start, span.end, seen)),
+        "alerts-lately": _shown(history, lambda known: alerthistory.lately(known, seen)),
+        "alerts-noise": _shown(noise, alerthistory.noise),
         "alerts-silences": alerthistory.not_known(status.silences_problem) + silences,
     }  # fmt: skip
 
@@ -232,6 +234,18 @@ async def silences_of(services: Services, seen: Viewed) -> list[Markup]:
         return [alerthistory.silences(await services.alerts.silences(), seen)]
     except AlertsRefused:
         return []
+
+
+async def _or_why(asked: Awaitable[Answered]) -> Answered | str:
+    """The answer, or why there is none: what fires is shown, whatever else cannot be."""
+    try:
+        return await asked
+    except (AlertsRefused, QueryError) as error:
+        return str(error)
+
+
+def _shown(answered: Answered | str, show: Callable[[Answered], Children]) -> Children:
+    return tag("p", answered, class_="empty") if isinstance(answered, str) else show(answered)
 
 
 def runbook(services: Services, alert: AlertView | None, seen: Viewed) -> dict[str, Children]:

@@ -45,7 +45,7 @@ def register(app: Dash, services: Services) -> None:
         try:
             found = await services.alerts.health()
         except AlertsRefused as error:
-            return filled(nothing(parts.notice("No health.", str(error))))
+            return filled(nothing(parts.notice("Health is not available.", str(error))))
         except QueryError as error:
             return filled(nothing(parts.notice("History does not answer.", str(error))))
         seen = Viewed(who=caller(), now=services.clock(), zone=zone, search=search or "")

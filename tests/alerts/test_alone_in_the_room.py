@@ -60,7 +60,9 @@ async def test_neither_a_group_nor_a_part_ends_the_others(tmp_path):
     await room.close()
     await store.close()
 
-    counted = {line.split()[0]: float(line.split()[1]) for line in text.splitlines() if "part_errors_total{" in line}
+    counted = {
+        line.rpartition(" ")[0]: float(line.rpartition(" ")[2]) for line in text.splitlines() if "part_errors_total{" in line
+    }
     assert counted['wattstat_alert_part_errors_total{part="evaluation"}'] > 0
     assert counted['wattstat_alert_part_errors_total{part="room"}'] > 0
     assert counted['wattstat_alert_part_errors_total{part="sending"}'] == 0

@@ -18,7 +18,7 @@ from dashboard.services import Services
 from tests.support.alert_desk import MINUTE, RUNBOOK, alert, bad_desk
 from tests.support.told_alerts import ToldDesk
 from wattstat.access import Caller, Role
-from wattstat.api.alerts import AlertsRefused
+from wattstat.api.alerts import AlertsRefused, AlertsUnavailable
 
 OPERATOR = Viewed(who=Caller(name="ada", role=Role.OPERATOR), now=NOW, zone=UTC)
 VIEWER = Viewed(who=Caller(name="bob", role=Role.VIEWER), now=NOW, zone=UTC)
@@ -326,3 +326,17 @@ async def test_the_header_is_not_calm_while_something_is_pending():
     assert said == "1 pending"
     assert "no alerts" in text_of(alertbell.shown([], status, NOW, ""))
     assert "no alerts" in text_of(alertbell.shown([replace(pending, silenced_by=("s",))], status, NOW, ""))
+
+
+async def test_what_fires_is_shown_where_the_past_cannot_be_told():
+    class Forgetful(ToldDesk):
+        async def history(self, start, end):
+            raise AlertsUnavailable("alerts.sqlite cannot be read: disk I/O error")
+
+    desk = Forgetful()
+    desk.alerts = [alert("GpuLost", "node n1", severity="critical")]
+
+    told = await shown(desk)
+
+    assert "GpuLost" in told["alerts-list"]
+    assert "disk I/O error" in told["alerts-history"]

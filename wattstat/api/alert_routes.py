@@ -16,7 +16,7 @@ from pydantic import Field
 
 from wattstat.access import Role
 from wattstat.api import access
-from wattstat.api.alerts import SEVERITIES, AlertDesk, AlertsRefused, AlertView, NoSuchAlert
+from wattstat.api.alerts import SEVERITIES, AlertDesk, AlertsRefused, AlertsUnavailable, AlertView, NoSuchAlert
 from wattstat.api.problems import Problem
 from wattstat.api.times import EXPECTED, BadTime, Span, moment, rfc3339, span
 from wattstat.document import Strict
@@ -112,7 +112,7 @@ def _add_alerts(routes: APIRouter, desk: AlertDesk, times: _Times) -> None:
 
     @routes.get("/api/alerts/status", summary="Whether rules are evaluated and messages go out")
     async def status() -> dict[str, Any]:
-        found: dict[str, Any] = _told(await desk.status())
+        found: dict[str, Any] = _told(await _tried(desk.status))
         return found
 
 
@@ -185,6 +185,8 @@ async def _tried(ask: Callable[[], Any]) -> Any:
         return await ask()
     except NoSuchAlert as err:
         raise Problem(404, "Not found", str(err)) from err
+    except AlertsUnavailable as err:
+        raise Problem(503, "Alerts are not available", str(err)) from err
     except AlertsRefused as err:
         raise Problem(400, "Cannot be done", str(err)) from err
     except QueryError as err:

@@ -20,6 +20,10 @@ class AlertsRefused(Exception):
     """What was asked for cannot be done; the message says what was expected."""
 
 
+class AlertsUnavailable(AlertsRefused):
+    """What was asked for cannot be told or done now; the message says what fails, where, and what to do."""
+
+
 class NoSuchAlert(AlertsRefused):
     """There is no alert, silence, rule or runbook of that name."""
 

@@ -11,6 +11,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
+from wattstat.api.alerts import AlertsUnavailable
 from wattstat.api.live import CoreUnavailable
 
 
@@ -66,6 +67,10 @@ def install(app: FastAPI) -> None:
         # Name, what was expected, what came: as FastAPI found them out.
         found = [f"{each['loc'][-1]}: {_complaint(each)}" for each in error.errors()]
         return problem_response(Problem(422, "Not understood", "; ".join(found)))
+
+    @app.exception_handler(AlertsUnavailable)
+    async def _no_alerts(_: Request, error: AlertsUnavailable) -> JSONResponse:
+        return problem_response(Problem(503, "Alerts are not available", str(error)))
 
     @app.exception_handler(CoreUnavailable)
     async def _no_core(_: Request, error: CoreUnavailable) -> JSONResponse:

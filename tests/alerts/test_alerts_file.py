@@ -1,0 +1,117 @@
+"""The file of alerts when it is damaged, full, unreadable or a folder: what is told, and that the rest goes on."""
+
+import asyncio
+import sqlite3
+from zoneinfo import ZoneInfo
+
+import pytest
+from fastapi import FastAPI
+
+from alerts.memory import Change, Memory, MemoryFailed
+from alerts.model import Alert, fingerprint
+from alerts.room import Room
+from tests.support.asgi import Client
+from wattstat.api import access, alert_routes, problems
+from wattstat.config.access import Access
+from wattstat.config.alerts import Alerts
+from wattstat.inventory import Inventory
+from wattstat.store.embedded import EmbeddedStore
+
+NOW = 1_800_000_000.0
+
+
+async def hall():
+    return Inventory()
+
+
+@pytest.fixture
+def room(tmp_path):
+    settings = Alerts.model_validate({"findings": False})
+    store = EmbeddedStore(tmp_path / "history.duckdb")
+    opened = Room(
+        settings, store=store, record=None, peer=None, hall=hall, credentials={}, data_dir=tmp_path,
+        zone=ZoneInfo("UTC"), clock=lambda: NOW,
+    )  # fmt: skip
+    yield opened
+    asyncio.run(closed(opened, store))
+
+
+async def closed(*opened):
+    for each in opened:
+        await each.close()
+
+
+def lose_tables(folder):
+    """As good as a sector that cannot be read: everything that asks for them fails."""
+    with sqlite3.connect(folder / "alerts.sqlite") as damaged:
+        for table in ("engine_episodes", "delivery_told", "delivery_messages", "delivery_silences"):
+            damaged.execute(f"DROP TABLE {table}")
+    damaged.close()
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("GET", "/api/alerts", None),
+        ("GET", "/api/alerts/history", None),
+        ("GET", "/api/alerts/noise", None),
+        ("GET", "/api/alerts/beef/evidence", None),
+        ("POST", "/api/alerts/silences", {"matchers": ['node="gpu-1"'], "ends_at": "now+2h", "comment": "a new board"}),
+    ],
+)
+def test_a_file_that_cannot_be_read_is_a_problem_that_says_what_where_and_what_to_do(room, tmp_path, method, path, body):
+    app = FastAPI()
+    problems.install(app)
+    app.include_router(alert_routes.router(room.desk, clock=lambda: NOW))
+    access.guard(app, access.identity(Access(local_role="operator"), tmp_path))
+    lose_tables(tmp_path)
+
+    answer = Client(app)(method, path, body=body)
+
+    assert (answer.status, answer.header("content-type")) == (503, "application/problem+json")
+    assert answer.json["title"] == "Alerts are not available"
+    assert str(tmp_path / "alerts.sqlite") in answer.json["detail"]
+    assert "check the disk's space" in answer.json["detail"]
+
+
+def test_a_damaged_file_is_set_aside_and_a_new_one_begun(tmp_path):
+    path = tmp_path / "alerts.sqlite"
+    path.write_bytes(b"SQLite format 3\0" + b"\x07" * 5000)
+
+    memory = Memory(path)
+    memory.close()
+
+    (aside,) = tmp_path.glob("alerts.sqlite.damaged-*")
+    assert aside.stat().st_size == 5016
+    assert path.stat().st_size > 0
+
+
+def test_a_sound_file_stays(tmp_path):
+    path = tmp_path / "alerts.sqlite"
+    Memory(path).close()
+    Memory(path).close()
+
+    assert not list(tmp_path.glob("*.damaged-*"))
+
+
+def test_a_folder_in_its_place_is_named(tmp_path):
+    (tmp_path / "alerts.sqlite").mkdir()
+
+    with pytest.raises(MemoryFailed, match="it is a folder, and a file is to stand there"):
+        Memory(tmp_path / "alerts.sqlite")
+
+
+def test_a_full_disk_says_so(tmp_path):
+    memory = Memory(tmp_path / "alerts.sqlite")
+    pages = memory._database.execute("PRAGMA page_count").fetchone()[0]
+    memory._database.execute(f"PRAGMA max_page_count={pages}")
+    labels = {"alertname": "GpuLost", "node": "gpu-1"}
+    alert = Alert(
+        fingerprint=fingerprint(labels), labels=labels, annotations={"description": "x" * 100_000}, state="firing", value=1.0,
+        active_at=NOW, fired_at=NOW, group="g", expression="up",
+    )  # fmt: skip
+
+    with pytest.raises(MemoryFailed, match="database or disk is full; free some space on its disk"):
+        memory.save("g", NOW, [Change(rule="r", now=alert, before=None)], [])
+    assert not memory._database.in_transaction
+    memory.close()
