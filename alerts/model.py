@@ -131,6 +131,9 @@ class Finder(Protocol):
 
 Clock = Callable[[], float]
 
+WATCHDOG = "Watchdog"
+"""The alert that always fires: that it does not is the alarm."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Written:

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Literal
 
-from alerts.model import Alert, Clock, fingerprint
+from alerts.model import WATCHDOG, Alert, Clock, fingerprint
 from wattstat.store.protocol import QueryError
 
 KEPT_SECONDS = 5.0
@@ -42,6 +42,14 @@ class Peer:
     async def active(self) -> list[Alert]:
         """What is firing or pending there."""
         return list(alerts_of(await self.groups()))
+
+    async def evaluated(self) -> tuple[float, bool] | None:
+        """When it last evaluated a group, in Unix time, and whether its watchdog fires; None where it cannot tell now."""
+        groups = await self.groups()
+        moments = [at for group in groups if (at := _unix(group.get("lastEvaluation"))) and at > 0]
+        if self.failure or not moments:
+            return None
+        return max(moments), any(alert.name == WATCHDOG and alert.state == "firing" for alert in alerts_of(groups))
 
     async def failing(self) -> dict[str, str]:
         """Rules that it could not evaluate, and whether it could be asked at all."""

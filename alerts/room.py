@@ -72,8 +72,11 @@ class Room:
         zone: ZoneInfo,
         every_seconds: float = 10.0,
         clock: Clock = time.time,
+        scraped_as: Labels | None = None,
     ) -> None:
-        """`hall` raises `Unavailable`. `peer` gives the rule groups of the Prometheus that evaluates them instead of us.
+        """`scraped_as`: the labels that a Prometheus would add to what it scrapes here: job and instance.
+
+        `hall` raises `Unavailable`. `peer` gives the rule groups of the Prometheus that evaluates them instead of us.
 
         Raises `InvalidDocument` for rules that cannot be evaluated, `ValueError` for settings, `MemoryFailed`.
         """
@@ -83,6 +86,7 @@ class Room:
         self._clock = clock
         self._alone = Alone(clock=clock)
         self._every = every_seconds
+        self._scraped_as = dict(scraped_as or {})
         self._inventory = Inventory()
         self._racks: Mapping[tuple[str, str], str] = {}
         self._memory = Memory(data_dir / FILE)
@@ -92,6 +96,7 @@ class Room:
             impacts=self._impacts, alone=self._alone,
         )  # fmt: skip
         groups = rules_of(settings) if peer is None else ()
+        self._peer = None if peer is None else Peer(peer, clock)
         self._engine = Engine(
             store=store,
             memory=self._memory,
@@ -112,7 +117,7 @@ class Room:
             store=store,
             running=self._running,
             inventory=self._known_inventory,
-            peer=None if peer is None else Peer(peer, clock),
+            peer=self._peer,
             clock=clock,
         )
 
@@ -122,6 +127,8 @@ class Room:
             tasks.create_task(self._kept("delivery", lambda: self._delivery.run(stop), stop))
             tasks.create_task(self._kept("evaluation", lambda: self._evaluate(stop), stop))
             tasks.create_task(self._kept("the inventory", lambda: _until(stop, self._follow_inventory()), stop))
+            if (peer := self._peer) is not None and not self._engine.groups:
+                tasks.create_task(self._kept("what Prometheus evaluates", lambda: _until(stop, self._listen_to(peer)), stop))
             if (record := self._record) is not None:
                 tasks.create_task(self._kept("own metrics", lambda: _until(stop, self._keep_recording(record)), stop))
 
@@ -188,6 +195,13 @@ class Room:
                 log.info("inventory_not_read", reason=str(err))
             await asyncio.sleep(INVENTORY_SECONDS if is_known else FIRST_INVENTORY_SECONDS)
 
+    async def _listen_to(self, peer: Peer) -> None:
+        """Where nothing is evaluated here, the heart beats for as long as the Prometheus evaluates that does it instead."""
+        while True:
+            if (evaluated := await peer.evaluated()) is not None:
+                self._delivery.heard(evaluated[0], watchdog=evaluated[1])
+            await asyncio.sleep(AGAIN_SECONDS)
+
     async def _keep_recording(self, record: Record) -> None:
         """Leave what we say of ourselves in the history, as a Prometheus that scrapes `/metrics/web` would."""
         left: Sequence[Labels] = await self._left_series()
@@ -196,7 +210,14 @@ class Room:
             await asyncio.sleep(due - self._clock())
             found = await self._samples()
             labelled: list[tuple[Labels, float]] = [
-                ({"__name__": each.metric.name, **dict(zip(each.metric.labels, each.labels, strict=True))}, each.value)
+                (
+                    {
+                        "__name__": each.metric.name,
+                        **self._scraped_as,
+                        **dict(zip(each.metric.labels, each.labels, strict=True)),
+                    },
+                    each.value,
+                )
                 for each in found
             ]
             there = [labels for labels, _ in labelled] if left else []

@@ -55,6 +55,20 @@ def test_what_cannot_work_is_named_with_its_setting(tmp_path, pager, more, says)
     assert says in said
 
 
+@pytest.mark.parametrize("what", ["heartbeat", "last_resort"])
+def test_what_watches_over_evaluations_that_nobody_makes_is_refused(tmp_path, pager, what):
+    (tmp_path / "heart").write_text("json://127.0.0.1:1/" if what == "last_resort" else "http://127.0.0.1:1/")
+    address = {"file": str(tmp_path / "heart")}
+    watching = {what: {"url": address} if what == "heartbeat" else address, "receivers": pager}
+
+    (said,) = found(tmp_path, {**watching, "findings": False, "shipped_rules": False})
+
+    assert "nothing is evaluated" in said
+    assert found(tmp_path, {**watching, "findings": False}) == []
+    elsewhere = {"store": {"prometheus": {"url": "http://127.0.0.1:9090"}}}
+    assert found(tmp_path, {**watching, "findings": False, "shipped_rules": False}, **elsewhere) == []
+
+
 def test_rules_and_routes_are_read(tmp_path, pager):
     (tmp_path / "bad.yml").write_text("groups:\n- name: a\n  rules:\n  - alert: X\n    expr: sum(\n")
     (tmp_path / "routing.yml").write_text("route: {receiver: nobody-declared}\n")

@@ -16,7 +16,7 @@ from alerts.delivery.alertmanager import AlertmanagerClient
 from alerts.delivery.apprise_sender import NotSent, Send, send
 from alerts.delivery.awaited import tells
 from alerts.delivery.board import Board, Known
-from alerts.delivery.heartbeat import WATCHDOG, Pulse
+from alerts.delivery.heartbeat import Pulse
 from alerts.delivery.loops import Loops
 from alerts.delivery.message import UNCONFIRMED, Message, trial, unconfirmed
 from alerts.delivery.mirror import Mirror
@@ -28,7 +28,7 @@ from alerts.delivery.routing import Route, Routing
 from alerts.delivery.sending import Impacts, Sending
 from alerts.delivery.store import DeliveryStore
 from alerts.file import refusal
-from alerts.model import Clock, Notice
+from alerts.model import WATCHDOG, Clock, Notice
 from alerts.subject import Subject, subject
 from wattstat.api.alerts import AlertsUnavailable, NoSuchAlert, SilenceView
 from wattstat.config.alerts import Alerts
@@ -130,6 +130,11 @@ class Delivery:
             await asyncio.sleep(0)
         await self._mirror.write()
         watchdog = any(each.labels.get("alertname") == WATCHDOG and each.ends_at is None for each in notices)
+        self._pulse.heard(at, watchdog=watchdog)
+        self._loops.wake()
+
+    def heard(self, at: float, *, watchdog: bool) -> None:
+        """Somebody else evaluates, and tells people itself."""
         self._pulse.heard(at, watchdog=watchdog)
         self._loops.wake()
 

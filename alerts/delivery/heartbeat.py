@@ -10,7 +10,6 @@ from alerts.delivery.apprise_sender import NotSent
 from alerts.delivery.receivers import secret
 from wattstat.config.alerts import Heartbeat as Settings
 
-WATCHDOG = "Watchdog"
 EVALUATED_WITHIN_SECONDS = 180.0
 """The watchdog alert is told of at each evaluation of its group; so long without it, evaluation is stuck."""
 DELIVERED_WITHIN_SECONDS = 900.0

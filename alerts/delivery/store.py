@@ -15,6 +15,9 @@ from alerts.delivery.board import Board, Known, Waiting
 from alerts.delivery.receivers import Destination, destination
 from alerts.file import connected
 
+MOST_KNOWN = 50_000
+"""Of so many alerts it is kept in memory who was told."""
+
 NO_ROW = (ValueError, TypeError, OverflowError, sqlite3.InterfaceError, sqlite3.ProgrammingError)
 """What comes of values that are no text or number that SQLite takes, such as half a character of UTF-16."""
 
@@ -109,6 +112,8 @@ class DeliveryStore:
         self.path = path
         self._lock = threading.Lock()
         self._connection = connected(path, _TABLES)
+        self._told: dict[str, list[Told]] = {}
+        """What the disk has of alerts that were asked for."""
 
     def close(self) -> None:
         """Close the file."""
@@ -140,6 +145,8 @@ class DeliveryStore:
                     self._connection.execute("ROLLBACK")
                 raise
             self._connection.execute("COMMIT")
+            for each in batch.told:
+                self._told.pop(each.fingerprint, None)
 
     def write_singly(self, batch: Batch) -> int:
         """Row by row, leaving out what makes no row; how many that were."""
@@ -152,15 +159,22 @@ class DeliveryStore:
         return refused
 
     def told(self, fingerprints: Iterable[str]) -> list[Told]:
-        """Who was told of these, and when last."""
-        wanted = json.dumps(list(fingerprints))
+        """Who was told of these, and when last. What was asked before and has not changed is known without the disk."""
+        asked = list(fingerprints)
         sql = (
             "SELECT fingerprint, receiver, starts_at, at FROM delivery_told"
             " WHERE fingerprint IN (SELECT value FROM json_each(?)) ORDER BY at"
         )
         with self._lock:
-            rows = self._rows(sql, (wanted,))
-        return [Told(fingerprint=row[0], receiver=row[1], starts_at=row[2], at=row[3]) for row in rows]
+            if unknown := [each for each in asked if each not in self._told]:
+                if len(self._told) + len(unknown) > MOST_KNOWN:
+                    self._told, unknown = {}, asked
+                rows = self._rows(sql, (json.dumps(unknown),))
+                found: dict[str, list[Told]] = {each: [] for each in unknown}
+                for row in rows:
+                    found[row[0]].append(Told(fingerprint=row[0], receiver=row[1], starts_at=row[2], at=row[3]))
+                self._told |= found
+            return [told for each in asked for told in self._told[each]]
 
     def messages(self, start: float, end: float) -> dict[str, int]:
         """How many messages there were about each alert name within a span of time."""
@@ -205,6 +219,7 @@ class DeliveryStore:
                     self._connection.execute("ROLLBACK")
                 raise
             self._connection.execute("COMMIT")
+            self._told = {}
 
     def _rows(self, sql: str, parameters: Sequence[Any] = ()) -> list[Any]:
         with closing(self._connection.execute(sql, parameters)) as cursor:

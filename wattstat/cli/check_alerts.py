@@ -22,13 +22,17 @@ def check_alerts(config: Config, document: Document) -> Iterator[Problem]:
     yield from _files(config)
     yield from _receivers(config, document)
     yield from _alertmanagers(config, document)
+    yield from _nothing(config, document)
 
 
 def is_anybody_told(config: Config) -> bool:
     """Whether alerts that are evaluated here reach somebody; True where a Prometheus evaluates them."""
-    settings = config.alerts
-    is_ours = settings.evaluate or (settings.evaluate is None and config.store.prometheus is None)
-    return not is_ours or bool(settings.receivers or settings.alertmanagers)
+    return not evaluates(config) or bool(config.alerts.receivers or config.alerts.alertmanagers)
+
+
+def evaluates(config: Config) -> bool:
+    """Whether alert rules are evaluated here; otherwise a Prometheus does."""
+    return config.store.prometheus is None if config.alerts.evaluate is None else config.alerts.evaluate
 
 
 def _files(config: Config) -> Iterator[Problem]:
@@ -90,6 +94,18 @@ def _alertmanagers(config: Config, document: Document) -> Iterator[Problem]:
             yield problem(
                 document, loc, what, expected=f"one of {', '.join(config.credentials) or 'credentials'}", advice="add it"
             )
+
+
+def _nothing(config: Config, document: Document) -> Iterator[Problem]:
+    """A heartbeat or a last resort that waits for evaluations that nobody makes would raise the alarm for ever."""
+    settings = config.alerts
+    if settings.shipped_rules or settings.rules or settings.findings or not evaluates(config):
+        return
+    for name, given in (("heartbeat", settings.heartbeat), ("last_resort", settings.last_resort)):
+        if given is not None:
+            what = "it watches over evaluations, and nothing is evaluated: no shipped rules, no rules, no findings"
+            advice = "evaluate something (alerts.shipped_rules, alerts.rules, alerts.findings), or leave it out"
+            yield problem(document, ("alerts", name), what, advice=advice)
 
 
 def _said(text: str, loc: Loc, document: Document) -> Problem:

@@ -38,6 +38,8 @@ def open_room(config: Config, store: Store, live: Live) -> Room:
             data_dir=config.data_dir,
             zone=site_zone(config),
             every_seconds=config.store.embedded.scrape_seconds,
+            # As deploy/prometheus/prometheus.yml has them: rules and dashboards see the same series either way.
+            scraped_as={"job": "wattstat-web", "instance": config.web.listen},
         )
     except InvalidDocument as err:
         raise CannotStart(f"the alert rules cannot be evaluated:\n{err}") from err

@@ -170,3 +170,24 @@ async def test_trying_a_receiver_says_what_it_answered(settings, tmp_path, clock
     assert "did not take the message" in refused
     assert "500" in refused
     assert hook.subjects == ["[TEST] Wattstat reaches pager"]
+
+
+async def test_who_was_told_is_asked_of_the_disk_only_when_that_changed(settings, tmp_path, clock, hook):
+    delivery = opened(settings, tmp_path, clock)
+    asked = []
+    delivery._store._connection.set_trace_callback(lambda sql: asked.append(sql) if "delivery_told" in sql else None)
+    many = [notice(f"gpu-{number:03}").fingerprint for number in range(200)]
+    assert await delivery.told(many) == {}
+    assert await delivery.told(many) == {}
+    assert len(asked) == 1
+    async with running(delivery):
+        await delivery.tell([notice("gpu-001")], clock())
+        clock.now += 11
+        await delivery.tell([notice("gpu-001")], clock())
+        async with asyncio.timeout(20):
+            while not (told := await delivery.told(many)):
+                await asyncio.sleep(0.01)
+        assert told == {notice("gpu-001").fingerprint: (clock.now, ("pager",))}
+        reads = sum("SELECT" in each for each in asked)
+        await delivery.told(many)
+        assert sum("SELECT" in each for each in asked) == reads
