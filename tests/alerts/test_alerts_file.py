@@ -41,6 +41,14 @@ async def closed(*opened):
         await each.close()
 
 
+def lost(description="lost"):
+    labels = {"alertname": "GpuLost", "node": "gpu-1"}
+    return Alert(
+        fingerprint=fingerprint(labels), labels=labels, annotations={"description": description}, state="firing", value=1.0,
+        active_at=NOW, fired_at=NOW, group="g", expression="up",
+    )  # fmt: skip
+
+
 def lose_tables(folder):
     """As good as a sector that cannot be read: everything that asks for them fails."""
     with sqlite3.connect(folder / "alerts.sqlite") as damaged:
@@ -65,6 +73,7 @@ def test_a_file_that_cannot_be_read_is_a_problem_that_says_what_where_and_what_t
     app.include_router(alert_routes.router(room.desk, clock=lambda: NOW))
     access.guard(app, access.identity(Access(local_role="operator"), tmp_path))
     lose_tables(tmp_path)
+    room._engine.active = lambda: [lost()]
 
     answer = Client(app)(method, path, body=body)
 
@@ -105,11 +114,7 @@ def test_a_full_disk_says_so(tmp_path):
     memory = Memory(tmp_path / "alerts.sqlite")
     pages = memory._database.execute("PRAGMA page_count").fetchone()[0]
     memory._database.execute(f"PRAGMA max_page_count={pages}")
-    labels = {"alertname": "GpuLost", "node": "gpu-1"}
-    alert = Alert(
-        fingerprint=fingerprint(labels), labels=labels, annotations={"description": "x" * 100_000}, state="firing", value=1.0,
-        active_at=NOW, fired_at=NOW, group="g", expression="up",
-    )  # fmt: skip
+    alert = lost("x" * 100_000)
 
     with pytest.raises(MemoryFailed, match="database or disk is full; free some space on its disk"):
         memory.save("g", NOW, [Change(rule="r", now=alert, before=None)], [])
