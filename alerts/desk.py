@@ -16,6 +16,7 @@ from alerts.health import scores
 from alerts.memory import Episode, Memory
 from alerts.model import Alert, Clock
 from alerts.peer import Peer
+from alerts.reach import Reach
 from alerts.running import Running
 from alerts.shipped import RUNBOOKS
 from alerts.views import Around
@@ -39,6 +40,7 @@ class Desk:
         store: Store,
         running: Running,
         inventory: Hall,
+        reach: Callable[[], Reach] = Reach,
         peer: Peer | None = None,
         clock: Clock = time.time,
     ) -> None:
@@ -48,6 +50,7 @@ class Desk:
         self._store = store
         self._running = running
         self._inventory = inventory
+        self._reach = reach
         self._peer = peer
         self._clock = clock
 
@@ -169,6 +172,7 @@ class Desk:
             tells=self._delivery.tells(),
             jobs={node: tuple(job.job_id for job in found) for node, found in jobs.items()},
             labels=labels,
+            reach=self._reach(),
         )
 
 

@@ -24,6 +24,7 @@ from alerts.health import samples as health_samples
 from alerts.memory import Memory, MemoryFailed
 from alerts.model import Clock, Written
 from alerts.peer import Ask, Peer
+from alerts.reach import Reach, reach_of
 from alerts.running import Running, RunningJob
 from alerts.shipped import LOCAL_URL
 from alerts.subject import Subject
@@ -89,6 +90,7 @@ class Room:
         self._scraped_as = dict(scraped_as or {})
         self._inventory = Inventory()
         self._racks: Mapping[tuple[str, str], str] = {}
+        self._reach = Reach()
         self._memory = Memory(data_dir / FILE)
         self._running = Running(store, clock)
         self._delivery = Delivery(
@@ -117,6 +119,7 @@ class Room:
             store=store,
             running=self._running,
             inventory=self._known_inventory,
+            reach=lambda: self._reach,
             peer=self._peer,
             clock=clock,
         )
@@ -177,7 +180,7 @@ class Room:
     async def _impacts(self, labels: Sequence[Mapping[str, str]]) -> Sequence[Impact]:
         """Whose jobs each hits, for messages."""
         jobs = await self._running.by_node()
-        return [_impact(each, jobs) for each in labels]
+        return [_impact(self._reach.nodes(each), jobs) for each in labels]
 
     def _rack_of(self, device: Subject) -> str:
         return self._racks.get((device.kind, device.name), "")
@@ -191,6 +194,7 @@ class Room:
             try:
                 self._inventory, is_known = await self._hall(), True
                 self._racks = _racks(self._inventory)
+                self._reach = reach_of(self._inventory)
             except Unavailable as err:
                 log.info("inventory_not_read", reason=str(err))
             await asyncio.sleep(INVENTORY_SECONDS if is_known else FIRST_INVENTORY_SECONDS)
@@ -245,10 +249,10 @@ def _racks(hall: Inventory) -> dict[tuple[str, str], str]:
     return racks | {("pdu", pdu.name): pdu.rack for pdu in hall.pdus}
 
 
-def _impact(labels: Mapping[str, str], jobs: Mapping[str, Sequence[RunningJob]]) -> Impact:
-    hit = jobs.get(labels.get("node", ""), ())
+def _impact(nodes: Sequence[str], jobs: Mapping[str, Sequence[RunningJob]]) -> Impact:
+    hit = list(dict.fromkeys(job for node in nodes for job in jobs.get(node, ())))
     return Impact(
-        jobs=tuple(job.job_id for job in hit),
+        jobs=tuple(dict.fromkeys(job.job_id for job in hit)),
         users=tuple(dict.fromkeys(job.user for job in hit if job.user)),
     )
 

@@ -10,6 +10,7 @@ from functools import cache
 
 from alerts.health.points import category_of
 from alerts.model import Alert
+from alerts.reach import Reach
 from alerts.shipped import RUNBOOKS
 from alerts.subject import subject
 from wattstat.api.alerts import SEVERITIES, AlertView, RuleNoise
@@ -29,6 +30,7 @@ class Around:
     """When the first message leaves about those of which nobody was told."""
     labels: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     """Labels as receivers and silences see them, where these are more than the alert's own."""
+    reach: Reach = field(default_factory=Reach)
 
 
 def view(alert: Alert, around: Around, *, ended_at: float | None = None) -> AlertView:
@@ -59,7 +61,7 @@ def view(alert: Alert, around: Around, *, ended_at: float | None = None) -> Aler
         group=alert.group,
         expression=alert.expression,
         runbook=runbook_of(alert),
-        jobs=around.jobs.get(alert.labels.get("node", ""), ()),
+        jobs=tuple(dict.fromkeys(job for node in around.reach.nodes(alert.labels) for job in around.jobs.get(node, ()))),
     )
 
 

@@ -8,19 +8,21 @@ from typing import Any
 
 from aiohttp import web
 
-from simulator.bmc.controller import Controller
+from simulator.bmc.controller import Controller, bus_error
 from simulator.bmc.server import Bmcs
 from simulator.cap_faults import CapFaults
 from simulator.faults import KINDS, Fault, Faults, UnknownFault
 from simulator.part_faults import PartFaults
 from simulator.plant.troubles import Troubles
-from simulator.site import FEEDS, Server
+from simulator.site import FEEDS, Server, device_name
 from simulator.world import World
 
 Apply = Callable[[Fault, bool], Awaitable[None]]
 WHOLE_HALL = "hall"
 # What can happen to a rack, or to all of them.
 OF_PLACES = frozenset({"feed_lost", "cooling_failed"})
+OFF_THE_BUS = 79
+WRONG_MEMORY = frozenset({48, 95, 140})
 # Managers above the devices, by the beginning of their faults.
 MANAGERS = {"ufm": "ufm", "bcm": "bcm"}
 
@@ -152,7 +154,13 @@ class Control:
         server = self._server(fault)
         if (state := self._states.get(server.name)) is not None:
             state.push_event(row - server.first_gpu, xid)
-        self._controllers[server.name].note("Critical", "HWC9052", f"GPU {row - server.first_gpu} reports XID {xid}.")
+        number = row - server.first_gpu
+        # Of all XIDs a BMC sees these: what the bus lost, and memory that is wrong.
+        if xid == OFF_THE_BUS:
+            self._controllers[server.name].note("Critical", "PCI1318", bus_error(server, number))
+        elif xid in WRONG_MEMORY:
+            message = f"{device_name(server, number)} is critical because of bit errors of its memory."
+            self._controllers[server.name].note("Critical", "HWC9052", message)
 
     async def _ecc(self, fault: Fault, on: bool) -> None:
         row = self._row(fault)

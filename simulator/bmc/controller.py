@@ -13,7 +13,7 @@ import numpy as np
 from simulator.bmc import parts
 from simulator.faults import Fault, Faults
 from simulator.models import ServerModel
-from simulator.site import Server, device_name
+from simulator.site import Server
 from simulator.world import World
 
 SESSION_LIMIT = 8
@@ -215,7 +215,7 @@ class Controller:
                 yield "Critical", "PSU0003", f"The power input for power supply {slot + 1} is lost."
         for number in range(self.model.gpus):
             if self.on and not self.gpu_there(number):
-                yield "Critical", "HWC9052", f"{device_name(self.server, number)} does not respond."
+                yield "Critical", "PCI1318", bus_error(self.server, number)
         if self.cap_exceeded:
             yield "Warning", "PWR2400", "Power management firmware unable to maintain power limit."
         yield from parts.wrong(self)
@@ -256,6 +256,11 @@ class Controller:
                 session.used = self.world.now
                 return True
         return False
+
+
+def bus_error(server: Server, number: int) -> str:
+    """What the BMC writes of a GPU that fell off the bus: it knows the bus, not what sits there."""
+    return f"A fatal error was detected on a component at bus {server.pci_bus(number)} device 0 function 0."
 
 
 def stamp(at: float) -> str:

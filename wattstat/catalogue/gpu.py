@@ -27,6 +27,12 @@ GPU_INFO = info(
     "A GPU and what identifies it.",
     source="NVML identity calls",
 )
+GPU_BMC_INFO = info(
+    "gpu_bmc_info",
+    f"{_GPU} device",
+    "Which GPU of the driver is which device of the BMC: by its serial number, else by its UUID.",
+    source="wattstat_gpu_info, wattstat_gpu_lost, wattstat_node_gpu_info",
+)
 GPU_POWER_WATTS = gauge(
     "gpu_power_watts",
     f"{_GPU} window scope",

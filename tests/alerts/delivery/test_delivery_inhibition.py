@@ -1,6 +1,7 @@
 """What is kept quiet because its cause fires, by the shipped rules: racks, servers, BMCs, switches, collectors."""
 
 import re
+from graphlib import TopologicalSorter
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -34,6 +35,9 @@ def is_quiet(target, *sources):
 
 
 R12 = {"rack": "r12"}
+GPU_3 = {"node": "gpu-1", "gpu": "3"}
+PORT_3 = {"switch": "leaf-1", "port": "3"}
+CABLE = {**PORT_3, "node": "gpu-1", "device": "mlx5_2"}
 
 
 @pytest.mark.parametrize(
@@ -56,6 +60,37 @@ R12 = {"rack": "r12"}
         (alert("CoolingFailing"), alert("InletTemperatureCritical", node="gpu-1")),
         (alert("WattstatCoreDown"), alert("WattstatTargetFails", collector="redfish", node="gpu-1")),
         (alert("BudgetExceeded", budget="r12", kind="rack"), alert("BudgetNearlyExceeded", budget="r12", kind="rack")),
+        # A feed is lost: strips, supplies, what BMCs list of them, brakes.
+        (alert("FeedLost", **R12), alert("CollectorStale", collector="pdu", target="pdu-r12-a", **R12)),
+        (alert("FeedLost", **R12), alert("WattstatTargetFails", collector="pdu", target="pdu-r12-a", **R12)),
+        (alert("FeedLost", **R12), alert("PsuFailed", node="gpu-1", psu="PSU.Slot.2", **R12)),
+        (alert("FeedLost", **R12), alert("ServerFault", node="gpu-1", message_id="PSU0003", **R12)),
+        (alert("FeedLost", **R12), alert("ServerFault", node="gpu-1", message_id="IDRAC.2.8.RDU0012", **R12)),
+        (alert("FeedLost", **R12), alert("GpuPowerBrake", **GPU_3, **R12)),
+        (alert("PsuFailed", node="gpu-1", psu="PSU.Slot.2"), alert("ServerFault", node="gpu-1", message_id="PSU0001")),
+        (alert("PsuFailed", node="gpu-1", psu="PSU.Slot.2"), alert("PsuRedundancyLost", node="gpu-1")),
+        (alert("PsuCapacityShort", node="gpu-1"), alert("GpuPowerBrake", **GPU_3)),
+        # A GPU is lost, or has to be reset: what the BMC says of it, and what follows from it.
+        (alert("GpuLost", **GPU_3), alert("GpuUnhealthyByBmc", device="GPU_SXM_7", **GPU_3)),
+        (alert("GpuLost", **GPU_3), alert("GpuRecoveryActionNeeded", **GPU_3)),
+        (alert("GpuLost", **GPU_3), alert("ServerFault", node="gpu-1", message_id="PCI1318")),
+        (alert("GpuXidFatal", xid="95", **GPU_3), alert("GpuEccUncorrected", **GPU_3)),
+        (alert("GpuXidFatal", xid="95", **GPU_3), alert("GpuRecoveryActionNeeded", **GPU_3)),
+        (
+            alert("GpuUnhealthyByBmc", node="gpu-1", device="Video.Slot.2-1"),
+            alert("ServerFault", node="gpu-1", message_id="HWC9052"),
+        ),
+        # A cable is bad.
+        (alert("LinkErrorsHigh", **CABLE), alert("SwitchPortErrors", direction="receive", **CABLE)),
+        (alert("LinkErrorsHigh", **CABLE), alert("RailSlow", node="gpu-1", device="mlx5_2", port="1")),
+        (alert("LinkErrorsHigh", **PORT_3), alert("LinkFlaps", kind="down", **PORT_3)),
+        (alert("SwitchPortErrors", direction="receive", **CABLE), alert("RailSlow", node="gpu-1", device="mlx5_2", port="1")),
+        (alert("RailDown", node="gpu-1", device="mlx5_2", switch="leaf-1"), alert("LinkErrorsHigh", **CABLE)),
+        # The site is silent.
+        (alert("SiteSilent"), alert("RackPowerLost", **R12)),
+        (alert("SiteSilent"), alert("CollectorsMassFailure", collector="redfish")),
+        (alert("SiteSilent"), alert("StorageSilent", storage="fs")),
+        (alert("WattstatCoreDown"), alert("SiteSilent")),
     ],
     ids=lambda labels: labels["alertname"],
 )
@@ -84,6 +119,25 @@ def test_a_cause_keeps_its_effects_quiet(cause, effect):
         (alert("WattstatCoreDown"), alert("AlertQueueGrows", receiver="pager")),
         (alert("CoolingFailing"), alert("FansFailed", node="gpu-1")),
         (alert("FeedLost"), alert("StoragePsuFailed", storage="fs", storage_node="n1", psu="1")),
+        (alert("FeedLost", **R12), alert("CollectorStale", collector="redfish", target="gpu-1", node="gpu-1", **R12)),
+        (alert("FeedLost", **R12), alert("CollectorStale", collector="pdu", target="pdu-r13-a", rack="r13")),
+        (alert("FeedLost", **R12), alert("ServerFault", node="gpu-1", message_id="PSU0001", **R12)),
+        (alert("FeedLost", **R12), alert("ServerFault", node="gpu-1", message_id="MEM0001", **R12)),
+        (alert("FeedLost", **R12), alert("PsuCapacityShort", node="gpu-1", **R12)),
+        (alert("PsuFailed", node="gpu-1", psu="PSU.Slot.2"), alert("ServerFault", node="gpu-1", message_id="FAN0001")),
+        (alert("PsuFailed", node="gpu-2", psu="PSU.Slot.2"), alert("PsuRedundancyLost", node="gpu-1")),
+        (alert("GpuLost", **GPU_3), alert("GpuUnhealthyByBmc", node="gpu-1", device="GPU_SXM_7", gpu="4")),
+        (alert("GpuLost", **GPU_3), alert("GpuUnhealthyByBmc", node="gpu-1", device="GPU_SXM_7")),
+        (alert("GpuLost", **GPU_3), alert("ServerFault", node="gpu-1", message_id="MEM0001")),
+        (alert("GpuLost", **GPU_3), alert("ServerFault", node="gpu-2", message_id="PCI1318")),
+        (alert("GpuXidFatal", xid="95", **GPU_3), alert("GpuLost", **GPU_3)),
+        (alert("LinkErrorsHigh", **CABLE), alert("RailSlow", node="gpu-1", device="mlx5_3", port="1")),
+        (alert("LinkErrorsHigh", **PORT_3), alert("RailSlow", node="gpu-1", device="mlx5_2", port="1")),
+        (alert("LinkErrorsHigh", **CABLE), alert("SwitchPortErrors", direction="receive", switch="leaf-1", port="4")),
+        (alert("LinkErrorsHigh", **CABLE), alert("RailDown", node="gpu-1", device="mlx5_2", switch="leaf-1")),
+        (alert("SiteSilent"), alert("BudgetExceeded", budget="r12", kind="rack")),
+        (alert("SiteSilent"), alert("Watchdog")),
+        (alert("RackPowerLost", **R12), alert("SiteSilent")),
     ],
     ids=lambda labels: labels["alertname"],
 )
@@ -99,6 +153,27 @@ def test_an_alert_speaks_again_when_its_cause_has_ended():
 
     inhibitions.remove("switch")
     assert inhibitions.causes(rail) == ()
+
+
+def test_alerts_never_keep_each_other_quiet_in_a_circle():
+    everywhere = {
+        "node": "gpu-1", "gpu": "3", "device": "mlx5_2", "switch": "leaf-1", "port": "3", "rack": "r12", "collector": "pdu",
+        "storage": "fs", "storage_node": "n1", "target": "gpu-1",
+    }  # fmt: skip
+    site, rack = ("SiteSilent", "CoolingFailing", "WattstatCoreDown"), ("RackPowerLost", "FeedLost", "RackBlind")
+    less = {name: {} for name in site} | dict.fromkeys(rack, R12)
+    less |= {"SwitchSilent": {"switch": "leaf-1"}, "StorageSilent": {"storage": "fs"}}
+    less |= {"CollectorsMassFailure": {"collector": "pdu"}}
+    listed = {name: alert(name, **less.get(name, everywhere)) for name in RULES}
+    listed |= {f"ServerFault {each}": alert("ServerFault", message_id=each, **everywhere) for each in ("PSU0003", "PCI1318")}
+    inhibitions = Inhibitions(ROUTING.inhibit_rules)
+    for name, labels in listed.items():
+        inhibitions.add(name, labels)
+    causes = {name: inhibitions.causes(labels) for name, labels in listed.items()}
+
+    order = list(TopologicalSorter(causes).static_order())  # raises CycleError
+
+    assert order.index("FeedLost") < order.index("PsuFailed") < order.index("ServerFault PSU0003")
 
 
 def test_every_name_in_the_rules_of_inhibition_is_that_of_an_alert():
