@@ -21,11 +21,13 @@ import numpy as np
 
 from alerts.findings import finders
 from benchmarks.precision import growth
+from benchmarks.precision.parts import part_families
 from benchmarks.precision.recording import STEP_SECONDS, Recorder
 from benchmarks.precision.seen import Holds, all_families, beside
 from benchmarks.precision.troubles import Injected, Plan
 from benchmarks.precision.watching import Fired, watch
 from benchmarks.table import Row
+from simulator.nodes import NvmlFeed
 from simulator.site import inventory, layout
 from simulator.world import World
 from wattstat.store.embedded import EmbeddedStore
@@ -70,8 +72,21 @@ class Watched:
 async def hall(seed: int, *, faults: bool) -> Watched:
     """A hall from its start to its end, and everything that is told of it."""
     world = World(layout(NODES, seed), seed, START)
+    with tempfile.TemporaryDirectory() as folder:
+        directory = Path(folder)
+        (directory / "state").mkdir()
+        feed = NvmlFeed(world, directory / "state")
+        try:
+            return await _watched(world, feed, directory, seed, faults=faults)
+        finally:
+            feed.close()
+
+
+async def _watched(world: World, feed: NvmlFeed, directory: Path, seed: int, *, faults: bool) -> Watched:
     told = beside(world)
-    recorder, holds, plan = Recorder(world, all_families(world, told)), Holds(world), Plan(world, told, seed)
+    plan, holds = Plan(world, told, seed, feed.states), Holds(world)
+    seen = [*all_families(world, told), *part_families(world, plan.controllers, feed.states)]
+    recorder = Recorder(world, seen)
     until = START + HOURS * 3600
     turn = 0
     moment = START + STEP_SECONDS
@@ -88,17 +103,15 @@ async def hall(seed: int, *, faults: bool) -> Watched:
         await plan.end()
         moment += STEP_SECONDS
     site = inventory(world.hall, bmc_port=443, agent_port=9837, ca_file="ca.pem")
-    with tempfile.TemporaryDirectory() as folder:
-        directory = Path(folder)
-        times = np.array([START + STEP_SECONDS * (1 + step) for step in range(round(HOURS * 60))])
-        recorder.write(directory / "history", holds.series(times))
-        store = EmbeddedStore(directory / "history.duckdb", clock=lambda: until)
-        try:
-            await store.import_history(directory / "history")
-            found = finders(store, lambda: site, lambda: START)
-            fired = await watch(store, found, START + 1800, until)
-        finally:
-            await store.close()
+    times = np.array([START + STEP_SECONDS * (1 + step) for step in range(round(HOURS * 60))])
+    recorder.write(directory / "history", holds.series(times))
+    store = EmbeddedStore(directory / "history.duckdb", clock=lambda: until)
+    try:
+        await store.import_history(directory / "history")
+        found = finders(store, lambda: site, lambda: START)
+        fired = await watch(store, found, START + 1800, until)
+    finally:
+        await store.close()
     return Watched(injected=plan.injected, fired=fired)
 
 

@@ -25,7 +25,6 @@ class Beside:
     """What faults change that the physical model does not have: what is told about the hall, not the hall."""
 
     xids: NDArray[np.float64]
-    uncorrected: Floats
     refused: set[str] = field(default_factory=set)
     """Servers whose BMC does not answer."""
     leak: Floats = field(default_factory=lambda: np.zeros(0))
@@ -36,9 +35,7 @@ class Beside:
 def beside(world: World) -> Beside:
     """Nothing wrong."""
     gpus, nodes = world.hall.gpus, len(world.hall.servers)
-    return Beside(
-        xids=np.zeros((len(XIDS), gpus)), uncorrected=np.zeros(gpus), leak=np.zeros(nodes), lost_joules=np.zeros(nodes)
-    )
+    return Beside(xids=np.zeros((len(XIDS), gpus)), leak=np.zeros(nodes), lost_joules=np.zeros(nodes))
 
 
 def all_families(world: World, told: Beside) -> Iterator[Family]:
@@ -87,7 +84,6 @@ def _gpus(world: World, told: Beside) -> Iterator[Family]:
         yield family("throttle_seconds_total", lambda number=number: physics.throttle_seconds[number], reason=reason)
     for number, xid in enumerate(XIDS):
         yield family("xid_errors_total", lambda number=number: told.xids[number].copy(), xid=xid)
-    yield family("ecc_errors_total", told.uncorrected.copy, kind="uncorrected", location="dram")
     capped = np.array([row for row, (server, _) in enumerate(rows) if server.model.hgx and server.model.gpus == 8], np.int64)
     pair = tuple({"node": base[row]["node"], "gpu": base[row]["gpu"]} for row in capped)
     physics.requested_watts[capped] = CAP_WATTS

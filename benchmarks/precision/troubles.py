@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -20,6 +21,8 @@ HOUR = 3600.0
 SHORT_SECONDS, SLOW_SECONDS = 1.5 * HOUR, 0.75 * HOUR
 SLOW_RATIO, WORKING_RATIO, SLOW_MINUTES, HOT = 0.9, 0.5, 9, 3
 WEAR_HOURS, SLIP_WATTS, LEAK_RATIO = 12.0, 12.0, 0.05
+WARM_CELSIUS = 6
+"""What a warming inlet must show above what it showed ten minutes ago: more than five whole degrees."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -60,11 +63,14 @@ class Injected:
 class Plan:
     """Switches faults on and off while a hall moves. A server, a cable or a switch has at most one."""
 
-    def __init__(self, world: World, told: Beside, seed: int) -> None:
+    def __init__(self, world: World, told: Beside, seed: int, states: Mapping[str, Any]) -> None:
+        """`states` are the NVML state files by server."""
         self._world, self._told = world, told
         self._rng = np.random.default_rng(seed)
         faults = Faults()
-        self._control = Control(world, faults, Bmcs(controllers_of(world, faults, ("u", "p")), 1))
+        by_address = controllers_of(world, faults, ("u", "p"))
+        self.controllers = {each.server.name: each for each in by_address.values()}
+        self._control = Control(world, faults, Bmcs(by_address, 1), states)
         self._used: set[str] = set()
         self._open: list[tuple[Injected, int | None]] = []
         self.injected: list[Injected] = []
@@ -91,7 +97,9 @@ class Plan:
     async def now_and_then(self, turn: int) -> None:
         """One fault of each kind in turn."""
         kinds = ("gpu_slow", "gpu_xid", "link_down", "gpu_hot", "psu_failed", "noisy_hour", "gpu_off_bus", "link_flapping",
-                 "gpu_slow", "switch_psu_failed", "link_degraded", "bmc_hang", "gpu_hot", "storage_node_down")  # fmt: skip
+                 "fan_failed", "dimm_errors", "row_remap_failed", "nvlink_errors", "cooling_failed", "fan_gone",
+                 "gpu_slow", "switch_psu_failed", "link_degraded", "bmc_hang", "gpu_hot", "storage_node_down",
+                 "row_remap_pending", "nvlink_down", "server_drive_failing", "gpu_ecc", "gpu_recovery")  # fmt: skip
         await getattr(self, f"_{kinds[turn % len(kinds)]}")()
 
     def watch(self) -> None:
@@ -131,7 +139,8 @@ class Plan:
         return bool(physics.clock_mhz[row] <= SLOW_RATIO * np.median(physics.clock_mhz[others]))
 
     async def end(self) -> None:
-        """Switch off what has had its time."""
+        """Switch off what has had its time, and do what faults do with it."""
+        await self._control.expire()
         for fault, number in [each for each in self._open if each[0].until <= self._world.now]:
             self._open.remove((fault, number))
             self._used -= {*fault.labels.values(), fault.server}
@@ -190,6 +199,55 @@ class Plan:
     async def _psu_failed(self) -> None:
         for server in self._servers(1):
             await self._on("psu_failed", server, {"PsuRedundancyLost", "PsuFailed"}, {"node": server})
+
+    async def _fan_failed(self) -> None:
+        for server in self._servers(1):
+            await self._on("fan_failed", server, {"FanFailed"}, {"node": server}, fan=2)
+
+    async def _fan_gone(self) -> None:
+        for server in self._servers(1):
+            await self._on("fan_failed", server, {"FanRedundancyLost"}, {"node": server}, gone=1)
+            self.injected[-1].kind = "fan_gone"
+
+    async def _dimm_errors(self) -> None:
+        """Corrected ones in turn with such as were not."""
+        uncorrected = sum(each.kind == "dimm_errors" for each in self.injected) % 2
+        for server in self._servers(1):
+            names = {"MemoryErrorsUncorrected"} if uncorrected else {"MemoryModuleFault"}
+            await self._on("dimm_errors", server, names, {"node": server}, dimm="B2", uncorrected=uncorrected)
+
+    async def _server_drive_failing(self) -> None:
+        for server in self._servers(1):
+            await self._on("server_drive_failing", server, {"DriveFailurePredicted"}, {"node": server}, bay=1)
+
+    async def _row_remap_failed(self) -> None:
+        await self._of_gpu("gpu_row_remap", {"GpuRowRemapFailed"}, failed=1)
+
+    async def _row_remap_pending(self) -> None:
+        await self._of_gpu("gpu_row_remap", {"GpuRowRemapPending"})
+
+    async def _nvlink_errors(self) -> None:
+        await self._of_gpu("nvlink_errors", {"GpuNvlinkErrors"}, replays=1)
+
+    async def _nvlink_down(self) -> None:
+        await self._of_gpu("nvlink_down", {"GpuNvlinkDown"})
+
+    async def _gpu_ecc(self) -> None:
+        await self._of_gpu("gpu_ecc", {"GpuEccUncorrected"}, count=0, uncorrected=1)
+
+    async def _gpu_recovery(self) -> None:
+        await self._of_gpu("gpu_recovery", {"GpuRecoveryActionNeeded"}, action=4)
+
+    async def _of_gpu(self, kind: str, names: set[str], **options: object) -> None:
+        for server in self._servers(1, hgx=True):
+            await self._on(kind, server, names, {"node": server, "gpu": "3"}, gpu=3, **options)
+
+    async def _cooling_failed(self) -> None:
+        """Of a server's rack; it is known when its inlet shows enough more than ten minutes ago."""
+        for server in self._servers(1):
+            rack = next(each.rack for each in self._world.hall.servers if each.name == server)
+            await self._on("cooling_failed", rack, {"InletTemperatureRising"}, {"node": server}, celsius=15, minutes=15)
+            self.injected[-1].lag_seconds = 60.0 * WARM_CELSIUS
 
     async def _bmc_hang(self) -> None:
         for server in self._servers(1):
