@@ -21,6 +21,7 @@ __all__ = [
     "Level",
     "Problem",
     "by_node",
+    "collectors_level",
     "gpu_level",
     "in_order",
     "is_harmful",
@@ -108,6 +109,11 @@ def _of_collectors(hall: HallState) -> Iterator[Problem]:
             what=what + (f"; {words.plural(unseen, 'GPU')} unseen" if unseen else ""),
             since=min((tier.failing_since for tier in tiers if tier.failing_since is not None), default=None),
         )
+
+
+def collectors_level(hall: HallState) -> Level:
+    """How bad it is that not everybody answers in time."""
+    return max((problem.level for problem in _of_collectors(hall)), default=Level.OK)
 
 
 def _is_blind(server: NodeState, tiers: Iterable[CollectorState]) -> bool:

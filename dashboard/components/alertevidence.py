@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from dashboard import words
 from dashboard.components import charts
@@ -18,6 +18,8 @@ MOST_LINES = 8
 MOST_TITLE = 48
 _UNITS = {"watts": "W", "celsius": "°C", "ratio": "%", "seconds": "s", "bytes": "B", "joules": "J", "hertz": "Hz"}
 _SAME = 1e-9
+_LEAST_BEFORE_SECONDS, _TIMES_BEFORE = 900.0, 4
+_FINEST_STEP, _MOST_POINTS = 10, 360
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +29,22 @@ class Drawn:
     line: EvidenceLine
     measured: Sequence[Series] = ()
     limit: Sequence[Series] = ()
+
+
+def near(alert: AlertView, chart: Chart, now: float) -> Chart:
+    """A chart of less time where an alert is young or short in it: what it saw would be less than one of the points.
+
+    It shows a few times as long before as the alert holds, and to the end of the chosen time or a little behind the alert's.
+    """
+    lasting = (now if alert.ended_at is None else alert.ended_at) - alert.active_at
+    before = max(_LEAST_BEFORE_SECONDS, _TIMES_BEFORE * lasting)
+    start = max(chart.span.start, alert.active_at - before)
+    end = min(max(chart.span.end, now) if alert.ended_at is None and chart.is_live else chart.span.end,
+              now if alert.ended_at is None else alert.ended_at + before / 2)  # fmt: skip
+    if not chart.span.start <= alert.active_at <= end or end - start > (chart.span.end - chart.span.start) / 2:
+        return chart
+    span = replace(chart.span, start=start, end=end, step=_FINEST_STEP).with_points(_MOST_POINTS)
+    return replace(chart, span=span, revision=f"{chart.revision} {alert.fingerprint}")
 
 
 def figure(found: Sequence[Drawn], alert: AlertView, chart: Chart) -> charts.Figure:

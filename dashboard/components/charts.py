@@ -180,7 +180,7 @@ def trace(line: Line, chart: Chart, unit: str) -> Figure:
     times, values = with_gaps(line.series.times, line.series.values, chart.span.step)
     drawn: Figure = {
         "type": "scatter",
-        "mode": "lines",
+        "mode": "lines" if len(times) != 1 else "lines+markers",  # of one point no line can be drawn
         "name": line.name,
         "x": [None if at is None else axis_time(at, zone) for at in times],
         "y": values,

@@ -106,11 +106,12 @@ def register(app: Dash, services: Services) -> None:
             if found.chosen is None:
                 return {"figure": charts.message("", found.chart), "fill": {}}
             lines = await services.alerts.evidence(found.chosen.fingerprint)
-            drawn = await asyncio.gather(*(measured(services, line, found.chart) for line in lines))
+            chart = alertevidence.near(found.chosen, found.chart, services.clock())
+            drawn = await asyncio.gather(*(measured(services, line, chart) for line in lines))
         except (AlertsRefused, QueryError):
             return no_update  # the other callback says why
         fill = {"alert-evidence-lines": alertdetail.evidence(lines, found.chosen)}
-        return {"figure": alertevidence.figure(drawn, found.chosen, found.chart), "fill": filled(fill)}
+        return {"figure": alertevidence.figure(drawn, found.chosen, chart), "fill": filled(fill)}
 
     @app.callback(Output("alerts-said", "data"), Input("alerts-asked", "data"), prevent_initial_call=True)
     async def act(asked: dict[str, Any] | None) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from wattstat.api.access import caller
 from wattstat.api.alerts import AlertsRefused, HealthView
 from wattstat.store.protocol import QueryError
 
-_RULE = "100 less the points of what is active; docs/health.md has them all"
+_RULE = "100 less the points of what fires: critical 40, warning 15, info 3, several of a kind less; docs/health.md"
 
 
 def layout() -> Component:

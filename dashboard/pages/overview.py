@@ -16,7 +16,7 @@ from dashboard import address, queries, words
 from dashboard.components import charts, frame, parts, rackmap
 from dashboard.components.charts import Chart
 from dashboard.markup import Markup, filled, tag
-from dashboard.problems import CLOSE_CELSIUS, NEAR_BUDGET, Level, Problem, problems
+from dashboard.problems import CLOSE_CELSIUS, NEAR_BUDGET, Level, Problem, collectors_level, gpu_level, problems
 from dashboard.services import SINCE_SPAN_SECONDS, Services
 from dashboard.state import GpuState, HallState, is_failing, is_late
 from dashboard.timerange import View, parse, start_of_day
@@ -181,7 +181,9 @@ def _usable(hall: HallState) -> Markup:
     installed = sum(server.installed_gpus for server in hall.nodes)
     usable = sum(entry.is_usable for server in hall.nodes if server.is_on is not False for entry in server.gpus)
     gone = installed - usable
-    level = Level.WARNING if gone else Level.OK
+    # At least a warning: of a server whose agent is silent no GPU says how it is.
+    level = max((gpu_level(entry) for entry in hall.gpus if not entry.is_usable), default=Level.OK)
+    level = max(level, Level.WARNING) if gone else Level.OK
     note = f"{words.plural(gone, 'GPU')} not usable" if gone else "all that are installed"
     if not installed:
         return parts.key_figure("Usable GPUs", (words.NOTHING, ""), "none in the inventory")
@@ -221,7 +223,7 @@ def _freshness(hall: HallState) -> Markup:
     every = {(c.collector, c.target) for c in hall.collectors if c.supported}
     failing = {(c.collector, c.target) for c in hall.collectors if is_failing(c)}
     late = {(c.collector, c.target) for c in hall.collectors if is_late(c, hall.taken_at)} - failing
-    level = Level.CRITICAL if failing else Level.WARNING if late else Level.OK
+    level = collectors_level(hall)
     troubles = [f"{len(failing)} failing"] * bool(failing) + [f"{len(late)} late"] * bool(late)
     note = ", ".join(troubles) or "all answer in time"
     if not every:
