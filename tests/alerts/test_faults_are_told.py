@@ -92,7 +92,14 @@ async def test_a_fault_of_a_part_is_told_within_two_intervals(case, tmp_path, mo
 
 
 async def test_a_rack_that_loses_its_cooling_is_told_while_it_warms_and_at_each_threshold(tmp_path, monkeypatch):
-    rules = ("InletTemperatureRising", "CoolingFailing", "InletTemperatureHigh", "InletTemperatureCritical", "ServerFault")
+    rules = (
+        "InletTemperatureRising",
+        "CoolingFailing",
+        "RackCoolingFailing",
+        "InletTemperatureHigh",
+        "InletTemperatureCritical",
+        "ServerFault",
+    )
     async with told_hall(tmp_path, monkeypatch, model="r660", nodes=3, alerts=rules, read="redfish") as hall:
         physics = hall.world.physics
         await hall.pass_seconds(660)
@@ -111,7 +118,7 @@ async def test_a_rack_that_loses_its_cooling_is_told_while_it_warms_and_at_each_
         for name, at in over.items():
             assert hall.fired[name] - at <= limit_seconds(name, BMC_MEDIUM)
         # Five degrees, of ten minutes' rise in whole degrees, were there after five minutes.
-        for name in ("InletTemperatureRising", "CoolingFailing"):
+        for name in ("InletTemperatureRising", "CoolingFailing", "RackCoolingFailing"):
             assert hall.fired[name] - began - 360 <= limit_seconds(name, BMC_MEDIUM)
             assert hall.fired[name] < over["InletTemperatureHigh"]
         assert {alert.labels["message_id"] for alert in hall.firing() if alert.name == "ServerFault"} == {"TMP0121"}
