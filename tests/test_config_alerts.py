@@ -55,6 +55,20 @@ def test_what_cannot_work_is_named_with_its_setting(tmp_path, pager, more, says)
     assert says in said
 
 
+def test_it_says_who_is_told_while_alertmanager_is_away(tmp_path, pager):
+    there = {"alertmanagers": [{"url": "http://127.0.0.1:9093"}]}
+
+    def said(alerts):
+        assert found(tmp_path, alerts) == []
+        return CliRunner().invoke(app, ["check-config", str(tmp_path / "wattstat.yaml")]).output
+
+    assert "when no Alertmanager takes alerts for 300 s, critical ones go to alerts.receivers (pager)" in said(
+        {**there, "receivers": pager}
+    )
+    assert "nobody is told until one does" in said(there)
+    assert "Alertmanager" not in said({"receivers": pager})
+
+
 @pytest.mark.parametrize("what", ["heartbeat", "last_resort"])
 def test_what_watches_over_evaluations_that_nobody_makes_is_refused(tmp_path, pager, what):
     (tmp_path / "heart").write_text("json://127.0.0.1:1/" if what == "last_resort" else "http://127.0.0.1:1/")

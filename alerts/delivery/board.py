@@ -97,6 +97,7 @@ class Duties(Protocol):
 
 
 IsSilenced = Callable[[Labels, float], bool]
+Tells = Callable[[Known], bool]
 
 
 class Board:
@@ -170,15 +171,20 @@ class Board:
         """The groups to `flush`."""
         return [group for group in self.groups.values() if group.members and group.flush_at <= now]
 
-    def flush(self, group: Group, now: float, is_silenced: IsSilenced) -> None:
-        """Decide what of a group has to be said, and queue it."""
+    def hurry(self, now: float) -> None:
+        """Whoever is told may have changed: look at every group."""
+        for group in self.groups.values():
+            group.flush_at = min(group.flush_at, now)
+
+    def flush(self, group: Group, now: float, is_silenced: IsSilenced, tells: Tells) -> None:
+        """Decide what of a group has to be said, and queue it. `tells`: whether of an alert that fires; of ends as of it."""
         group.flush_at = now + group.route.group_interval_seconds
         if self._routing.is_mute(group.route, now):
             self._drop(group, [each for each in self._ended(group) if each not in group.told])
             return
         members = [self.alerts[each] for each in group.members]
         heard = [each for each in members if not self.quieted(each.labels, now, is_silenced)]
-        firing = {each.fingerprint for each in heard if each.fires}
+        firing = {each.fingerprint for each in heard if each.fires and tells(each)}
         over = [each.fingerprint for each in heard if not each.fires and each.fingerprint in group.told]
         said = [each for each in group.members if each in firing - group.told] + over
         if not said and firing and now - group.told_at >= group.route.repeat_interval_seconds:

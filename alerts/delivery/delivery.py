@@ -26,6 +26,7 @@ from alerts.delivery.quiet import Quiet, Why
 from alerts.delivery.receivers import Destination, Receivers
 from alerts.delivery.routing import Route, Routing
 from alerts.delivery.sending import Impacts, Sending
+from alerts.delivery.standin import StandIn
 from alerts.delivery.store import DeliveryStore
 from alerts.file import refusal
 from alerts.model import WATCHDOG, Clock, Notice
@@ -91,8 +92,10 @@ class Delivery:
         self._settings, self._clock, self._zone, self._send = settings, clock, zone, sender
         self._public_url = settings.public_url or "http://localhost:8050"
         clients = [AlertmanagerClient(each, credentials) for each in settings.alertmanagers]
-        routing = self._routing = _routing(settings, zone, is_ours=not clients)
-        self._receivers = Receivers(settings.receivers, zone, routed=routing.receivers, stand_in=settings.routing is None)
+        routing = self._routing = _routing(settings, zone)
+        # Who stands in for an Alertmanager shall not fail for the name of a receiver.
+        may_stand_in = settings.routing is None or bool(clients)
+        self._receivers = Receivers(settings.receivers, zone, routed=routing.receivers, stand_in=may_stand_in)
         self._board = Board(routing, self._receivers, holders=len(clients))
         self._store = DeliveryStore(path)
         self._alone = Alone(clock=clock) if alone is None else alone
@@ -100,17 +103,21 @@ class Delivery:
         self._store.load(self._board)
         self._mirror = Mirror(self._board, self._store)
         self._quiet = Quiet(self._board, self._store, clients, clock)
+        self._posters = [Poster(each, self._board) for each in clients]
+        self._stand_in = StandIn(
+            posters=self._posters, patience_seconds=settings.stand_in_seconds, clock=clock, zone=zone,
+            has_receivers=bool(settings.receivers),
+        )  # fmt: skip
         self._sending = Sending(
             board=self._board, mirror=self._mirror, quiet=self._quiet, alone=self._alone, receivers=self._receivers,
-            store=self._store,
+            store=self._store, stand_in=self._stand_in,
             send=sender, impacts=impacts, clock=clock, zone=zone, public_url=self._public_url,
         )  # fmt: skip
-        self._posters = [Poster(each, self._board) for each in clients]
         self._outboxes = [Outbox(each, self._receivers.per_minute(each)) for each in self._receivers.destinations()]
         self._pulse = Pulse()
         self._loops = Loops(
             board=self._board, alone=self._alone, mirror=self._mirror, quiet=self._quiet, sending=self._sending,
-            outboxes=self._outboxes,
+            outboxes=self._outboxes, stand_in=self._stand_in,
             posters=self._posters, heartbeat=settings.heartbeat, problem=self.problem, store=self._store, clock=clock,
             keep_days=settings.history_days, alive_path=alive.path_beside(path),
         )  # fmt: skip
@@ -187,7 +194,9 @@ class Delivery:
 
     def tells(self) -> dict[str, float]:
         """By fingerprint, of those of which a receiver has heard nothing yet: when the message about them leaves."""
-        return tells(self._board, self._routing)
+        found = tells(self._board, self._routing)
+        known = self._board.alerts
+        return {each: at for each, at in found.items() if each in known and self._stand_in.tells(known[each])}
 
     async def messages(self, start: float, end: float) -> dict[str, int]:
         """How many messages somebody got about each alert name within a span of time."""
@@ -260,7 +269,8 @@ class Delivery:
 
     def _failing(self) -> dict[str, str]:
         found = {each.destination.receiver: each.backoff.reason for each in self._outboxes if each.backoff.failures}
-        return found | {each.client.url: each.backoff.reason for each in self._posters if each.backoff.failures}
+        instead = "; critical alerts are told by alerts.receivers" if self._stand_in.is_on else ""
+        return found | {each.client.url: each.backoff.reason + instead for each in self._posters if each.backoff.failures}
 
     def _counts(self, count: Callable[[Outbox | Poster], int]) -> dict[str, int]:
         found: dict[str, int] = {}
@@ -277,9 +287,9 @@ class Delivery:
         return f"{where} took the message."
 
 
-def _routing(settings: Alerts, zone: ZoneInfo, *, is_ours: bool) -> Routing:
-    """The file's, the built-in one, or nobody's: where an Alertmanager routes, or nobody is to be told."""
-    if not is_ours or not settings.receivers:
+def _routing(settings: Alerts, zone: ZoneInfo) -> Routing:
+    """The file's, the built-in one, or nobody's where nobody is to be told. Beside an Alertmanager: for while it is away."""
+    if not settings.receivers:
         return Routing(root=Route(key="", receiver="nobody"))
     return reader.read_routing(settings.routing or reader.BUILT_IN, zone)
 

@@ -22,6 +22,7 @@ from alerts.delivery.outbox import Outbox
 from alerts.delivery.poster import Poster
 from alerts.delivery.quiet import Quiet
 from alerts.delivery.sending import Sending
+from alerts.delivery.standin import StandIn
 from alerts.delivery.store import DeliveryStore, Told
 from alerts.model import Clock
 from wattstat.config.alerts import Heartbeat
@@ -45,6 +46,7 @@ class Loops:
     alone: Alone
     mirror: Mirror
     quiet: Quiet
+    stand_in: StandIn
     sending: Sending
     outboxes: Sequence[Outbox]
     posters: Sequence[Poster]
@@ -117,18 +119,21 @@ class Loops:
             if group.members and group.flush_at <= now:  # nobody else has, while others had their turn
                 group.flush_at = now + LOOK_SECONDS  # where it fails; otherwise `flush` knows better
                 with self.alone.trying("deciding", group.id):
-                    self.board.flush(group, now, self.quiet.is_silenced)
+                    self.board.flush(group, now, self.quiet.is_silenced, self.stand_in.tells)
                 await asyncio.sleep(0)
 
     async def _decide(self) -> float:
         now = self.clock()
+        if self.stand_in.turned():
+            self.board.hurry(now)
         is_due = bool(self.board.due(now))
         await self.decide()
         await self.mirror.write()
         if is_due:
             self.wake()
         next_flush = self.board.next_flush()
-        return now + LOOK_SECONDS if next_flush is None else next_flush
+        moments = [each for each in (next_flush, self.stand_in.next_at(now)) if each is not None]
+        return min(moments, default=now + LOOK_SECONDS)
 
     def _sender(self, outbox: Outbox) -> Callable[[], Coroutine[Any, Any, float]]:
         async def step() -> float:
@@ -152,6 +157,7 @@ class Loops:
                 return poster.next_at(self.clock())
             if was_failing:
                 log.info("an Alertmanager is told again", url=poster.client.url)
+                self.wake()
             now = self.clock()
             await self.mirror.write(
                 [

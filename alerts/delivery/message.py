@@ -62,7 +62,7 @@ class Message:
     is_over: bool
 
 
-def message_of(said: Sequence[Said], *, still: int = 0, zone: ZoneInfo, public_url: str) -> Message:
+def message_of(said: Sequence[Said], *, still: int = 0, zone: ZoneInfo, public_url: str, note: str = "") -> Message:
     """One message about all of these; `still` others of the same group fire as told before."""
     ordered = sorted(said, key=_rank)
     speaking = [each for each in ordered if each.how != "ended"] or ordered
@@ -74,6 +74,8 @@ def message_of(said: Sequence[Said], *, still: int = 0, zone: ZoneInfo, public_u
         lines.append(f"… and {len(ordered) - MOST_SHOWN:,} more: {_counted(ordered[MOST_SHOWN:])}")
     if still:
         lines.append(f"{still:,} more of this kind still {'fires' if still == 1 else 'fire'} as told before.")
+    if note:
+        lines.append(note)
     lines.append(f"All alerts: {public_url}/alerts")
     # One line, whatever a device calls its parts: a mail whose subject has two is refused, today and at every try.
     subject_line = " ".join(f"[{word}] {_headline(speaking)}".split())

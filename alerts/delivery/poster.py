@@ -57,14 +57,19 @@ class Poster:
         """Tell what has to be told; returns the alerts that it heard of for the first time. Raises `NotSent`."""
         is_all = now >= self._all_at + AGAIN_SECONDS
         chosen = [known for known in self.board.alerts.values() if is_all or self._is_news(known, now)]
+        failure = "telling it failed for a reason that nobody foresaw; web's log has the trace"
         try:
             refused = await self.client.post([self._posted(known, now) for known in chosen])
             if refused:
                 chosen = await self._in_plain(chosen, refused, now)
+            failure = ""
         except NotSent as err:
-            self.failed += 1
-            self.backoff.failed(now, str(err))
+            failure = str(err)
             raise
+        finally:
+            if failure:
+                self.failed += 1
+                self.backoff.failed(now, failure)
         self.sent += bool(chosen)
         self.backoff.succeeded()
         if is_all:

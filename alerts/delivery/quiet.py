@@ -14,7 +14,7 @@ from alerts.delivery.apprise_sender import NotSent
 from alerts.delivery.asked import Asked
 from alerts.delivery.board import Board
 from alerts.delivery.matchers import Labels, Matcher
-from alerts.delivery.silences import SHOWN_SECONDS, Silences, checked, view_of
+from alerts.delivery.silences import SHOWN_SECONDS, Silences, checked, is_readable, view_of
 from alerts.delivery.store import DeliveryStore, StoredSilence
 from alerts.file import refusal
 from alerts.model import Clock
@@ -38,12 +38,21 @@ class Quiet:
     def __init__(self, board: Board, store: DeliveryStore, clients: Sequence[AlertmanagerClient], clock: Clock) -> None:
         self._board, self._store, self._clients, self._clock = board, store, clients, clock
         self._kept = Silences(store.silences())
+        self._read = Silences(())
+        self._read_from: list[tuple[StoredSilence, str]] | None = None
         self._seen = Asked(self._see, clock, kept_seconds=SEEN_FOR_SECONDS)
         self._there = Asked(self._ask_all, clock, kept_seconds=KEPT_FOR_SECONDS)
 
     def is_silenced(self, labels: Labels, at: float) -> bool:
         """Whether a silence that is kept here holds an alert back."""
-        return self._kept.is_silenced(labels, at)
+        return self._kept.is_silenced(labels, at) or (bool(self._clients) and self._theirs().is_silenced(labels, at))
+
+    def _theirs(self) -> Silences:
+        """Those that Alertmanagers keep, as they were last known. One that cannot be read here keeps nothing quiet here."""
+        if self._read_from is not self._there.answer:
+            self._read_from = self._there.answer
+            self._read = Silences([kept for kept, _ in self._read_from or () if is_readable(kept)])
+        return self._read
 
     async def close(self) -> None:
         """Wait for no answer any more."""

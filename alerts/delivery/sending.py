@@ -18,6 +18,7 @@ from alerts.delivery.mirror import Mirror
 from alerts.delivery.outbox import Outbox, Parcel
 from alerts.delivery.quiet import Quiet
 from alerts.delivery.receivers import Receivers
+from alerts.delivery.standin import StandIn
 from alerts.delivery.store import DeliveryStore, SentMessage, Told
 from alerts.model import Clock
 
@@ -34,6 +35,7 @@ class Sending:
     board: Board
     mirror: Mirror
     quiet: Quiet
+    stand_in: StandIn
     alone: Alone
     receivers: Receivers
     store: DeliveryStore
@@ -65,7 +67,12 @@ class Sending:
             alerts = [each.known for each in said]
             # The words of thousands take a while: beside the loop, so that pages go on.
             message = await asyncio.to_thread(
-                message_of, said, still=self._still(parcel), zone=self.zone, public_url=self.public_url
+                message_of,
+                said,
+                still=self._still(parcel),
+                zone=self.zone,
+                public_url=self.public_url,
+                note=self.stand_in.words(),
             )
         if message is None or parcel.is_plain:
             log.error("a message is said in plain words", receiver=outbox.destination.receiver, groups=parcel.groups)
@@ -99,7 +106,10 @@ class Sending:
         return bool(passed or quiet)
 
     def _is_quiet(self, entry: Waiting, now: float) -> bool:
-        return self.board.quieted(self.board.alerts[entry.fingerprint].labels, now, self.quiet.is_silenced)
+        alert = self.board.alerts[entry.fingerprint]
+        if alert.fires and not self.stand_in.tells(alert):
+            return True
+        return self.board.quieted(alert.labels, now, self.quiet.is_silenced)
 
     async def _said(self, parcel: Parcel, outbox: Outbox) -> list[Said]:
         """What the alerts of a parcel are by now; without ends where the receiver does not want them."""

@@ -107,3 +107,12 @@ def _state(starts_at: float, ends_at: float, at: float) -> Literal["pending", "a
 
 def _read(texts: Sequence[str]) -> tuple[Matcher, ...]:
     return tuple(matcher for text in texts for matcher in read_matchers(text))
+
+
+def is_readable(silence: StoredSilence) -> bool:
+    """Whether its matchers are such as we know."""
+    try:
+        _read(silence.matchers)
+    except ValueError:
+        return False
+    return True

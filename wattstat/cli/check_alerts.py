@@ -30,6 +30,17 @@ def is_anybody_told(config: Config) -> bool:
     return not evaluates(config) or bool(config.alerts.receivers or config.alerts.alertmanagers)
 
 
+def without_alertmanager(config: Config) -> str:
+    """Who is told of alerts while no Alertmanager answers; empty where none is used."""
+    settings = config.alerts
+    if not settings.alertmanagers:
+        return ""
+    when = f"when no Alertmanager takes alerts for {settings.stand_in_seconds:g} s"
+    if not settings.receivers:
+        return f"{when}, nobody is told until one does: alerts.receivers would be, docs/alerting.md"
+    return f"{when}, critical ones go to alerts.receivers ({', '.join(settings.receivers)})"
+
+
 def evaluates(config: Config) -> bool:
     """Whether alert rules are evaluated here; otherwise a Prometheus does."""
     return config.store.prometheus is None if config.alerts.evaluate is None else config.alerts.evaluate

@@ -95,7 +95,9 @@ class Alerts(Strict):
     receivers: dict[str, Receiver] = Field(
         default_factory=dict, examples=[{"pager": {"urls": [{"file": "/etc/wattstat/pager.url"}]}}]
     )
-    """Who is told without an Alertmanager, by name."""
+    """Who is told without an Alertmanager, by name; beside one, who is told of critical alerts while it does not answer."""
+    stand_in_seconds: Seconds = 300
+    """How long no Alertmanager may take what it is told before `receivers` are told of critical alerts in its place."""
     routing: Path | None = None
     """Routes, inhibition and time intervals in Alertmanager's own format; a built-in one unless given."""
     heartbeat: Heartbeat | None = Field(default=None, examples=[{"url": {"file": "/etc/wattstat/heartbeat.url"}}])
