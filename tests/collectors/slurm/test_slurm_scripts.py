@@ -75,7 +75,7 @@ def test_a_real_slurms_jobs_run_where_wattstat_hangs(tmp_path):
 
 def told(spool):
     """What prologs and epilogs left for the agent, as core would hear it."""
-    notes = [json.loads(path.read_bytes()) for path in spool.glob("*.json")]
+    notes = [json.loads(path.read_bytes()) for path in spool.glob("[!.]*.json")]
     return [
         Boundary(
             id=note["id"], edge=Edge(note["edge"]), at=note["wall"], scheduler=note["scheduler"], job_id=note["job_id"],

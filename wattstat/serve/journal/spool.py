@@ -76,7 +76,8 @@ class Spool:
 
     def _unknown(self) -> Iterator[Note]:
         try:
-            paths = [path for path in self.folder.glob("*.json") if path.stem not in self._known]
+            # A name that begins with a dot is a file that somebody still writes: it gets its own name when it is whole.
+            paths = [path for path in self.folder.glob("[!.]*.json") if path.stem not in self._known]
         except OSError as error:
             self._tell(error)
             return
