@@ -35,6 +35,8 @@ from wattstat.store.protocol import Answer, QueryError, Series, Store
 LIVE_SECONDS = 1.0
 PLANT_SECONDS = 5.0
 INVENTORY_SECONDS = 30.0
+PATIENCE_SECONDS = 1.0
+"""So long a page that can do without core waits for it; when it did not answer the last time, a fifth of that."""
 PREVIEW_SECONDS = 5.0
 SWITCH_SECONDS = 5.0
 INSTANT_SECONDS = 10.0
@@ -68,12 +70,25 @@ class Services:
         self._live = live
         self._shared = Shared(clock)
         self._took: dict[str, float] = {}
+        self._told: Inventory | None = None
+        self._silence = ""
         self.ledger = Ledger(reports, self._shared)
         self.alerts = Alerts(alerts, self._shared)
 
     async def inventory(self) -> Inventory:
         """Raises `CoreUnavailable`."""
         return await self._shared.get("inventory", INVENTORY_SECONDS, self._read_inventory)
+
+    async def told_inventory(self) -> tuple[Inventory | None, str]:
+        """The newest inventory that core has told, None where it told none, and why that is not of now; never waits long."""
+        try:
+            async with asyncio.timeout(PATIENCE_SECONDS / 5 if self._silence else PATIENCE_SECONDS):
+                self._told, self._silence = await self.inventory(), ""
+        except CoreUnavailable as error:
+            self._silence = str(error)
+        except TimeoutError:
+            self._silence = self._silence or "Core does not answer in time."
+        return self._told, self._silence
 
     async def hall(self) -> HallState:
         """The whole hall now. Raises `CoreUnavailable`."""

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, tzinfo
 from typing import Any, TypeVar
+from zoneinfo import ZoneInfo
 
 from dash import Dash, Input, Output, dcc, html, no_update
 from dash.development.base_component import Component
@@ -23,7 +24,6 @@ from dashboard.services import Services
 from dashboard.timerange import Span, parse
 from wattstat.api.access import caller
 from wattstat.api.alerts import AlertsRefused, AlertView, EvidenceLine, NoSuchAlert
-from wattstat.api.live import CoreUnavailable
 from wattstat.store.protocol import QueryError, Series
 
 _MOST_POINTS = 360
@@ -163,19 +163,19 @@ def worst(alerts: Sequence[AlertView]) -> AlertView | None:
 
 
 async def zone_of(services: Services) -> tuple[tzinfo, tuple[Markup, ...]]:
-    """The site's time zone; while core, which knows it, is silent, UTC and a word about it."""
-    try:
-        return await services.zone(), ()
-    except CoreUnavailable as error:
-        return UTC, (parts.notice("No live data.", f"{error} Times are UTC.", Level.WARNING),)
+    """The site's time zone; while core, which knows it, is silent, the one it told, or UTC, and a word about it."""
+    inventory, silence = await services.told_inventory()
+    zone = UTC if inventory is None else ZoneInfo(inventory.site.timezone)
+    if not silence:
+        return zone, ()
+    text = f"{silence} Times are UTC." if inventory is None else silence
+    return zone, (parts.notice("No live data.", text, Level.WARNING),)
 
 
 async def racks_of(services: Services) -> dict[str, str]:
-    """In which rack each server stands, as far as core tells."""
-    try:
-        return {node.name: node.rack for node in (await services.inventory()).nodes if node.rack}
-    except CoreUnavailable:
-        return {}
+    """In which rack each server stands, as far as core tells or has told."""
+    inventory, _ = await services.told_inventory()
+    return {} if inventory is None else {node.name: node.rack for node in inventory.nodes if node.rack}
 
 
 async def measured(services: Services, line: EvidenceLine, chart: Chart) -> Drawn:

@@ -112,3 +112,37 @@ async def test_a_store_that_is_broken_leaves_the_sentence():
     broken = Services(FakeStore(broken=True), FakeLive(), lambda: NOW, alerts=bad_desk(NOW))
 
     assert await page.measured(broken, HOT, CHART) == Drawn(line=HOT)
+
+
+def six_hours(now: float) -> Chart:
+    return Chart(span=Span(start=now - 21_600, end=now, step=60), now=now, revision="now-6h now")
+
+
+def test_right_after_it_began_what_there_is_is_drawn_from_before_it_in_fine_steps():
+    young = alert("GpuLost", "node n1", active_at=NOW - 60, fired_at=NOW)
+
+    span = alertevidence.near(young, six_hours(NOW), NOW).span
+
+    assert span.step == 10
+    assert span.start <= NOW - 60 - 890
+    assert NOW - span.end < 10
+
+
+def test_what_lasts_for_most_of_the_time_is_drawn_in_all_of_it():
+    old = alert("GpuLost", "node n1", active_at=NOW - 9000, fired_at=NOW - 8900)
+
+    assert alertevidence.near(old, six_hours(NOW), NOW) == six_hours(NOW)
+
+
+def test_of_one_that_was_short_the_time_around_it_is_drawn():
+    short = alert("GpuLost", "node n1", state="resolved", active_at=NOW - 9000, fired_at=NOW - 8950, ended_at=NOW - 8900)
+
+    span = alertevidence.near(short, six_hours(NOW), NOW).span
+
+    assert span.start < NOW - 9000 < NOW - 8900 < span.end < NOW - 8000
+
+
+def test_of_a_single_sample_there_is_a_point():
+    (trace,) = figure([drawn(series(80))], firing(), CHART)["data"]
+
+    assert trace["mode"] == "lines+markers"

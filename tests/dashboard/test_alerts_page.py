@@ -1,5 +1,6 @@
 """The page of alerts: what stands first, what stands below its cause, and what it says where nobody can tell."""
 
+import asyncio
 import re
 from dataclasses import replace
 from datetime import UTC
@@ -340,3 +341,36 @@ async def test_what_fires_is_shown_where_the_past_cannot_be_told():
 
     assert "GpuLost" in told["alerts-list"]
     assert "disk I/O error" in told["alerts-history"]
+
+
+async def test_a_core_that_hangs_leaves_the_page_with_what_it_told_before(monkeypatch):
+    monkeypatch.setattr("dashboard.services.PATIENCE_SECONDS", 0.05)
+    live, now = FakeLive(), [NOW]
+    asked = Services(FakeStore(), live, lambda: now[0], alerts=bad_desk(NOW))
+    zone, notices = await page.zone_of(asked)
+    assert (str(zone), notices) == ("Europe/Berlin", ())
+
+    async def hang():
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(live, "inventory", hang)
+    now[0] += 60
+    async with asyncio.timeout(10):
+        zone, notices = await page.zone_of(asked)
+        assert await page.racks_of(asked)
+    assert str(zone) == "Europe/Berlin"
+    assert "Core does not answer in time." in text_of(notices)
+
+
+async def test_a_core_that_hangs_from_the_start_leaves_the_page_in_utc(monkeypatch):
+    monkeypatch.setattr("dashboard.services.PATIENCE_SECONDS", 0.05)
+    live = FakeLive()
+
+    async def hang():
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(live, "inventory", hang)
+    async with asyncio.timeout(10):
+        zone, notices = await page.zone_of(Services(FakeStore(), live, lambda: NOW, alerts=bad_desk(NOW)))
+    assert zone is UTC
+    assert "Times are UTC." in text_of(notices)
