@@ -8,6 +8,24 @@ NODE_INFO = info(
     "A server and what identifies it.",
     source="Redfish ComputerSystem, Manager",
 )
+NODE_GPUS_EXPECTED = gauge(
+    "node_gpus_expected",
+    "node",
+    "How many GPUs should be there.",
+    source="inventory: gpus",
+)
+NODE_MAINTENANCE_ACTIVE = gauge(
+    "node_maintenance_active",
+    "node reason",
+    "1 while planned work on a server goes on, by the inventory; absent otherwise.",
+    source="inventory: maintenance",
+)
+NODE_MAINTENANCE_END_TIMESTAMP_SECONDS = gauge(
+    "node_maintenance_end_timestamp_seconds",
+    "node",
+    "When the planned work ends that goes on now.",
+    source="inventory: maintenance.until",
+)
 NODE_POWER_WATTS = gauge(
     "node_power_watts",
     "node source",

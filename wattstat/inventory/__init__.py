@@ -2,7 +2,7 @@
 
 from wattstat.document import Strict
 from wattstat.inventory.devices import Https, Link, Pdu, Snmp, Storage, StorageNode, Switch, Tls
-from wattstat.inventory.models import Agent, Bmc, Breaker, Group, Inventory, Load, Node, Rack, Row, Site, TripPoint
+from wattstat.inventory.models import Agent, Bmc, Breaker, Group, Inventory, Load, Maintenance, Node, Rack, Row, Site, TripPoint
 from wattstat.inventory.reader import load, loads
 from wattstat.values import Watts
 
@@ -15,6 +15,7 @@ __all__ = [
     "Inventory",
     "Link",
     "Load",
+    "Maintenance",
     "Node",
     "Pdu",
     "Rack",

@@ -9,7 +9,7 @@ from functools import cached_property
 from itertools import pairwise
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import AwareDatetime, Field, model_validator
 
 from wattstat.document import Strict
 from wattstat.inventory.devices import Link, Pdu, Storage, StorageNode, Switch, Tls
@@ -115,6 +115,15 @@ class Agent(Strict):
     """How its certificate is checked."""
 
 
+class Maintenance(Strict):
+    """Planned work on a server: alerts of it are kept quiet until it ends."""
+
+    reason: Annotated[str, Field(min_length=1)]
+    """What is done, in a few words: it stands beside every alert that is kept quiet."""
+    until: AwareDatetime
+    """When it ends, with its offset from UTC, such as 2026-11-24T18:00:00+01:00. From then on alerts are told again."""
+
+
 class Node(Strict):
     """A server."""
 
@@ -140,6 +149,8 @@ class Node(Strict):
     """Its management controller, if Wattstat shall read it."""
     agent: Agent | None = None
     """Its agent, if one runs there."""
+    maintenance: Maintenance | None = None
+    """Planned work on it, while there is some."""
 
 
 class Load(Strict):

@@ -80,11 +80,10 @@ def all_sources(
 
 
 def _entries(inventory: Inventory) -> dict[str, list[object]]:
-    """What the inventory says of everything that is a target, by name."""
+    """What the inventory says of everything that is a target, by name. Planned work on it is no reason to watch it anew."""
     found: dict[str, list[object]] = {}
-    entries: Iterable[Node | Switch | Storage | Pdu] = chain(
-        inventory.nodes, inventory.switches, inventory.storage, inventory.pdus
-    )
+    nodes = (node.model_copy(update={"maintenance": None}) for node in inventory.nodes)
+    entries: Iterable[Node | Switch | Storage | Pdu] = chain(nodes, inventory.switches, inventory.storage, inventory.pdus)
     for entry in entries:
         found.setdefault(entry.name, []).append(entry)
     return found
