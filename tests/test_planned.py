@@ -26,7 +26,7 @@ def told(inventory, now):
 
 def test_work_that_goes_on_is_told_with_its_reason_and_its_end():
     found = told(loads(TEXT, source="inventory.yaml", base=Path()), ENDS_AT - 1)
-    assert {key: value for key, value in found.items() if key[0] is not catalogue.NODE_GPUS_EXPECTED} == {
+    assert {key: value for key, value in found.items() if key[0] is not catalogue.NODE_EXPECTED_GPUS} == {
         (catalogue.NODE_MAINTENANCE_ACTIVE, "n1", "riser exchanged"): 1,
         (catalogue.NODE_MAINTENANCE_ACTIVE, "n2", "riser exchanged"): 1,
         (catalogue.NODE_MAINTENANCE_END_TIMESTAMP_SECONDS, "n1"): ENDS_AT,
@@ -36,7 +36,7 @@ def test_work_that_goes_on_is_told_with_its_reason_and_its_end():
 
 def test_work_whose_end_has_passed_is_over_and_gpus_are_expected_all_the_same():
     found = told(loads(TEXT, source="inventory.yaml", base=Path()), ENDS_AT)
-    assert found == {(catalogue.NODE_GPUS_EXPECTED, "n1"): 8, (catalogue.NODE_GPUS_EXPECTED, "n2"): 8}
+    assert found == {(catalogue.NODE_EXPECTED_GPUS, "n1"): 8, (catalogue.NODE_EXPECTED_GPUS, "n2"): 8}
 
 
 def test_the_inventory_comes_over_the_network_as_it_was():

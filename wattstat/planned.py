@@ -15,7 +15,7 @@ def samples(inventory: Inventory, now: float) -> Samples:
     out = Samples()
     for node in inventory.nodes:
         if node.gpus:
-            out.add(catalogue.NODE_GPUS_EXPECTED, node.gpus, node.name)
+            out.add(catalogue.NODE_EXPECTED_GPUS, node.gpus, node.name)
         work = node.maintenance
         if work is not None and now < work.until.timestamp():
             out.add(catalogue.NODE_MAINTENANCE_ACTIVE, 1, node.name, work.reason)

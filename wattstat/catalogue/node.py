@@ -8,8 +8,8 @@ NODE_INFO = info(
     "A server and what identifies it.",
     source="Redfish ComputerSystem, Manager",
 )
-NODE_GPUS_EXPECTED = gauge(
-    "node_gpus_expected",
+NODE_EXPECTED_GPUS = gauge(
+    "node_expected_gpus",
     "node",
     "How many GPUs should be there.",
     source="inventory: gpus",

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 import annotated_types
-from pydantic import BaseModel
+from pydantic import AwareDatetime, BaseModel
 from pydantic.fields import FieldInfo
 
 from wattstat.document import Loc
@@ -136,4 +136,5 @@ _WORDS: dict[Any, str] = {
     int: "whole number",
     float: "number",
     Path: "path",
+    AwareDatetime: "time with its offset from UTC",
 }  # a new kind is named here

@@ -150,7 +150,7 @@ class Node(Strict):
     agent: Agent | None = None
     """Its agent, if one runs there."""
     maintenance: Maintenance | None = None
-    """Planned work on it, while there is some."""
+    """Planned work on it, while there is some: {reason: riser exchanged, until: 2026-11-24T18:00:00+01:00}."""
 
 
 class Load(Strict):
