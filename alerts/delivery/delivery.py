@@ -181,8 +181,12 @@ class Delivery:
         )
 
     def labels(self, own: Mapping[str, str], *, theirs: bool = False) -> dict[str, str]:
-        """An alert's labels as its receivers and silences see them. `theirs`: a Prometheus tells of it, which adds no rack."""
-        return {**self._settings.labels, **own} if theirs else self._labels(own)
+        """An alert's labels as its receivers and silences see them.
+
+        `theirs`: a Prometheus tells of it, which adds the rack only where it was given `wattstat alerts relabel`.
+        """
+        labels = self._labels(own)
+        return labels if not theirs or self._quiet.is_seen(labels) else {**self._settings.labels, **own}
 
     async def told(self, fingerprints: Iterable[str]) -> dict[str, tuple[float, tuple[str, ...]]]:
         """By fingerprint, of those that somebody was told of: when last, and which receivers."""

@@ -148,6 +148,10 @@ class Quiet:
         views = self._kept.views(self._clock())
         return {state: sum(each.state == state for each in views) for state in ("active", "pending")}
 
+    def is_seen(self, labels: Labels) -> bool:
+        """Whether an Alertmanager had an alert with exactly these labels when it was last asked."""
+        return labels_key(labels) in (self._seen.answer or {})
+
     def _quiet_here(self, labels: Labels, at: float) -> Why:
         return self._kept.holding(labels, at), self._board.inhibitions.causes(labels)
 

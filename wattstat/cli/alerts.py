@@ -328,6 +328,19 @@ def export(
     typer.echo(f"{written} files in {folder}; links lead to {given}")
 
 
+@app.command()
+def relabel(*, config: ConfigOption = None, url: UrlOption = "", token: TokenOption = "") -> None:
+    """The racks of all devices, for the `alerting:` section of a Prometheus that evaluates the rules."""
+    import yaml
+
+    from alerts.relabel import rules
+    from wattstat.inventory import Inventory
+
+    found = rules(Inventory.model_validate(_site(url, config, token).get("inventory")))
+    typer.echo("# Below `alerting:` in prometheus.yml. By `wattstat alerts relabel`; anew when devices move or come.")
+    typer.echo(yaml.safe_dump({"alert_relabel_configs": list(found)}, sort_keys=False, width=10**6), nl=False)
+
+
 def _public_url(config: Path | None) -> str:
     from wattstat.config import load
 

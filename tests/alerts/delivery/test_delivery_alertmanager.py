@@ -1,10 +1,12 @@
 """Beside a real Alertmanager: it groups, inhibits and resolves as we do, and loses nothing when it is away or restarted."""
 
 import asyncio
+import json
 import re
 import time
 from contextlib import asynccontextmanager
 from pathlib import Path
+from urllib.request import Request, urlopen
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -50,8 +52,9 @@ def notice(name, *, severity="warning", started=None, ends_at=None, **labels):
 
 
 @asynccontextmanager
-async def running(settings, path):
-    delivery = Delivery(Alerts.model_validate(settings), credentials={}, path=path, clock=time.time, zone=ZoneInfo("UTC"))
+async def running(settings, path, rack_of=None):
+    settings = Alerts.model_validate(settings)
+    delivery = Delivery(settings, credentials={}, path=path, clock=time.time, zone=ZoneInfo("UTC"), rack_of=rack_of)
     stop = asyncio.Event()
     task = asyncio.ensure_future(delivery.run(stop))
     try:
@@ -220,6 +223,23 @@ async def test_silences_are_made_read_and_ended_in_alertmanager(tmp_path, monkey
             assert [(each.id, each.state) for each in await delivery.silences()] == [(made.id, "expired")]
             with pytest.raises(NoSuchAlert):
                 await delivery.expire("nothing", by="ada")
+
+
+async def test_an_alert_of_a_prometheus_has_the_rack_where_its_alertmanager_has_it(tmp_path, monkeypatch):
+    monkeypatch.setattr("alerts.delivery.quiet.SEEN_FOR_SECONDS", 0.0)
+    (tmp_path / "alertmanager.yml").write_text(ROUTING.format(tickets="", pager=""))
+    relabelled, plain = ({"alertname": "FanFailed", "node": node} for node in ("gpu-1", "gpu-2"))
+    with alertmanager(tmp_path, tmp_path / "alertmanager.yml") as url:
+        posted = json.dumps([{"labels": {**relabelled, "rack": "r2"}}, {"labels": plain}]).encode()
+        post = Request(f"{url}/api/v2/alerts", posted, {"Content-Type": "application/json"})
+        (await asyncio.to_thread(urlopen, post, timeout=5)).close()
+        async with running({"alertmanagers": [{"url": url}]}, tmp_path / "a.sqlite", rack_of=lambda _: "r2") as delivery:
+            async with asyncio.timeout(60):
+                while await delivery.quieted({}) or delivery.labels(relabelled, theirs=True) == relabelled:
+                    await asyncio.sleep(0.05)
+
+            assert delivery.labels(relabelled, theirs=True) == {**relabelled, "rack": "r2"}
+            assert delivery.labels(plain, theirs=True) == plain
 
 
 async def test_without_an_answer_silences_are_refused_and_say_who_keeps_them(tmp_path):

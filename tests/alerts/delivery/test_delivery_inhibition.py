@@ -72,6 +72,7 @@ CABLE = {**PORT_3, "node": "gpu-1", "device": "mlx5_2"}
         (alert("FeedLost", **R12), alert("ServerFault", node="gpu-1", message_id="PSU0003", **R12)),
         (alert("FeedLost", **R12), alert("ServerFault", node="gpu-1", message_id="IDRAC.2.8.RDU0012", **R12)),
         (alert("FeedLost", **R12), alert("GpuPowerBrake", **GPU_3, **R12)),
+        (alert("FeedLost", **R12), alert("RackBlind", **R12)),
         (alert("PsuFailed", node="gpu-1", psu="PSU.Slot.2"), alert("ServerFault", node="gpu-1", message_id="PSU0001")),
         (alert("PsuFailed", node="gpu-1", psu="PSU.Slot.2"), alert("PsuRedundancyLost", node="gpu-1")),
         (alert("PsuCapacityShort", node="gpu-1"), alert("GpuPowerBrake", **GPU_3)),
