@@ -73,7 +73,7 @@ def _told(node: str, expected: int, seen: int) -> Raised:
     gone = expected - seen
     return VOICE.say(
         {"node": node},
-        f"{node} shows {seen} of {expected} GPUs of its inventory to its driver: {gone} {'is' if gone == 1 else 'are'} missing. "
+        f"{node} shows {seen} of its {expected} GPUs to its driver: {gone} {'is' if gone == 1 else 'are'} missing. "
         "Drain it and look with `lspci -d 10de:`; a board that is gone there, too, has no power or no contact. If it never had "
         "more, correct `gpus` in the inventory.",
         value=float(seen),
