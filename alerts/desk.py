@@ -123,7 +123,8 @@ class Desk:
     async def status(self) -> DeskStatus:
         """Whether rules are evaluated and messages go out."""
         delivery = self._delivery.status()
-        failing = {**self._engine.failing(), **({} if self._peer is None else await self._peer.failing())}
+        disk = {"memory": self._delivery.disk_problem} if self._delivery.disk_problem else {}
+        failing = {**disk, **self._engine.failing(), **({} if self._peer is None else await self._peer.failing())}
         return DeskStatus(
             evaluates=self._peer is None,
             last_evaluation=self._engine.last_evaluation,

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Callable, Iterable
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TypeVar
 
 import structlog
 
@@ -15,6 +17,12 @@ log = structlog.get_logger(__name__)
 
 WAIT_SECONDS = 30.0
 """How long a call waits for the other users of the file."""
+
+IN_MEMORY = Path(":memory:")
+"""Where there is no file that can be used."""
+
+Row = TypeVar("Row")
+Found = TypeVar("Found")
 
 _DAMAGED = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 _ADVICE = {
@@ -32,7 +40,8 @@ _ADVICE_OTHERWISE = "check the disk's space and the file's owner, or move the fi
 
 def connected(path: Path, schema: str) -> sqlite3.Connection:
     """The file with these tables; a new one where there is none. Raises `OSError`, `sqlite3.Error`."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    if path != IN_MEMORY:
+        path.parent.mkdir(parents=True, exist_ok=True)
     if path.is_dir():
         raise IsADirectoryError(f"it is a folder, and a file is to stand there; remove the folder {path}")
     connection = sqlite3.connect(path, timeout=WAIT_SECONDS, isolation_level=None, check_same_thread=False)
@@ -60,6 +69,19 @@ def set_aside_if_damaged(path: Path) -> Path | None:
             part.replace(aside.with_name(aside.name + suffix))
     log.error("the file of alerts is damaged and was set aside; history and silences begin anew", file=str(aside), reason=why)
     return aside
+
+
+def readable(what: str, rows: Iterable[Row], read: Callable[[Row], Found]) -> list[Found]:
+    """What can be read of rows: one that another version wrote, or that is damaged, costs only itself."""
+    found, refused = [], []
+    for row in rows:
+        try:
+            found.append(read(row))
+        except (ValueError, TypeError, LookupError) as err:
+            refused.append(f"{type(err).__name__}: {err}")
+    if refused:
+        log.error("rows of the file of alerts cannot be read and are left out", what=what, rows=len(refused), first=refused[0])
+    return found
 
 
 def refusal(path: Path, what: str, error: sqlite3.Error | OSError) -> str:

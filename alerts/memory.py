@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from alerts.file import connected, refusal, set_aside_if_damaged
+from alerts.file import connected, readable, refusal, set_aside_if_damaged
 from alerts.model import Alert, Notice
 from wattstat.api.alerts import AlertsUnavailable, EvidenceLine
 
@@ -108,12 +108,14 @@ class Memory:
     def load(self) -> Remembered:
         """What there was when the last process ended, however it ended."""
         active: dict[str, dict[str, Alert]] = {}
-        for rule, fingerprint, text in self._rows("SELECT rule, fingerprint, alert FROM engine_active"):
-            active.setdefault(rule, {})[fingerprint] = _alert(text)
+        rows = self._rows("SELECT rule, alert FROM engine_active")
+        for rule, alert in readable("active alerts", rows, lambda row: (row[0], _alert(row[1]))):
+            active.setdefault(rule, {})[alert.fingerprint] = alert
+        untold = self._rows("SELECT notice FROM engine_untold")
         return Remembered(
             active=active,
             evaluated=dict(self._rows("SELECT name, evaluated_at FROM engine_groups")),
-            untold=tuple(Notice(**json.loads(text)) for (text,) in self._rows("SELECT notice FROM engine_untold")),
+            untold=tuple(readable("ends", untold, lambda row: Notice(**json.loads(row[0])))),
         )
 
     def save(self, group: str, at: float, changes: Sequence[Change], untold: Sequence[Notice]) -> None:
@@ -155,14 +157,14 @@ class Memory:
             " ORDER BY fired_at DESC",
             (end, start),
         )
-        return [Episode(alert=_alert(text), ended_at=ended) for text, ended in rows]
+        return readable("history", rows, _episode)
 
     def episode(self, fingerprint: str) -> Episode | None:
         """The newest episode of one alert."""
         rows = self._rows(
             "SELECT alert, ended_at FROM engine_episodes WHERE fingerprint = ? ORDER BY fired_at DESC LIMIT 1", (fingerprint,)
         )
-        return next((Episode(alert=_alert(text), ended_at=ended) for text, ended in rows), None)
+        return next(iter(readable("history", rows, _episode)), None)
 
     def expire(self, before: float) -> None:
         """Forget what ended before a moment."""
@@ -197,6 +199,10 @@ def _text(alert: Alert) -> str:
 def _alert(text: str) -> Alert:
     found = json.loads(text)
     return Alert(**{**found, "evidence": tuple(EvidenceLine(**line) for line in found["evidence"])})
+
+
+def _episode(row: tuple[str, float | None]) -> Episode:
+    return Episode(alert=_alert(row[0]), ended_at=row[1])
 
 
 def _untold(notice: Notice) -> tuple[str, float, str]:

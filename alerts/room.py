@@ -19,6 +19,7 @@ from alerts.desk import Desk
 from alerts.evaluation.engine import Engine, Record
 from alerts.evaluation.loader import load_rules, rule_files, shipped_rules
 from alerts.evaluation.rules import Group
+from alerts.file import IN_MEMORY
 from alerts.findings import finders
 from alerts.health import samples as health_samples
 from alerts.memory import Memory, MemoryFailed
@@ -57,6 +58,15 @@ def rules_of(settings: Alerts, base: Path = Path()) -> tuple[Group, ...]:
     return load_rules(files, settings.public_url or LOCAL_URL)
 
 
+def opened(path: Path) -> tuple[Memory, str]:
+    """What alerts remember, and why that is in memory alone: without a disk people are told all the same."""
+    try:
+        return Memory(path), ""
+    except MemoryFailed as err:
+        log.error("alerts are remembered until this process ends, and no longer", reason=str(err))  # noqa: TRY400 - no trace
+        return Memory(IN_MEMORY), str(err)
+
+
 class Room:
     """Everything together. `desk` answers; `run` works until it is told to stop."""
 
@@ -79,7 +89,7 @@ class Room:
 
         `hall` raises `Unavailable`. `peer` gives the rule groups of the Prometheus that evaluates them instead of us.
 
-        Raises `InvalidDocument` for rules that cannot be evaluated, `ValueError` for settings, `MemoryFailed`.
+        Raises `InvalidDocument` for rules that cannot be evaluated, `ValueError` for settings.
         """
         self._store = store
         self._record = record
@@ -91,11 +101,11 @@ class Room:
         self._inventory = Inventory()
         self._racks: Mapping[tuple[str, str], str] = {}
         self._reach = Reach()
-        self._memory = Memory(data_dir / FILE)
+        self._memory, no_disk = opened(data_dir / FILE)
         self._running = Running(store, clock)
         self._delivery = Delivery(
             settings, credentials=credentials, path=data_dir / FILE, clock=clock, zone=zone, rack_of=self._rack_of,
-            impacts=self._impacts, alone=self._alone,
+            impacts=self._impacts, alone=self._alone, no_disk=no_disk,
         )  # fmt: skip
         groups = rules_of(settings) if peer is None else ()
         self._peer = None if peer is None else Peer(peer, clock)

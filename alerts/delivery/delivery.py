@@ -28,7 +28,7 @@ from alerts.delivery.routing import Route, Routing
 from alerts.delivery.sending import Impacts, Sending
 from alerts.delivery.standin import StandIn
 from alerts.delivery.store import DeliveryStore
-from alerts.file import refusal
+from alerts.file import IN_MEMORY, refusal
 from alerts.model import WATCHDOG, Clock, Notice
 from alerts.subject import Subject, subject
 from wattstat.api.alerts import AlertsUnavailable, NoSuchAlert, SilenceView
@@ -81,11 +81,14 @@ class Delivery:
         impacts: Impacts | None = None,
         sender: Send = send,
         alone: Alone | None = None,
+        no_disk: str = "",
     ) -> None:
         """Open `path` (`alerts.sqlite`) and take up what it holds.
 
         `rack_of`: where a device stands, empty where that is not known. Alerts without a label `rack` get it: what a rack
         has in common is one message, and its loss of power silences what stands in it. `impacts`: whose jobs an alert hits.
+
+        `no_disk`: why `path` cannot be used; what it would hold is then kept in memory, and the heartbeat is silent.
 
         Raises `ValueError` for settings or a routing file that cannot work, saying what to do, and `sqlite3.Error`.
         """
@@ -97,11 +100,11 @@ class Delivery:
         may_stand_in = settings.routing is None or bool(clients)
         self._receivers = Receivers(settings.receivers, zone, routed=routing.receivers, stand_in=may_stand_in)
         self._board = Board(routing, self._receivers, holders=len(clients))
-        self._store = DeliveryStore(path)
+        self._store = DeliveryStore(IN_MEMORY if no_disk else path)
         self._alone = Alone(clock=clock) if alone is None else alone
         self._rack_of = rack_of
         self._store.load(self._board)
-        self._mirror = Mirror(self._board, self._store)
+        self._mirror = Mirror(self._board, self._store, no_disk=no_disk)
         self._quiet = Quiet(self._board, self._store, clients, clock)
         self._posters = [Poster(each, self._board) for each in clients]
         self._stand_in = StandIn(
@@ -139,6 +142,11 @@ class Delivery:
         watchdog = any(each.labels.get("alertname") == WATCHDOG and each.ends_at is None for each in notices)
         self._pulse.heard(at, watchdog=watchdog)
         self._loops.wake()
+
+    @property
+    def disk_problem(self) -> str:
+        """Why what is told is in memory alone; empty where it is on disk."""
+        return self._mirror.problem
 
     def heard(self, at: float, *, watchdog: bool) -> None:
         """Somebody else evaluates, and tells people itself."""

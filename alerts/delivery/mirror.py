@@ -17,12 +17,13 @@ log = structlog.get_logger(__name__)
 class Mirror:
     """Writes one change after the other, each whole."""
 
-    def __init__(self, board: Board, store: DeliveryStore) -> None:
-        self._board, self._store = board, store
+    def __init__(self, board: Board, store: DeliveryStore, *, no_disk: str = "") -> None:
+        """`no_disk`: why the store is in memory alone."""
+        self._board, self._store, self._no_disk = board, store, no_disk
         self._told: list[Told] = []
         self._messages: list[SentMessage] = []
         self._turn = asyncio.Lock()
-        self.problem = ""
+        self.problem = no_disk
         """Why the disk refused the newest write; empty where it did not."""
 
     async def write(self, told: Sequence[Told] = (), messages: Sequence[SentMessage] = ()) -> None:
@@ -55,6 +56,7 @@ class Mirror:
         return 0
 
     def _say(self, problem: str) -> None:
+        problem = problem or self._no_disk
         if problem and not self.problem:
             log.error("alerts cannot be written to disk; they are told from memory", reason=problem)
         if self.problem and not problem:

@@ -13,7 +13,7 @@ from typing import Any
 
 from alerts.delivery.board import Board, Known, Waiting
 from alerts.delivery.receivers import Destination, destination
-from alerts.file import connected
+from alerts.file import connected, readable
 
 MOST_KNOWN = 50_000
 """Of so many alerts it is kept in memory who was told."""
@@ -109,6 +109,7 @@ class DeliveryStore:
     """The file. Every call is whole or not at all, and on disk when it returns; any thread may call. Raises `sqlite3.Error`."""
 
     def __init__(self, path: Path) -> None:
+        """Open or make `path`."""
         self.path = path
         self._lock = threading.Lock()
         self._connection = connected(path, _TABLES)
@@ -123,16 +124,15 @@ class DeliveryStore:
     def load(self, board: Board) -> None:
         """Fill a board."""
         with self._lock:
-            for row in self._rows("SELECT * FROM delivery_alerts ORDER BY first_seen"):
-                board.restore(_known(row))
-            for group, told, told_at in self._rows("SELECT id, told, told_at FROM delivery_groups"):
-                board.restore_told(group, json.loads(told), told_at)
-            for row in self._rows("SELECT destination, via, grp, fingerprint, since FROM delivery_waiting ORDER BY since"):
-                address, via, group, fingerprint, since = row
-                entry = Waiting(
-                    destination=destination(address), via=via, group=group, fingerprint=fingerprint, since=since, turn=0
-                )
-                board.restore_waiting(entry)
+            alerts = self._rows("SELECT * FROM delivery_alerts ORDER BY first_seen")
+            groups = self._rows("SELECT id, told, told_at FROM delivery_groups")
+            waiting = self._rows("SELECT destination, via, grp, fingerprint, since FROM delivery_waiting ORDER BY since")
+        for known in readable("alerts", alerts, _known):
+            board.restore(known)
+        for group, told, told_at in readable("groups", groups, lambda row: (row[0], json.loads(row[1]), row[2])):
+            board.restore_told(group, told, told_at)
+        for entry in readable("messages", waiting, _waiting):
+            board.restore_waiting(entry)
 
     def write(self, batch: Batch) -> None:
         """One transaction."""
@@ -267,6 +267,11 @@ def _rows_of(batch: Batch) -> Iterator[Batch]:
     yield from (Batch(waiting=(each,)) for each in batch.waiting)
     yield from (Batch(told=(each,)) for each in batch.told)
     yield from (Batch(messages=(each,)) for each in batch.messages)
+
+
+def _waiting(row: Sequence[Any]) -> Waiting:
+    address, via, group, fingerprint, since = row
+    return Waiting(destination=destination(address), via=via, group=group, fingerprint=fingerprint, since=since, turn=0)
 
 
 def _row(known: Known) -> tuple[Any, ...]:

@@ -160,7 +160,8 @@ class Engine:
                 waiting.append(written)
                 names |= _writes(followed.rule)
         await self._write(waiting, at)
-        await self._keeper.keep(state, at)
+        with self.alone.trying("evaluation", f"{group.name}, keeping"):
+            await self._keeper.keep(state, at)
         await self._keeper.tell(state, at)
         state.evaluated_at, state.seconds = at, time.monotonic() - began
         self.last_evaluation = at
@@ -241,12 +242,13 @@ class Engine:
         """Series into the history. Without them nothing is lost but a line in a plot."""
         if self._record is None or not written:
             return
-        try:
-            await self._record(written, round(at * 1000))
-        except StoreError as err:
-            self._keeper.trouble("history", str(err))
-        else:
-            self._keeper.trouble("history", "")
+        with self.alone.trying("evaluation", "writing history"):
+            try:
+                await self._record(written, round(at * 1000))
+            except StoreError as err:
+                self._keeper.trouble("history", str(err))
+            else:
+                self._keeper.trouble("history", "")
 
 
 def _refuse_more(group: Group, count: int) -> None:

@@ -7,6 +7,10 @@ from zoneinfo import ZoneInfo
 import pytest
 from fastapi import FastAPI
 
+from alerts.delivery.board import Board
+from alerts.delivery.receivers import Receivers
+from alerts.delivery.routing import Route, Routing
+from alerts.delivery.store import DeliveryStore
 from alerts.memory import Change, Memory, MemoryFailed
 from alerts.model import Alert, fingerprint
 from alerts.room import Room
@@ -55,6 +59,52 @@ def lose_tables(folder):
         for table in ("engine_episodes", "delivery_told", "delivery_messages", "delivery_silences"):
             damaged.execute(f"DROP TABLE {table}")
     damaged.close()
+
+
+async def test_with_a_folder_in_its_place_people_are_told_all_the_same(tmp_path):
+    (tmp_path / "alerts.sqlite").mkdir()
+    (tmp_path / "rules.yml").write_text("groups: [{name: a, interval: 1s, rules: [{alert: Always, expr: vector(1)}]}]")
+    settings = Alerts.model_validate({"shipped_rules": False, "findings": False, "rules": [str(tmp_path / "rules.yml")]})
+    store = EmbeddedStore(tmp_path / "history.duckdb")
+    room = Room(
+        settings, store=store, record=None, peer=None, hall=hall, credentials={}, data_dir=tmp_path, zone=ZoneInfo("UTC")
+    )
+    stop = asyncio.Event()
+    working = asyncio.ensure_future(room.run(stop))
+    async with asyncio.timeout(20):
+        while not (active := await room.desk.active()):
+            await asyncio.sleep(0.02)
+    status = await room.desk.status()
+    stop.set()
+    await working
+    await closed(room, store)
+
+    assert [alert.name for alert in active] == ["Always"]
+    assert "it is a folder, and a file is to stand there" in status.failing_rules["memory"]
+    assert "alerts cannot be written to disk" in room._delivery.problem()
+
+
+async def test_rows_that_another_version_wrote_cost_only_themselves(tmp_path):
+    path = tmp_path / "alerts.sqlite"
+    memory = Memory(path)
+    memory.save("g", NOW, [Change(rule="r", now=lost(), before=None)], [])
+    memory._database.execute("INSERT INTO engine_active VALUES ('r', 'beef', '{\"of\": \"tomorrow\"}')")
+    memory._database.execute("INSERT INTO engine_episodes VALUES ('r', 'beef', 1, NULL, 'no json')")
+    memory._database.execute("INSERT INTO engine_untold VALUES ('beef', 1, '{\"of\": \"tomorrow\"}')")
+    delivery = DeliveryStore(path)
+    delivery._connection.execute("INSERT INTO delivery_waiting VALUES ('no address', 'g', 'beef', 'pager', 1)")
+    delivery._connection.execute("INSERT INTO delivery_groups VALUES ('g', 'no json', 1)")
+
+    remembered = memory.load()
+    delivery.load(
+        Board(Routing(root=Route(key="", receiver="nobody")), Receivers({}, ZoneInfo("UTC"), routed=(), stand_in=False))
+    )
+
+    assert [list(alerts) for alerts in remembered.active.values()] == [[lost().fingerprint]]
+    assert remembered.untold == ()
+    assert [episode.alert.name for episode in memory.episodes(0, NOW)] == ["GpuLost"]
+    memory.close()
+    delivery.close()
 
 
 @pytest.mark.parametrize(

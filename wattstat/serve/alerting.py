@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sqlite3
 
-from alerts.memory import MemoryFailed
 from alerts.room import Room, Unavailable
 from wattstat.api.live import CoreUnavailable, Live
 from wattstat.config import Config
@@ -43,5 +42,5 @@ def open_room(config: Config, store: Store, live: Live) -> Room:
         )
     except InvalidDocument as err:
         raise CannotStart(f"the alert rules cannot be evaluated:\n{err}") from err
-    except (ValueError, MemoryFailed, sqlite3.Error) as err:
+    except (ValueError, sqlite3.Error) as err:
         raise CannotStart(f"alerts: {err}") from err
