@@ -7,10 +7,10 @@ A pure function of what the hall holds at one moment.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterator
 
 from wattstat.catalogue import gpu, node
-from wattstat.catalogue.metric import Metric, Samples
+from wattstat.catalogue.metric import Metric, Sample, Samples
 from wattstat.hall import Snapshot
 
 Key = tuple[str, str]
@@ -19,48 +19,41 @@ Key = tuple[str, str]
 # What boards without a serial number have in its place.
 _NO_SERIALS = frozenset({"", "0", "unknown", "n/a", "none"})
 
+_UUID, _SERIAL = (gpu.GPU_INFO.labels.index(label) for label in ("uuid", "serial"))
+_BMC_NODE, _BMC_DEVICE, _BMC_SERIAL, _BMC_UUID = (
+    node.NODE_GPU_INFO.labels.index(label) for label in ("node", "device", "serial", "uuid")
+)
+
 
 def samples(snapshot: Snapshot) -> Samples:
     """One sample for each GPU of which both sides tell who it is."""
     by_serial, by_uuid = _boards(snapshot)
-    serials = _serials(snapshot) if by_serial else {}
+    serials = {labels[_UUID]: labels[_SERIAL] for labels in _told(snapshot, gpu.GPU_INFO)} if by_serial else {}
     out = Samples()
     # Also a GPU that is lost has this metric, and of all that identifies it only its UUID.
-    for found in snapshot.find(gpu.GPU_LOST):
-        name, index, uuid = found.sample.labels
-        device = by_serial.get((name, serials.get(uuid, "")), "") or by_uuid.get((name, _bare(uuid)), "")
+    for name, index, uuid in _told(snapshot, gpu.GPU_LOST):
+        device = by_serial.get((name, serials.get(uuid, ""))) or by_uuid.get((name, uuid.lower()))
         if device:
-            out.add(gpu.GPU_BMC_INFO, 1, name, index, uuid, device)
+            out.append(Sample(gpu.GPU_BMC_INFO, (name, index, uuid, device), 1.0))
     return out
 
 
 def _boards(snapshot: Snapshot) -> tuple[dict[Key, str], dict[Key, str]]:
-    """The BMCs' names of boards by serial number and by UUID."""
-    at = _places(node.NODE_GPU_INFO, ("node", "device", "serial", "uuid"))
-    told = [tuple(found.sample.labels[place] for place in at) for found in snapshot.find(node.NODE_GPU_INFO)]
-    serials = [((name, serial), device) for name, device, serial, _ in told if serial.lower() not in _NO_SERIALS]
-    uuids = [((name, _bare(uuid)), device) for name, device, _, uuid in told if uuid]
-    return _unambiguous(serials), _unambiguous(uuids)
+    """The BMCs' names of boards by serial number and by UUID. What two of them bear identifies neither: an empty name."""
+    by_serial: dict[Key, str] = {}
+    by_uuid: dict[Key, str] = {}
+    for labels in _told(snapshot, node.NODE_GPU_INFO):
+        name, device, serial, uuid = labels[_BMC_NODE], labels[_BMC_DEVICE], labels[_BMC_SERIAL], labels[_BMC_UUID].lower()
+        if serial.lower() not in _NO_SERIALS and by_serial.setdefault((name, serial), device) != device:
+            by_serial[name, serial] = ""
+        if uuid:
+            # NVML says `GPU-` before it, Redfish does not.
+            key = (name, uuid if uuid.startswith("gpu-") else f"gpu-{uuid}")
+            if by_uuid.setdefault(key, device) != device:
+                by_uuid[key] = ""
+    return by_serial, by_uuid
 
 
-def _unambiguous(named: Iterable[tuple[Key, str]]) -> dict[Key, str]:
-    """What identifies one board only: a number that two of them bear identifies neither."""
-    found: dict[Key, str] = {}
-    for key, device in named:
-        found[key] = device if found.get(key, device) == device else ""
-    return found
-
-
-def _serials(snapshot: Snapshot) -> dict[str, str]:
-    """Serial numbers by UUID, as drivers tell them."""
-    uuid, serial = _places(gpu.GPU_INFO, ("uuid", "serial"))
-    return {found.sample.labels[uuid]: found.sample.labels[serial] for found in snapshot.find(gpu.GPU_INFO)}
-
-
-def _places(metric: Metric, labels: Iterable[str]) -> list[int]:
-    return [metric.labels.index(label) for label in labels]
-
-
-def _bare(uuid: str) -> str:
-    """NVML says `GPU-` before it, Redfish does not."""
-    return uuid.lower().removeprefix("gpu-")
+def _told(snapshot: Snapshot, metric: Metric) -> Iterator[tuple[str, ...]]:
+    """The labels of all samples of a metric."""
+    return (sample.labels for block in snapshot.blocks for sample in block.by_metric.get(metric, ()))

@@ -162,6 +162,22 @@ async def test_dcgm_names_of_all_gpus_are_there_only_when_asked_for(core):
     assert b'DCGM_FI_DEV_GPU_TEMP{gpu="0",UUID="GPU-1"' in core.metrics()
 
 
+async def test_the_bmcs_names_of_gpus_stand_beside_the_drivers_and_are_looked_up_now_and_then(core):
+    now = core.clock()
+    core.clock = lambda: now
+    out = Samples()
+    out.add(gpu.GPU_LOST, 0, "gpu01", "0", "GPU-1")
+    out.add(node.NODE_GPU_INFO, 1, "gpu01", "GPU_SXM_1", "H100", "165", "1", "96")
+    told = b'wattstat_gpu_bmc_info{node="gpu01",gpu="0",uuid="GPU-1",device="GPU_SXM_1"} 1'
+    assert told not in core.metrics()
+    core.hall.post(Block(key=BlockKey("test", "gpu01", "all"), samples=tuple(out), taken_at=now, interval_seconds=60))
+    assert told not in core.metrics()
+
+    now += core_module.LINKED_SECONDS
+
+    assert told in core.metrics()
+
+
 @pytest.mark.parametrize(
     ("params", "says"),
     [

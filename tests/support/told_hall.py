@@ -36,11 +36,10 @@ from simulator.workload import Job, Kind
 from simulator.world import World
 from tests.support.nvml import TIERS, library
 from tests.support.series_store import SeriesStore
+from wattstat import gpulink
 from wattstat.config import Config
 from wattstat.exposition import Exposition
 from wattstat.hall import Block, BlockKey, Hall
-from wattstat.inventory import Inventory
-from wattstat.serve import premises
 from wattstat.store.text_format import parse_line
 
 START = 1_760_000_000.0
@@ -111,8 +110,8 @@ class ToldHall:
             self.fired.setdefault(alert.name, self.world.now)
 
     def _scrape(self) -> None:
-        found = premises.samples(self.hall.snapshot(), Inventory())
-        key = BlockKey(collector="premises", target="hall", part="all")
+        found = gpulink.samples(self.hall.snapshot())
+        key = BlockKey(collector="wattstat", target="hall", part="gpus")
         self.hall.post(Block(key=key, samples=tuple(found), taken_at=self.world.now, interval_seconds=TICK_SECONDS))
         time_ms = round(self.world.now * 1000)
         for line in self._exposition.render(self.hall.snapshot()).decode().splitlines():

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import Any
 
-from wattstat import fabric, gpulink, planned, rackpower
+from wattstat import fabric, planned, rackpower
 from wattstat.catalogue import facility, network, storage
 from wattstat.catalogue.metric import Metric, Samples
 from wattstat.hall import Snapshot
@@ -13,11 +13,10 @@ from wattstat.inventory import Inventory
 
 
 def samples(snapshot: Snapshot, inventory: Inventory) -> Samples:
-    """What follows from all readings together, and from the inventory: power of racks, cables, names of GPUs, planned work."""
+    """What follows from all readings together, and from the inventory: power of racks, cables, planned work."""
     out = rackpower.samples(snapshot, inventory)
     out.extend(rackpower.limits(inventory))
     out.extend(fabric.samples(inventory))
-    out.extend(gpulink.samples(snapshot))
     out.extend(planned.samples(inventory, snapshot.taken_at))
     return out
 

@@ -86,7 +86,21 @@ def test_every_shipped_alert_takes_the_route_that_amtool_says():
         labels = {"alertname": name, "severity": severity}
         assert ours(routing, labels) == by_amtool(SHIPPED, labels)
     assert ours(routing, {"alertname": "GpuLost", "severity": "critical"}) == ["pager"]
+    lost = {"alertname": "FeedLost", "severity": "critical"}
+    assert ours(routing, lost) == by_amtool(SHIPPED, lost) == ["pager"]
     assert ours(routing, {"alertname": "Watchdog", "severity": "none"}) == ["heartbeat"]
+
+
+def test_racks_that_lose_a_feed_together_are_one_message_and_gpus_are_put_together_by_rack():
+    def group(name, rack):
+        labels = {"alertname": name, "severity": "critical", "cluster": "hall-1", "rack": rack}
+        (route,) = read_routing(BUILT_IN, UTC).root.matching(labels)
+        return route.receiver, route.group_wait_seconds, route.repeat_interval_seconds, route.grouped(labels)
+
+    for name in ("FeedLost", "RackPowerLost"):
+        assert group(name, "r1") == group(name, "r2")
+        assert group(name, "r1")[:3] == group("GpuLost", "r1")[:3]
+    assert group("GpuLost", "r1") != group("GpuLost", "r2")
 
 
 @pytest.mark.debian
