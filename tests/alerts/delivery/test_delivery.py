@@ -103,6 +103,17 @@ async def test_what_fires_together_is_one_message_and_its_end_another(settings, 
     assert "1 more of this kind still fires" in hook.got[1]["message"]
 
 
+async def test_until_the_first_message_it_is_known_when_that_leaves(settings, tmp_path, clock, hook):
+    delivery, one = opened(settings, tmp_path, clock), notice("gpu-001")
+    began = clock()
+    async with running(delivery):
+        await delivery.tell([one], began)
+        assert began < delivery.tells()[one.fingerprint] <= began + 11
+        clock.now += 11
+        await delivery.tell([one], clock())
+        await until(lambda: hook.got and not delivery.tells())
+
+
 async def test_what_waited_when_the_process_died_is_told_by_the_next(settings, tmp_path, clock, hook):
     hook.status = 500
     delivery = opened(settings, tmp_path, clock)

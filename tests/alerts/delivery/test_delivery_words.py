@@ -1,5 +1,6 @@
 """Matchers, time intervals and the words of messages."""
 
+from dataclasses import replace
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 from alerts.delivery.board import Known
 from alerts.delivery.intervals import read_interval
 from alerts.delivery.matchers import Matcher, read_matcher, read_matchers
-from alerts.delivery.message import MOST_SHOWN, Impact, Said, message_of
+from alerts.delivery.message import MOST_SHOWN, UNCONFIRMED, Impact, Said, message_of, unconfirmed
 
 UTC = ZoneInfo("UTC")
 
@@ -194,3 +195,24 @@ def test_an_end_says_when_and_after_how_long():
 
     assert "Over at 2026-11-23 12:30:00 UTC, after 2 h 30 min." in body
     assert "Drain it first" not in body
+
+
+def test_since_when_it_holds_and_since_when_it_fires_are_both_said_where_they_differ():
+    known = replace(said().known, active_at=moment("2026-11-23T09:58"))
+
+    assert (
+        "\nSince 2026-11-23 09:58:00 UTC, firing since 2026-11-23 10:00:00 UTC.\n"
+        in message(Said(known=known, how="fires")).body
+    )
+    at_once = replace(known, active_at=known.starts_at)
+    assert "\nFiring since 2026-11-23 10:00:00 UTC.\n" in message(Said(known=at_once, how="fires")).body
+
+
+def test_what_nobody_can_confirm_is_said_to_be_so_while_it_fires_and_not_when_it_is_over():
+    doubt = unconfirmed(moment("2026-11-23T10:20"), UTC)
+    known = replace(said().known, annotations={**said().known.annotations, UNCONFIRMED: doubt})
+
+    assert doubt == "Not confirmed since 2026-11-23 10:20:00 UTC: core gives no data."
+    assert f"\n{doubt}\n" in message(Said(known=known, how="fires")).body
+    over = replace(known, ends_at=moment("2026-11-23T12:30"))
+    assert doubt not in message(Said(known=over, how="ended")).body
