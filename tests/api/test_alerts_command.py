@@ -201,3 +201,10 @@ def test_rule_files_are_exported_with_links_that_lead_to_the_site(tmp_path):
     written = list((tmp_path / "out" / "rules").glob("*.yml"))
     assert written
     assert not any("localhost:8050" in path.read_text() for path in written)
+
+
+async def test_the_words_of_a_pending_alert_are_said_to_be_those_of_when_it_fires(run, desk):
+    desk.alerts = [view(state="pending", fired_at=None, notified_at=None, receivers=())]
+    desk.lines["00c0ffee00c0ffee"] = ()
+
+    assert "  will say  GPU 3 of gpu-017 is lost." in (await run("alerts", "show", "00c0")).output

@@ -374,3 +374,11 @@ async def test_a_core_that_hangs_from_the_start_leaves_the_page_in_utc(monkeypat
         zone, notices = await page.zone_of(Services(FakeStore(), live, lambda: NOW, alerts=bad_desk(NOW)))
     assert zone is UTC
     assert "Times are UTC." in text_of(notices)
+
+
+def test_the_words_of_a_pending_alert_are_said_to_be_those_of_when_it_fires():
+    pending = alert("BmcUnreachable", "node n1", state="pending", active_at=NOW - 60, description="No answer for 10 minutes.")
+
+    assert "When it fires it will say: No answer for 10 minutes." in text_of(alertdetail.body(pending, {}, VIEWER))
+    firing = replace(pending, state="firing", fired_at=NOW)
+    assert "When it fires" not in text_of(alertdetail.body(firing, {}, VIEWER))

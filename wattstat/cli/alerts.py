@@ -120,7 +120,8 @@ def show(
     typer.echo(f"  since     {words.since(one, time.time())}")
     if doubt := words.doubt(one, time.time()):
         typer.echo(f"  but       {doubt}: core gives no data")
-    typer.echo(f"  says      {one['description'] or one['summary']}")
+    says = "will say" if one["state"] == "pending" else "says"
+    typer.echo(f"  {says:<9} {one['description'] or one['summary']}")
     for line in evidence:
         typer.echo(f"  evidence  {line['text']}")
     if one["jobs"]:
