@@ -15,11 +15,15 @@ from simulator.site import Server
 from simulator.world import World
 
 ROW_REMAPPED, ROW_REMAP_FAILED = 63, 64
-# What the driver counts of NVLinks, and the option that says how many in how many seconds.
-_NVLINK_COUNTS = {
-    "nvlink_replay_errors": ("replays", 60.0),
-    "nvlink_recovery_errors": ("recoveries", 60.0),
-    "nvlink_crc_flit_errors": ("crc", 1.0),
+FABRIC_IN_PROGRESS, FABRIC_COMPLETED = 2, 3
+# What the driver counts of links, and the option that says how many in how many seconds.
+_COUNTS = {
+    "nvlink_errors": {
+        "nvlink_replay_errors": ("replays", 60.0),
+        "nvlink_recovery_errors": ("recoveries", 60.0),
+        "nvlink_crc_flit_errors": ("crc", 1.0),
+    },
+    "gpu_pcie": {"pcie_replays": ("replays", 60.0)},
 }
 
 
@@ -38,13 +42,15 @@ class PartFaults:
             "gpu_recovery": self._recovery,
             "nvlink_errors": self._nvlink_errors,
             "nvlink_down": self._nvlink_down,
+            "gpu_pcie": self._pcie,
+            "gpu_fabric": self._fabric,
             "cooling_failed": self._cooling,
         }
 
     def move(self) -> None:
         """Count errors that go on, and write into the logs what the air has become."""
         for fault in self._faults:
-            if fault.kind == "nvlink_errors":
+            if fault.kind in _COUNTS:
                 self._count(fault)
         warm = np.nonzero(self._world.physics.inlet_celsius > parts.INLET_CAUTION_CELSIUS)[0].tolist()
         before, self._inlets = self._inlets, {}
@@ -99,9 +105,7 @@ class PartFaults:
 
     async def _nvlink_errors(self, fault: Fault, on: bool) -> None:
         self._links(fault)
-        if not on:
-            for counter in _NVLINK_COUNTS:
-                self._counted.pop((fault.id, counter), None)
+        self._counts_end(fault, on=on)
 
     async def _nvlink_down(self, fault: Fault, on: bool) -> None:
         number, links = self._gpu(fault), self._links(fault)
@@ -111,6 +115,27 @@ class PartFaults:
         if (state := self._states.get(fault.target)) is not None:
             whole = (1 << links) - 1
             state.columns["nvlink_active_mask"][number] = whole & ~((1 << down) - 1) if on else whole
+
+    async def _pcie(self, fault: Fault, on: bool) -> None:
+        """Narrow: data come more slowly, too."""
+        number, lanes = self._gpu(fault), int(fault.number("lanes"))
+        physics, row = self._world.physics, self._controllers[fault.target].server.first_gpu + self._gpu(fault)
+        state = self._states.get(fault.target)
+        most = 16 if state is None else int(state.columns["pcie_width_max"][number])
+        if not 1 <= lanes <= most:
+            raise UnknownFault(f"a GPU of {fault.target} has 1 to {most} PCIe lanes, not {lanes}")
+        physics.pcie_peak[row] *= lanes / most if on else most / lanes
+        if state is not None:
+            state.columns["pcie_width"][number] = lanes if on else most
+        self._counts_end(fault, on=on)
+
+    async def _fabric(self, fault: Fault, on: bool) -> None:
+        number, state = self._gpu(fault), self._states.get(fault.target)
+        if state is None:
+            return
+        if state.columns["fabric_state"][number] not in {FABRIC_IN_PROGRESS, FABRIC_COMPLETED}:
+            raise UnknownFault(f"the GPUs of {fault.target} are in no NVLink fabric")
+        state.columns["fabric_state"][number] = FABRIC_IN_PROGRESS if on else FABRIC_COMPLETED
 
     async def _cooling(self, fault: Fault, on: bool) -> None:
         """The warmest of all that holds for a server; when it ends, the air cools as fast as it warmed."""
@@ -130,10 +155,15 @@ class PartFaults:
         if (state := self._states.get(fault.target)) is None:
             return
         number = self._gpu(fault)
-        for counter, (option, seconds) in _NVLINK_COUNTS.items():
+        for counter, (option, seconds) in _COUNTS[fault.kind].items():
             due = int(fault.number(option) * (self._world.now - fault.since) / seconds)
             state.columns[counter][number] += due - self._counted.get((fault.id, counter), 0)
             self._counted[fault.id, counter] = due
+
+    def _counts_end(self, fault: Fault, *, on: bool) -> None:
+        if not on:
+            for counter in _COUNTS[fault.kind]:
+                self._counted.pop((fault.id, counter), None)
 
     def _note(self, fault: Fault, *kinds: str, on: bool) -> None:
         """Write into the log what the controller now says of these parts."""

@@ -6,8 +6,10 @@ import pytest
 
 from wattstat.catalogue import node as catalogue
 from wattstat.document import InvalidDocument
+from wattstat.hall import Hall
 from wattstat.inventory import Inventory, loads
 from wattstat.planned import samples
+from wattstat.serve import premises
 from wattstat.serve.core import _entries
 
 TEXT = """
@@ -31,6 +33,15 @@ def test_work_that_goes_on_is_told_with_its_reason_and_its_end():
         (catalogue.NODE_MAINTENANCE_ACTIVE, "n2", "riser exchanged"): 1,
         (catalogue.NODE_MAINTENANCE_END_TIMESTAMP_SECONDS, "n1"): ENDS_AT,
         (catalogue.NODE_MAINTENANCE_END_TIMESTAMP_SECONDS, "n2"): ENDS_AT,
+    }
+
+
+def test_core_tells_it_beside_what_is_measured():
+    inventory = loads(TEXT, source="inventory.yaml", base=Path())
+    found = premises.samples(Hall(clock=lambda: ENDS_AT - 1).snapshot(), inventory)
+    assert {sample.labels for sample in found if sample.metric is catalogue.NODE_MAINTENANCE_ACTIVE} == {
+        ("n1", "riser exchanged"),
+        ("n2", "riser exchanged"),
     }
 
 

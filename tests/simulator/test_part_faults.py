@@ -125,6 +125,23 @@ async def test_a_link_that_is_down_comes_back(world, feed):
     assert [int(each).bit_count() for each in mask[:2]] == [18, 18]
 
 
+async def test_a_narrow_link_carries_less_until_it_is_whole_again(world, feed):
+    control, columns = control_of(world, feed.states), feed.states["xe9680-01"].columns
+    whole = world.physics.pcie_peak[:2].copy()
+    fault = await control.switch_on({"target": "xe9680-01", "kind": "gpu_pcie", "gpu": 1, "lanes": 4})
+    assert columns["pcie_width"][:2].tolist() == [16, 4]
+    assert (world.physics.pcie_peak[:2] / whole).tolist() == [1.0, 0.25]
+    await control.switch_off(fault.id)
+    assert columns["pcie_width"][:2].tolist() == [16, 16]
+    assert world.physics.pcie_peak[:2].tolist() == whole.tolist()
+
+
+async def test_gpus_without_a_fabric_cannot_leave_it(world, feed):
+    name = next(server.name for server in world.hall.servers if server.model.gpus and not server.model.hgx)
+    with pytest.raises(UnknownFault, match="are in no NVLink fabric"):
+        await control_of(world, feed.states).switch_on({"target": name, "kind": "gpu_fabric"})
+
+
 @pytest.mark.parametrize(
     ("fault", "message"),
     [
@@ -133,6 +150,7 @@ async def test_a_link_that_is_down_comes_back(world, feed):
         ({"kind": "server_drive_failing", "bay": 8}, "has drives in bays 0 to 7, not 8"),
         ({"kind": "gpu_row_remap", "gpu": 8}, "has GPUs 0 to 7, not 8"),
         ({"kind": "nvlink_down", "links": 19}, "has 1 to 18 NVLinks, not 19"),
+        ({"kind": "gpu_pcie", "lanes": 17}, "has 1 to 16 PCIe lanes, not 17"),
         ({"kind": "cooling_failed", "minutes": 0}, "celsius and minutes must be above 0"),
     ],
 )

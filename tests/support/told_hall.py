@@ -44,7 +44,7 @@ from wattstat.store.text_format import parse_line
 
 START = 1_760_000_000.0
 TICK_SECONDS = 30.0
-"""How often everything is scraped and evaluated."""
+"""How often everything is scraped and evaluated, unless told."""
 
 
 @cache
@@ -68,6 +68,7 @@ class ToldHall:
     sources: list[Source[Any]]
     engine: Engine
     store: SeriesStore = field(default_factory=SeriesStore)
+    tick_seconds: float = TICK_SECONDS
     hall: Hall = field(init=False)
     fired: dict[str, float] = field(default_factory=dict)
     """When each alert fired first."""
@@ -92,8 +93,8 @@ class ToldHall:
         self.world.patterns.checkpoint_seconds[:] = 0
 
     async def tick(self) -> None:
-        """Half a minute passes: devices move, collectors read what is due, one scrape, one evaluation."""
-        self.world.advance(self.world.now + TICK_SECONDS, TICK_SECONDS / 2)
+        """A beat passes: devices move, collectors read what is due, one scrape, one evaluation."""
+        self.world.advance(self.world.now + self.tick_seconds, TICK_SECONDS / 2)
         await self.control.expire()
         self.feed.write()
         for source in self.sources:
@@ -126,7 +127,7 @@ class ToldHall:
         collected = await source.collect(tier)
         assert self.parts_may_fail or collected.errors == {}, f"{source.target} {tier}"
         key = BlockKey(collector=source.collector, target=source.target, part=tier)
-        interval = max(every_seconds, TICK_SECONDS)
+        interval = max(every_seconds, self.tick_seconds)
         self.hall.post(Block(key=key, samples=tuple(collected.samples), taken_at=self.world.now, interval_seconds=interval))
 
     async def pass_seconds(self, seconds: float) -> None:
