@@ -76,6 +76,13 @@ CABLE = {**PORT_3, "node": "gpu-1", "device": "mlx5_2"}
         (alert("PsuFailed", node="gpu-1", psu="PSU.Slot.2"), alert("ServerFault", node="gpu-1", message_id="PSU0001")),
         (alert("PsuFailed", node="gpu-1", psu="PSU.Slot.2"), alert("PsuRedundancyLost", node="gpu-1")),
         (alert("PsuCapacityShort", node="gpu-1"), alert("GpuPowerBrake", **GPU_3)),
+        (alert("FanFailed", node="gpu-1", fan="Fan.Embedded.2A"), alert("ServerFault", node="gpu-1", message_id="FAN0001")),
+        (
+            alert("MemoryModuleFault", node="gpu-1", dimm="A1"),
+            alert("ServerFault", node="gpu-1", message_id="IDRAC.2.8.MEM0001"),
+        ),
+        (alert("DriveFailed", node="gpu-1", drive="Disk.Bay.0"), alert("ServerFault", node="gpu-1", message_id="PDR1001")),
+        (alert("InletTemperatureCritical", node="gpu-1"), alert("ServerFault", node="gpu-1", message_id="TMP0121")),
         # A GPU is lost, or has to be reset: what the BMC says of it, and what follows from it.
         (alert("GpuLost", **GPU_3), alert("GpuUnhealthyByBmc", device="GPU_SXM_7", **GPU_3)),
         (alert("GpuLost", **GPU_3), alert("GpuRecoveryActionNeeded", **GPU_3)),
@@ -135,6 +142,8 @@ def test_a_cause_keeps_its_effects_quiet(cause, effect):
         (alert("FeedLost", **R12), alert("ServerFault", node="gpu-1", message_id="MEM0001", **R12)),
         (alert("FeedLost", **R12), alert("PsuCapacityShort", node="gpu-1", **R12)),
         (alert("PsuFailed", node="gpu-1", psu="PSU.Slot.2"), alert("ServerFault", node="gpu-1", message_id="FAN0001")),
+        (alert("FanFailed", node="gpu-1", fan="Fan.Embedded.2A"), alert("ServerFault", node="gpu-1", message_id="RDU0012")),
+        (alert("FanFailed", node="gpu-2", fan="Fan.Embedded.2A"), alert("ServerFault", node="gpu-1", message_id="FAN0001")),
         (alert("PsuFailed", node="gpu-2", psu="PSU.Slot.2"), alert("PsuRedundancyLost", node="gpu-1")),
         (alert("GpuLost", **GPU_3), alert("GpuUnhealthyByBmc", node="gpu-1", device="GPU_SXM_7", gpu="4")),
         (alert("GpuLost", **GPU_3), alert("GpuUnhealthyByBmc", node="gpu-1", device="GPU_SXM_7")),
