@@ -69,11 +69,26 @@ def test_credentials_and_certificates_come_as_labels():
     assert found.nodes[0].bmc.tls.ca_file == Path("/site/ca.pem")
 
 
+def test_planned_work_comes_as_labels_and_needs_an_end():
+    labels = {"node": "gpu1", "__meta_wattstat_maintenance": "riser exchanged"}
+    whole = {**labels, "maintenance_until": "2026-11-24T18:00:00+01:00"}
+    found = http_sd.parse(
+        [{"targets": ["x"], "labels": whole}, {"targets": ["y"], "labels": {**whole, "role": "agent"}}], source="s"
+    )
+
+    work = found.nodes[0].maintenance
+    assert (work.reason, work.until.timestamp()) == ("riser exchanged", 1795539600)
+    with pytest.raises(InvalidDocument, match="until"):
+        http_sd.parse([{"targets": ["x"], "labels": labels}], source="s")
+
+
 def test_the_files_servers_and_racks_stay():
-    base = loads("racks: [{name: r1, units: 50}]\nnodes: [{name: mgmt1, rack: r1}]")
+    work = "{reason: riser, until: 2026-11-24T18:00:00Z}"
+    base = loads(f"racks: [{{name: r1, units: 50}}]\nnodes: [{{name: mgmt1, rack: r1, maintenance: {work}}}]")
     found = http_sd.parse(GROUPS, source="s", base=base)
 
     assert found.racks == base.racks
+    assert found.nodes[0] == base.nodes[0]
     assert [node.name for node in found.nodes] == ["mgmt1", "gpu1", "10.0.0.2", "10.0.0.3"]
 
 

@@ -1,7 +1,8 @@
 """Servers from an address in Prometheus' http_sd format, as a DCIM or a provisioning system gives it.
 
 A target group's labels, with or without the prefix `__meta_wattstat_`: `node` (else the target's host), `role` (`bmc`, the
-default, or `agent`), and those of `FIELDS`. A BMC and an agent with the same `node` are one server.
+default, or `agent`), those of `FIELDS`, and `maintenance` (a reason) with `maintenance_until` (when planned work ends). A BMC
+and an agent with the same `node` are one server.
 Source of the format: Prometheus documentation, "Writing HTTP service discovery".
 """
 
@@ -86,8 +87,8 @@ class _Reader:
             )
             return
         node[role] = {"url": url, **_device(labels)}
-        for name in FIELDS:
-            value = labels.get(name)
+        told: dict[str, Any] = {name: labels.get(name) for name in FIELDS} | {"maintenance": _work(labels)}
+        for name, value in told.items():
             if value and node.setdefault(name, value) != value:
                 what = f"says {name} {value} of {node['name']}, an earlier group said {node[name]}"
                 self._problem(where, what, expected="the same in both")
@@ -96,6 +97,12 @@ class _Reader:
         self.problems.append(
             Problem(place=Place(self.source), setting=setting, what=what, expected=expected, advice=advice),
         )
+
+
+def _work(labels: Mapping[str, str]) -> dict[str, str]:
+    """Planned work; what is missing of it is told where the whole inventory is checked."""
+    told = {"reason": labels.get("maintenance"), "until": labels.get("maintenance_until")}
+    return {name: value for name, value in told.items() if value}
 
 
 def _url(target: str, role: str, labels: Mapping[str, str]) -> str:
