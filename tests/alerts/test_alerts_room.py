@@ -5,8 +5,11 @@ import time
 from zoneinfo import ZoneInfo
 
 import pytest
+import yaml
 from aiohttp import web
 
+from alerts.delivery.reader import BUILT_IN
+from alerts.evaluation.loader import shipped_rules
 from alerts.model import Written
 from alerts.room import Room, Unavailable
 from simulator.pager import Pager
@@ -287,3 +290,28 @@ async def test_series_of_the_process_before_end_when_this_one_has_them_no_more(s
             return "quick" in names and "gone" not in names
 
         assert await until(groups)
+
+
+async def test_planned_work_keeps_a_server_quiet_and_says_why(settings, store, pager, tmp_path):
+    shipped = next(path for path in shipped_rules() if path.stem == "server")
+    rules = [rule for group in yaml.safe_load(shipped.read_text())["groups"] for rule in group["rules"]]
+    quick = yaml.safe_load(RULES)
+    quick["groups"][0]["rules"].insert(0, next(rule for rule in rules if rule["alert"] == "NodeInMaintenance"))
+    (tmp_path / "rules.yml").write_text(yaml.safe_dump(quick))
+    causes = yaml.safe_load(BUILT_IN.read_text())["inhibit_rules"]
+    (tmp_path / "routing.yml").write_text(yaml.safe_dump({**yaml.safe_load(ROUTING), "inhibit_rules": causes}))
+    body = """wattstat_gpu_lost{node="gpu-017",gpu="3"} 1
+wattstat_node_maintenance_active{node="gpu-017",reason="riser exchanged"} 1
+"""
+    await store.ingest(body, round(time.time() * 1000), 0.01)
+    async with Running(room(settings, store, tmp_path)) as opened:
+
+        async def both():
+            found = {alert.name: alert for alert in await opened.desk.active()}
+            return found if len(found) == 2 and await told(pager) else None
+
+        found = await until(both)
+        work, lost = found["NodeInMaintenance"], found["GpuLost"]
+        assert lost.inhibited_by == (work.fingerprint,)
+        assert "is in maintenance: riser exchanged" in work.annotations["description"]
+        assert not [message for message in await told(pager) if "GpuLost" in str(message)]
