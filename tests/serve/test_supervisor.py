@@ -4,12 +4,14 @@ import asyncio
 import os
 import signal
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 
-from wattstat.serve import supervisor
+from tests.support.processes import free_port
+from wattstat.serve import stuck, supervisor
+from wattstat.serve.process import Address
 from wattstat.serve.supervisor import LONGEST_PAUSE_SECONDS, Program, keep, pause_seconds
 
 
@@ -62,6 +64,48 @@ async def test_what_dies_is_started_again(log_file, monkeypatch):
     await asyncio.wait_for(keeping, 30)
 
     assert len(set(pids)) >= 3
+
+
+LISTENS = """
+import http.server, os
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200)
+        self.end_headers()
+    def log_message(self, *_):
+        with open("{asked}", "a") as out: print("asked", file=out)
+http.server.HTTPServer(("127.0.0.1", {port}), Handler).serve_forever()
+"""
+
+
+async def test_a_process_that_answered_and_is_stuck_is_killed_and_replaced(log_file, monkeypatch):
+    monkeypatch.setattr(supervisor, "FIRST_PAUSE_SECONDS", 0.01)
+    for name, seconds in (("LOOK_SECONDS", 0.05), ("ANSWER_SECONDS", 0.3), ("STUCK_SECONDS", 0.5)):
+        monkeypatch.setattr(stuck, name, seconds)
+    port = free_port()
+    asked = log_file.with_name("asked")
+    listens = LISTENS.replace("{port}", str(port)).replace("{asked}", str(asked))
+    program = replace(says_its_pid(log_file, listens), address=Address("127.0.0.1", port))
+    stop = asyncio.Event()
+    keeping = asyncio.ensure_future(keep(program, stop))
+    (first,) = await lines(log_file, 1)
+    await lines(asked, 2)
+
+    os.kill(int(first), signal.SIGSTOP)
+    second = (await lines(log_file, 2))[1]
+    stop.set()
+    await asyncio.wait_for(keeping, 30)
+
+    assert gone(int(first))
+    assert gone(int(second))
+
+
+async def test_a_process_that_has_not_answered_yet_is_left_alone(monkeypatch):
+    for name, seconds in (("LOOK_SECONDS", 0.01), ("ANSWER_SECONDS", 0.1), ("STUCK_SECONDS", 0.0)):
+        monkeypatch.setattr(stuck, name, seconds)
+
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(stuck.stuck(Address("127.0.0.1", free_port())), 0.5)
 
 
 async def test_a_killed_process_is_replaced_and_the_new_one_stops_on_sigterm(log_file, monkeypatch):

@@ -32,7 +32,12 @@ def run_serve(path: Path | None, *, insecure: bool) -> None:
     named = ["--config", str(path)] if path else []
     programs = (
         Program(name="core", arguments=["core", *named]),
-        Program(name="web", arguments=["web", *named, *(["--insecure"] if insecure else [])]),
+        # Not core: what it holds, nobody may take from it by a guess.
+        Program(
+            name="web",
+            arguments=["web", *named, *(["--insecure"] if insecure else [])],
+            address=parse_listen(config.web.listen),
+        ),
     )
 
     voice = last_resort(config)

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 
 import structlog
 
-from wattstat.serve.process import SUPERVISOR_PID
+from wattstat.serve.process import SUPERVISOR_PID, Address
+from wattstat.serve.stuck import stuck
 
 FIRST_PAUSE_SECONDS = 0.5
 LONGEST_PAUSE_SECONDS = 30.0
@@ -29,6 +30,8 @@ class Program:
 
     name: str
     arguments: Sequence[str]
+    address: Address | None = None
+    """Where it listens; one that answered there and does not any more is killed and started anew."""
 
     @property
     def command(self) -> list[str]:
@@ -52,7 +55,9 @@ async def keep(program: Program, stop: asyncio.Event, *, monotonic: Callable[[],
             )
             log.info("started", process=program.name, pid=process.pid)
             ended = asyncio.ensure_future(process.wait())
+            watching = asyncio.ensure_future(_kill_if_stuck(program, process))
             await asyncio.wait({ended, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            watching.cancel()
             if stop.is_set():
                 await _end(program, process)
                 return
@@ -67,6 +72,15 @@ async def keep(program: Program, stop: asyncio.Event, *, monotonic: Callable[[],
 async def supervise(programs: Sequence[Program], stop: asyncio.Event) -> None:
     """Keep all programs alive until `stop`. They end together, each at its own pace."""
     await asyncio.gather(*(keep(program, stop) for program in programs))
+
+
+async def _kill_if_stuck(program: Program, process: asyncio.subprocess.Process) -> None:
+    if program.address is None:
+        return
+    seconds = await stuck(program.address)
+    log.error("does not answer any more and is killed", process=program.name, pid=process.pid, silent_seconds=round(seconds))
+    if process.returncode is None:
+        process.kill()
 
 
 async def _end(program: Program, process: asyncio.subprocess.Process) -> None:
