@@ -16,6 +16,7 @@ from simulator.world import World
 
 # Bits of nvmlDeviceGetCurrentClocksEventReasons, in the order of `physics.REASONS`; a brake also says "hardware slowdown".
 REASON_BITS = np.array([0x1, 0x4, 0x80, 0x20, 0x8])
+HW_SLOWDOWN, HW_THERMAL = 0x8, 0x40
 # GPM metric ids and the share of the SMs' activity that the simple ones show.
 GPM_GRAPHICS, GPM_SM, GPM_OCCUPANCY, GPM_INTEGER, GPM_TENSOR, GPM_DRAM, GPM_FP64, GPM_FP32, GPM_FP16 = (
     1,
@@ -112,11 +113,11 @@ class NvmlFeed:
                 state.advance_gpm(seconds)
 
 
-def _reasons(throttled: NDArray[np.bool_]) -> NDArray[np.int64]:
+def _reasons(throttled: NDArray[np.bool_], too_hot: NDArray[np.bool_]) -> NDArray[np.int64]:
     bits = np.where(throttled, REASON_BITS[:, None], 0)
     bits[4] |= np.where(throttled[2], REASON_BITS[4], 0)
     found: NDArray[np.int64] = bits.sum(axis=0)
-    return found
+    return found | np.where(too_hot, HW_SLOWDOWN | HW_THERMAL, 0)
 
 
 def _values(physics: Physics) -> dict[str, np.ndarray]:
@@ -140,10 +141,11 @@ def _values(physics: Physics) -> dict[str, np.ndarray]:
         "clock_memory": np.where(sleeps, 405, physics.memory_clock_mhz),
         "clock_video": (0.78 * clock).round(),
         "performance_state": np.where(sleeps, 8, 0),
-        "throttle_reasons": _reasons(physics.throttled),
+        "throttle_reasons": _reasons(physics.throttled, physics.too_hot),
         "throttle_power_ns": throttled[1],
         "throttle_power_brake_ns": throttled[2],
         "throttle_sw_thermal_ns": throttled[3],
+        "throttle_hw_thermal_ns": physics.too_hot_seconds * 1e9,
         "pcie_tx_bytes": physics.pcie_bytes[0],
         "pcie_rx_bytes": physics.pcie_bytes[1],
     }

@@ -89,6 +89,8 @@ class Physics:
         self.lane_activity = Activity(*(np.zeros(len(lanes)) for _ in range(4)))
         self.throttled = np.zeros((len(REASONS), gpus), bool)
         self.throttle_seconds = np.zeros((len(REASONS), gpus))
+        self.too_hot = np.zeros(gpus, bool)  # beyond the slowdown temperature: the hardware steps in
+        self.too_hot_seconds = np.zeros(gpus)
         self.nvlink_bytes = np.zeros((2, gpus))
         self.pcie_bytes = np.zeros((2, gpus))
         self.nvlink_rate = np.zeros((2, gpus))
@@ -191,6 +193,8 @@ class Physics:
         hot_now, held = busy & (demand > thermal) & (thermal < limit), busy & (self.board_clock_ratio < 1)
         self.throttled = np.stack([~busy, capped & ~braked, braked, hot_now, held])
         self.throttle_seconds += self.throttled * seconds
+        self.too_hot = busy & (self.gpu_celsius >= self.slowdown_celsius)
+        self.too_hot_seconds += self.too_hot * seconds
 
     def _processors(self, seconds: float) -> None:
         count = len(self.hall.servers)
@@ -284,7 +288,7 @@ class Physics:
         self.gpu_joules = np.zeros_like(self.gpu_joules)
         for meter in (self.cpu_joules, self.dram_joules, self.node_joules, self.hgx_joules, self.node_peak_watts):
             meter[:] = 0
-        for counters in (self.throttle_seconds, self.nvlink_bytes, self.pcie_bytes):
+        for counters in (self.throttle_seconds, self.too_hot_seconds, self.nvlink_bytes, self.pcie_bytes):
             counters[:] = 0
         self._second = deque([(now, self.gpu_joules)])
 

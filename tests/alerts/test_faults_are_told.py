@@ -136,15 +136,16 @@ async def test_a_rack_that_loses_its_cooling_is_told_while_it_warms_and_at_each_
         assert (physics.fan_ratio > turned).all()
 
 
-async def test_fans_that_have_nothing_left_to_add_are_told(tmp_path, monkeypatch):
-    rules = ("FansAtMaximum", "GpuNearSlowdown", "GpuSwThermalSlowdown")
+async def test_a_server_that_breathes_hot_air_is_told_of_by_its_fans_its_sensors_and_its_gpus(tmp_path, monkeypatch):
+    hot = ("GpuNearSlowdown", "GpuSwThermalSlowdown", "GpuHwThermalSlowdown", "GpuNearShutdown", "GpuMemoryHot")
+    rules = ("FansAtMaximum", *hot, "ServerTemperatureHigh", "ServerTemperatureCritical")
     async with told_hall(tmp_path, monkeypatch, model="xe9680", alerts=rules) as hall:
         name = hall.world.hall.servers[0].name
         hall.train(name)
         await hall.pass_seconds(120)
         assert hall.engine.active() == [], "nothing is wrong yet"
 
-        await hall.switch_on(name, "cooling_failed", celsius=30, minutes=5)
+        await hall.switch_on(name, "cooling_failed", celsius=40, minutes=5)
 
         await hall.pass_seconds(1800)
         assert hall.fired.keys() == set(rules)
