@@ -68,7 +68,7 @@ class Loops:
             each.set()
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Until `stop`; what is on its way then has a few seconds to arrive."""
+        """Until `stop`; what is on its way then has a few seconds to arrive. Raises what ends a loop as a whole."""
         self._is_stopping = False
         loops: list[Coroutine[Any, Any, None]] = [
             self._keep("deciding who is told", self._decide),
@@ -89,9 +89,12 @@ class Loops:
         finally:
             for task in (stopping, *tasks):
                 task.cancel()
-            await asyncio.gather(stopping, *tasks, return_exceptions=True)
+            results = await asyncio.gather(stopping, *tasks, return_exceptions=True)
             for poster in self.posters:
                 await poster.client.close()
+        for result in results:
+            if isinstance(result, Exception):
+                raise result
 
     async def _keep(self, name: str, step: Callable[[], Coroutine[Any, Any, float]]) -> None:
         """Do a step again and again; it says when next, in Unix time, and is woken before when something changes."""
