@@ -108,3 +108,40 @@ def test_duties_that_leave_a_gap_or_name_nobody_are_refused(tmp_path, pager):
     (said,) = found(tmp_path, {"receivers": {**pager, "crew": duty}})
 
     assert "'nobody-here' is no receiver" in said
+
+
+def test_a_receiver_that_only_the_routing_has_is_named_with_its_line(tmp_path, pager):
+    (tmp_path / "routing.yml").write_text(
+        "route:\n  receiver: pager\n  routes:\n    - receiver: tikets\nreceivers: [{name: tikets}, {name: pager}]\n"
+    )
+
+    (said,) = found(tmp_path, {"receivers": pager, "routing": str(tmp_path / "routing.yml")})
+
+    assert said.startswith(f"{tmp_path}/routing.yml:4:")
+    assert "'tikets' stands in the routing and not in alerts.receivers; add it there, or route to another" in said
+    assert found(tmp_path, {"routing": str(tmp_path / "routing.yml")}) == [], "without receivers nobody is told at all"
+
+
+@pytest.mark.parametrize(
+    ("names", "says"),
+    [
+        (["oncall"], "alerts for pager and tickets go to oncall"),
+        (["pager", "tickets", "oncall"], "oncall is never told of an alert: the built-in routing knows pager and tickets"),
+        (["pager", "tickets"], ""),
+    ],
+)
+def test_whether_a_receiver_is_ever_told_is_said_and_no_mistake(tmp_path, pager, names, says):
+    assert found(tmp_path, {"receivers": dict.fromkeys(names, pager["pager"])}) == []
+
+    done = CliRunner().invoke(app, ["check-config", str(tmp_path / "wattstat.yaml")])
+
+    assert done.exit_code == 0
+    assert says in done.output
+    assert ("told" in done.output or "go to" in done.output) is bool(says)
+
+
+def test_what_is_wrong_with_a_receiver_names_its_setting_once(tmp_path, pager):
+    (said,) = found(tmp_path, {"receivers": {**pager, "crew": {}}})
+
+    assert "alerts.receivers.crew: has neither urls nor on_call" in said
+    assert said.count("alerts.receivers") == 1

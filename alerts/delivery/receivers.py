@@ -38,6 +38,16 @@ def destination(text: str) -> Destination:
     return Destination(receiver, int(index))
 
 
+def lacking(routed: Iterable[str], settings: Iterable[str]) -> list[str]:
+    """What routes name and the settings do not have."""
+    return sorted(set(routed) - NOBODY - set(settings))
+
+
+def not_here(name: str) -> str:
+    """What to say of a receiver that routes name and the settings do not have."""
+    return f"{name!r} stands in the routing and not in alerts.receivers; add it there, or route to another"
+
+
 class Receivers:
     """The receivers of the settings. Raises `ReceiversRefused`."""
 
@@ -48,11 +58,8 @@ class Receivers:
         self._stand_in = next(iter(settings), None) if stand_in else None
         for name, receiver in settings.items():
             self._check(name, receiver)
-        for name in sorted(set(routed) - NOBODY - set(settings)):
-            if self._stand_in is None:
-                raise ReceiversRefused(
-                    f"alerts.receivers: {name!r} stands in the routing and not here; add it, or route to another"
-                )
+        if self._stand_in is None and (names := lacking(routed, settings)):
+            raise ReceiversRefused(not_here(names[0]))
 
     def named(self, name: str) -> Receiver | None:
         """Its settings."""

@@ -7,7 +7,9 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
+from wattstat.cli.check_routing import check_routing, who_is_told
 from wattstat.config.check import problem
+from wattstat.document import dotted
 
 if TYPE_CHECKING:
     from wattstat.config import Config
@@ -17,9 +19,10 @@ if TYPE_CHECKING:
 
 def check_alerts(config: Config, document: Document) -> Iterator[Problem]:
     """Everything that would keep alerts from being evaluated or from reaching somebody."""
-    if any(importlib.util.find_spec(each) is None for each in ("promql_parser", "apprise")):
-        return  # a GPU node's install evaluates nothing
+    if not _is_installed():
+        return
     yield from _files(config)
+    yield from check_routing(config.alerts)
     yield from _receivers(config, document)
     yield from _alertmanagers(config, document)
     yield from _nothing(config, document)
@@ -41,13 +44,24 @@ def without_alertmanager(config: Config) -> str:
     return f"{when}, critical ones go to alerts.receivers ({', '.join(settings.receivers)})"
 
 
+def notes(config: Config) -> list[str]:
+    """What is worth knowing of a good configuration, and no problem of it: who is told of alerts, and who is not."""
+    said = [] if is_anybody_told(config) else ["nobody is told of alerts, they are only shown: docs/alerting.md"]
+    said += [text for text in (without_alertmanager(config),) if text]
+    return [*said, *(who_is_told(config) if _is_installed() else ())]
+
+
+def _is_installed() -> bool:
+    """A GPU node's install evaluates nothing."""
+    return all(importlib.util.find_spec(each) is not None for each in ("promql_parser", "apprise"))
+
+
 def evaluates(config: Config) -> bool:
     """Whether alert rules are evaluated here; otherwise a Prometheus does."""
     return config.store.prometheus is None if config.alerts.evaluate is None else config.alerts.evaluate
 
 
 def _files(config: Config) -> Iterator[Problem]:
-    from alerts.delivery.reader import read_routing
     from alerts.room import rules_of
     from wattstat.document import InvalidDocument
 
@@ -55,11 +69,6 @@ def _files(config: Config) -> Iterator[Problem]:
         rules_of(config.alerts)
     except InvalidDocument as err:
         yield from err.problems
-    if config.alerts.routing is not None:
-        try:
-            read_routing(config.alerts.routing, ZoneInfo("UTC"))
-        except InvalidDocument as err:
-            yield from err.problems
 
 
 def _receivers(config: Config, document: Document) -> Iterator[Problem]:
@@ -120,5 +129,9 @@ def _nothing(config: Config, document: Document) -> Iterator[Problem]:
 
 
 def _said(text: str, loc: Loc, document: Document) -> Problem:
+    setting = dotted(loc, document.data)
+    if text.startswith(f"{setting}."):  # it names its place itself, and more closely
+        place, _, text = text.partition(": ")
+        loc = tuple(place.split("."))
     what, _, advice = text.partition("; ")
     return problem(document, loc, what, advice=advice or "correct it")

@@ -30,7 +30,7 @@ def check_config(
     """
     if not file.is_file():
         fail(f"{file}: no such file; `wattstat init` writes samples", WRONG_USE)
-    from wattstat.cli.check_alerts import is_anybody_told, without_alertmanager
+    from wattstat.cli.check_alerts import notes
 
     config, inventory, problems = examine(file)
     errors = sum(not problem.warning for problem in problems)
@@ -46,9 +46,7 @@ def check_config(
         for problem in problems:
             typer.echo(f"{'warning' if problem.warning else 'error'}: {problem}")
         if not errors:
-            if config is not None and inventory is not None and not is_anybody_told(config):
-                typer.echo("nobody is told of alerts, they are only shown: docs/alerting.md")
-            if config is not None and inventory is not None and (said := without_alertmanager(config)):
+            for said in notes(config) if config is not None and inventory is not None else ():
                 typer.echo(said)
             typer.echo(f"{file} is good: {_summary(config, inventory)}")
         else:

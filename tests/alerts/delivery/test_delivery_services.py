@@ -215,7 +215,7 @@ async def test_a_message_goes_to_who_has_the_duty_and_waits_for_nobody_who_has_g
         ({"pager": {"on_call": [{"receiver": "nobody"}]}}, "'nobody' is no receiver"),
         ({"pager": {"on_call": [{"receiver": "day", "days": ["monday"]}]}}, "'monday' is no day"),
         ({"pager": {}}, "has neither urls nor on_call"),
-        ({}, "'pager' stands in the routing and not here"),
+        ({}, "'pager' stands in the routing and not in alerts.receivers"),
     ],
 )
 async def test_receivers_that_would_leave_somebody_untold_are_refused(site, receivers, says):
