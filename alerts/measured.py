@@ -59,7 +59,8 @@ def _phrase(expr: pp.Expr) -> str:
 def _metric(expr: pp.VectorSelector) -> str:
     metric = ALL.get(expr.name or "")
     chosen = [each.value for each in matchers_of(expr) if each.op == "=" and each.name != "__name__" and each.value]
-    within = f" ({', '.join(chosen)})" if chosen else ""
+    earlier = re.search(r" offset (\w+)$", narrowed(expr, {}))
+    within = (f" ({', '.join(chosen)})" if chosen else "") + (f" {earlier[1]} ago" if earlier else "")
     if metric is None:
         return f"{expr.name or narrowed(expr, {})}{within}"
     # what follows explains the labels
@@ -82,6 +83,8 @@ def lowered(text: str) -> str:
 
 def _aggregated(expr: pp.AggregateExpr) -> str:
     inner, operator = _phrase(_unfiltered(expr.expr)), str(expr.op)
+    if operator == "avg" and (holds := _bool_of(expr.expr)) is not None:
+        return f"share with {_phrase(holds)}"
     if operator in {"count", "count_values"}:
         return f"how many{_at(expr.expr)}: {inner}"
     # the highest of what is only there once is no more than it
@@ -92,10 +95,20 @@ def _aggregated(expr: pp.AggregateExpr) -> str:
 def _at(expr: pp.Expr) -> str:
     """What of it is counted: ` at 0`."""
     bare = _unparenthesised(expr)
+    if isinstance(bare, pp.BinaryExpr) and str(bare.op) in {"*", "and", "unless"}:
+        return _at(bare.lhs)  # what stands beside it brings labels, or chooses among devices
     if not isinstance(bare, pp.BinaryExpr) or str(bare.op) not in COMPARISONS:
         return ""
     value = constant(bare.rhs)
-    return "" if value is None else f" {COMPARISONS[str(bare.op)]} {number(value)}"
+    return "" if value is None else f" {COMPARISONS[str(bare.op)]} {_number(value, unit_of(bare.lhs))}"
+
+
+def _bool_of(expr: pp.Expr) -> pp.BinaryExpr | None:
+    """The `x == bool 0` whose mean is a share, also where a join gives it labels."""
+    bare = _unparenthesised(expr)
+    if not isinstance(bare, pp.BinaryExpr):
+        return None
+    return bare if _is_bool(bare) else _bool_of(bare.lhs) if str(bare.op) == "*" else None
 
 
 def _unfiltered(expr: pp.Expr) -> pp.Expr:
@@ -126,17 +139,41 @@ def _called(expr: pp.Call) -> str:
 
 def _combined(expr: pp.BinaryExpr) -> str:
     left, right, operator = _unfiltered(expr.lhs), _unfiltered(expr.rhs), str(expr.op)
-    if operator == "-" and (_is_time(left) or _is_time(right)):
-        return f"time since: {_phrase(right)}" if _is_time(left) else f"time until: {_phrase(left)}"
+    if operator == "-":
+        return _less(left, right)
     if _is_bool(expr):
         return f"{_phrase(left)} {COMPARISONS[operator]} {written(expr.rhs, '')}"
     if operator == "*" and isinstance(right, pp.NumberLiteral):
         return f"{_phrase(left)}, times {number(right.val)}"
     if isinstance(left, pp.NumberLiteral) or (operator == "*" and _is_info(left)):
         return _phrase(right)  # joins bring labels
-    words = {"/": "as a share of", "-": "less", "+": "and"}
+    words = {"/": "as a share of", "+": "and"}
     is_of_left = isinstance(right, pp.NumberLiteral) or operator in {"and", "unless", "or", "*", *COMPARISONS}
     return _phrase(left) if is_of_left else f"{_phrase(left)}, {words.get(operator, operator)} {_phrase(right)}"
+
+
+def _less(left: pp.Expr, right: pp.Expr) -> str:
+    if _is_time(left) or _is_time(right):
+        return f"time since: {_phrase(right)}" if _is_time(left) else f"time until: {_phrase(left)}"
+    if isinstance(left, pp.NumberLiteral):
+        return _rest(left, right)
+    if before := _earlier(left, right):
+        return f"{_phrase(left)}, change in {before}"
+    return _phrase(left) if isinstance(right, pp.NumberLiteral) else f"{_phrase(left)}, less {_phrase(right)}"
+
+
+def _rest(whole: pp.NumberLiteral, part: pp.Expr) -> str:
+    """`1 - avg(ok)` is the share of those that are not: to leave the `1 -` out says the opposite."""
+    bare = _unparenthesised(part)
+    if whole.val == 1 and isinstance(bare, pp.AggregateExpr) and str(bare.op) == "avg" and _bool_of(bare.expr) is None:
+        return f"share with {_phrase(_unfiltered(bare.expr))} at 0"
+    return f"{number(whole.val)} less {_phrase(part)}"
+
+
+def _earlier(now: pp.Expr, then: pp.Expr) -> str:
+    """`10m` where the second is the first of so long ago."""
+    _, found, before = narrowed(then, {}).partition(f"{narrowed(now, {})} offset ")
+    return before if found else ""
 
 
 def _is_info(expr: pp.Expr) -> bool:

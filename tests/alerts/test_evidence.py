@@ -194,8 +194,31 @@ def test_what_must_be_missing_is_said():
 def test_a_share_of_what_holds_says_what_holds():
     (line,) = evidence("avg by (rack) (wattstat_switch_psu_ok == bool 0) > 0.5", {})
 
-    assert line.text == "Switch PSU ok (1 when the power supply is good) at 0, mean: fires while above 0.5"
+    assert line.text == "Share with switch PSU ok (1 when the power supply is good) at 0: fires while above 0.5"
     assert evidence("avg(wattstat_gpu_power_watts > bool 5) > 0.5", {})[0].unit == ""
+
+
+def test_what_is_left_of_one_is_the_share_of_those_that_are_not():
+    joined = "wattstat_psu_redundancy_ok * on (node) group_left (rack) max by (node, rack) (wattstat_node_info)"
+
+    assert evidence(f"1 - avg by (rack) ({joined}) > 0.5", {})[0].text == (
+        "Share with PSU redundancy ok (1 when the supplies are redundant) at 0: fires while above 0.5"
+    )
+    assert evidence("100 - wattstat_gpu_power_watts > 5", {})[0].text == "100 less power drawn: fires while above 5 W"
+
+
+def test_what_is_counted_is_said_with_its_comparison_also_below_a_join():
+    rise = 'wattstat_node_temperature_celsius{role="inlet"} - wattstat_node_temperature_celsius{role="inlet"} offset 10m'
+    (line,) = evidence(f"count by (rack) (({rise} > 5) * on (node) group_left (rack) wattstat_node_info) > 2", {})
+
+    assert line.text == "How many above 5 °C: temperature (inlet), change in 10m: fires while above 2"
+
+
+def test_what_was_so_earlier_says_when():
+    now, then = evidence("wattstat_switch_uptime_seconds < 600 and wattstat_switch_uptime_seconds offset 15m > 600", {})
+
+    assert now.text == "Time since it started: fires while below 10 min"
+    assert then.text == "Time since it started 15m ago: fires while above 10 min"
 
 
 def test_two_comparisons_of_one_thing_are_two_lines():
