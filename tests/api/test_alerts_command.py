@@ -88,6 +88,17 @@ async def test_where_nothing_is_wrong_it_says_so(run, desk):
     assert (found.exit_code, found.output) == (0, "Nothing is wrong that anybody should hear of.\n")
 
 
+async def test_where_nothing_fires_yet_it_says_how_much_is_pending(run, desk):
+    desk.alerts = [view("Watchdog", severity="none"), view(state="pending", fired_at=None)]
+
+    found = await run("alerts", "list")
+
+    assert found.exit_code == 0
+    assert found.output.startswith("Nothing fires; 1 pending: `wattstat alerts list --pending`")
+    assert "GpuLost" in (await run("alerts", "list", "--pending")).output
+    assert json.loads((await run("alerts", "list", "--json")).output)["items"][0]["name"] == "Watchdog"
+
+
 async def test_what_is_silenced_is_listed_with_all_only(run, desk):
     desk.alerts = [view(silenced_by=("s1",))]
 
@@ -123,7 +134,7 @@ async def test_an_id_that_fits_none_is_wrong_use(run):
     found = await run("alerts", "show", "ffff")
 
     assert found.exit_code == 2
-    assert "no active alert begin" in found.stderr
+    assert "no active alert begins with" in found.stderr
 
 
 async def test_a_bare_name_is_silenced_as_a_server_until_the_span_is_over(run, desk):
@@ -141,8 +152,32 @@ async def test_a_silence_that_is_refused_says_why(run, desk):
     found = await run("alerts", "silence", "gpu-017", "--for", "tomorrow", "--comment", "x")
 
     assert found.exit_code == 2
-    assert "is no time" in found.stderr
+    assert "--for: 'tomorrow' is no span; expected a number with a unit, such as 30m, 2h or 3d" in found.stderr
     assert desk.quiet == []
+
+
+@pytest.mark.parametrize(
+    ("matcher", "says"), [('foo="bar"', "It matches nothing now"), ('alertname=~"Gpu.*"', "It matches 1 alert now.")]
+)
+async def test_a_silence_says_how_much_it_keeps_quiet_now(run, matcher, says):
+    made = await run("alerts", "silence", matcher, "--for", "2h", "--comment", "x")
+
+    assert made.exit_code == 0
+    assert says in made.output
+
+
+async def test_the_beginning_of_a_silences_id_ends_it_where_only_one_has_it(run, desk):
+    for matcher in ("gpu-017", "gpu-018"):
+        await run("alerts", "silence", matcher, "--for", "2h", "--comment", "x")
+    desk.quiet = [replace(each, id=name) for each, name in zip(desk.quiet, ("5eed-a", "5eed-b"), strict=True)]
+
+    several = await run("alerts", "expire", "5eed")
+
+    assert several.exit_code == 2
+    assert "2 silences begin with '5eed'" in several.stderr
+    assert "5eed-b has ended" in (await run("alerts", "expire", "5eed-b")).output
+    assert "5eed-a has ended" in (await run("alerts", "expire", "5e")).output
+    assert (await run("alerts", "expire", "5e")).exit_code == 2
 
 
 async def test_history_noise_rules_and_runbooks_are_printed(run, desk):

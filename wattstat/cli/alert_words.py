@@ -2,9 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
+
+_SPAN = re.compile(r"\s*\d{1,6}[smhdwMy]\s*")
+
+
+def is_span(text: str) -> bool:
+    """Whether a text is a span of time as the API takes it behind `now+`."""
+    return _SPAN.fullmatch(text) is not None
+
+
+def reach(alerts: Sequence[Mapping[str, str]], matchers: Sequence[str]) -> str:
+    """How many of the alerts with these labels a silence keeps quiet."""
+    from alerts.delivery.matchers import all_match, read_matcher
+
+    read = [read_matcher(each) for each in matchers]
+    count = sum(all_match(read, labels) for labels in alerts)
+    if not count:
+        return "It matches nothing now; `wattstat alerts list --pending --all --json` has the labels that alerts have."
+    return f"It matches {count} {'alert' if count == 1 else 'alerts'} now."
 
 
 def notes(alert: Mapping[str, Any], now: float) -> str:

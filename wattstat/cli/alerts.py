@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import quote
@@ -51,20 +51,31 @@ def list_alerts(
         "quiet": None if every else "false",
     }
     site = _site(url, config, token)
-    found = site.get("alerts", {key: value for key, value in asked.items() if value is not None})
+    found = site.get("alerts", _given(asked))
     if as_json:
         print_json(found)
     else:
-        _show(found["items"])
+        waiting = {} if pending or _listed(found["items"]) else site.get("alerts", {**_given(asked), "state": "pending"})
+        _show(found["items"], len(_listed(waiting.get("items", []))))
         _complaints(site)
     if any(each["severity"] == "critical" and each["state"] == "firing" for each in found["items"]):
         raise typer.Exit(FAILED)
 
 
-def _show(items: list[Mapping[str, Any]]) -> None:
-    listed = [each for each in items if each["severity"] != "none"]
+def _given(asked: Mapping[str, str | None]) -> dict[str, str]:
+    return {key: value for key, value in asked.items() if value is not None}
+
+
+def _listed(items: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    return [each for each in items if each["severity"] != "none"]
+
+
+def _show(items: list[Mapping[str, Any]], waiting: int) -> None:
+    """`waiting`: how many are pending that are not among the items."""
+    listed = _listed(items)
     if not listed:
-        typer.echo("Nothing is wrong that anybody should hear of.")
+        some = f"Nothing fires; {waiting} pending: `wattstat alerts list --pending` shows what has not held for long enough."
+        typer.echo(some if waiting else "Nothing is wrong that anybody should hear of.")
         return
     now = time.time()
     rows = [
@@ -108,8 +119,8 @@ def show(
     active = site.get("alerts")["items"]
     found = [each for each in active if each["fingerprint"].startswith(alert)]
     if len(found) != 1:
-        what = "no active alert" if not found else f"{len(found)} active alerts"
-        fail(f"{what} begin with {alert!r}; `wattstat alerts list --pending --all` shows them", WRONG_USE)
+        what = "no active alert begins" if not found else f"{len(found)} active alerts begin"
+        fail(f"{what} with {alert!r}; `wattstat alerts list --pending --all` shows them", WRONG_USE)
     one = found[0]
     evidence = site.get(f"alerts/{one['fingerprint']}/evidence")["items"]
     if as_json:
@@ -228,18 +239,22 @@ def silence(
     as_json: JsonOption = False,
 ) -> None:
     """Keep quiet what matches all of these. It still counts, and is still listed with `--all`."""
+    if not words.is_span(duration):
+        fail(f"--for: {duration!r} is no span; expected a number with a unit, such as 30m, 2h or 3d", WRONG_USE)
     wanted = [each if any(sign in each for sign in "=~!") else f'node="{each}"' for each in matchers]
     body = {"matchers": wanted, "ends_at": f"now+{duration.strip()}", "comment": comment}
-    found = _site(url, config, token).ask("POST", "alerts/silences", body=body)
+    site = _site(url, config, token)
+    found = site.ask("POST", "alerts/silences", body=body)
     if as_json:
         print_json(found)
         return
     typer.echo(f"{found['id']}: quiet until {found['ends_at']}: {' '.join(found['matchers'])}")
+    typer.echo(words.reach([each["labels"] for each in site.get("alerts")["items"]], found["matchers"]))
 
 
 @app.command()
 def expire(
-    silence_id: Annotated[str, typer.Argument(metavar="SILENCE", help="Id of the silence.")],
+    silence_id: Annotated[str, typer.Argument(metavar="SILENCE", help="Id of the silence (its beginning is enough).")],
     *,
     config: ConfigOption = None,
     url: UrlOption = "",
@@ -247,7 +262,13 @@ def expire(
     as_json: JsonOption = False,
 ) -> None:
     """End a silence now."""
-    found = _site(url, config, token).ask("DELETE", f"alerts/silences/{quote(silence_id, safe='')}")
+    site = _site(url, config, token)
+    kept = [each["id"] for each in site.get("alerts/silences")["items"] if each["state"] != "expired"]
+    fitting = [silence_id] if silence_id in kept else [each for each in kept if each.startswith(silence_id)]
+    if len(fitting) > 1:
+        fail(f"{len(fitting)} silences begin with {silence_id!r}; `wattstat alerts silences` shows them", WRONG_USE)
+    # One that is not listed may be there all the same, or the site says best that it is not.
+    found = site.ask("DELETE", f"alerts/silences/{quote(fitting[0] if fitting else silence_id, safe='')}")
     if as_json:
         print_json(found)
         return
