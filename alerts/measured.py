@@ -42,6 +42,7 @@ _AGGREGATES: Mapping[str, str] = {
     "sum": "together", "avg": "mean", "max": "highest", "min": "lowest", "quantile": "quantile", "stddev": "spread",
 }  # fmt: skip
 _ABBREVIATIONS = frozenset({"bmc", "bios", "cpu", "ecc", "gpu", "mig", "nvlink", "pcie", "pdu", "psu", "xid"})
+_JOINED: Mapping[str, str] = {"/": "as a share of", "+": "and"}
 _COUNTS = frozenset({"count", "group", "count_values"})
 
 
@@ -52,8 +53,7 @@ def phrase(expr: pp.Expr) -> str:
 
 
 def _phrase(expr: pp.Expr) -> str:
-    words = _PHRASES.get(type(expr))
-    return narrowed(expr, {}) if words is None else words(expr)
+    return _PHRASES.get(type(expr), lambda other: narrowed(other, {}))(expr)
 
 
 def _metric(expr: pp.VectorSelector) -> str:
@@ -99,8 +99,7 @@ def _at(expr: pp.Expr) -> str:
         return _at(bare.lhs)  # what stands beside it brings labels, or chooses among devices
     if not isinstance(bare, pp.BinaryExpr) or str(bare.op) not in COMPARISONS:
         return ""
-    value = constant(bare.rhs)
-    return "" if value is None else f" {COMPARISONS[str(bare.op)]} {_number(value, unit_of(bare.lhs))}"
+    return "" if constant(bare.rhs) is None else f" {COMPARISONS[str(bare.op)]} {written(bare.rhs, unit_of(bare.lhs))}"
 
 
 def _bool_of(expr: pp.Expr) -> pp.BinaryExpr | None:
@@ -147,9 +146,8 @@ def _combined(expr: pp.BinaryExpr) -> str:
         return f"{_phrase(left)}, times {number(right.val)}"
     if isinstance(left, pp.NumberLiteral) or (operator == "*" and _is_info(left)):
         return _phrase(right)  # joins bring labels
-    words = {"/": "as a share of", "+": "and"}
     is_of_left = isinstance(right, pp.NumberLiteral) or operator in {"and", "unless", "or", "*", *COMPARISONS}
-    return _phrase(left) if is_of_left else f"{_phrase(left)}, {words.get(operator, operator)} {_phrase(right)}"
+    return _phrase(left) if is_of_left else f"{_phrase(left)}, {_JOINED.get(operator, operator)} {_phrase(right)}"
 
 
 def _less(left: pp.Expr, right: pp.Expr) -> str:

@@ -42,14 +42,13 @@ def shown(active: Sequence[AlertView], status: DeskStatus, now: float, search: s
     """How many of each severity fire, and how many may soon, that nobody silenced and no other explains; calm where none."""
     if status.evaluates and status.last_evaluation is not None and now - status.last_evaluation > LATE_SECONDS:
         return _silent(search)
-    loud = [one for one in alertwords.firing(active) if not _is_kept_quiet(one)]
-    counts = alertwords.by_severity(loud)
+    found = alertwords.standings(active)
+    counts, soon = alertwords.by_severity(found["tells"]), found["pending"]
     pieces = [
         tag("span", [tag("span", class_=f"shape {name}", aria_hidden="true"), f"{counts[name]:,}"], class_=f"count {name}")
         for name in ("critical", "warning")
         if counts[name]
     ]
-    soon = [one for one in active if one.state == "pending" and alertwords.is_trouble(one) and not _is_kept_quiet(one)]
     told = ", ".join(f"{counts[name]:,} {name}" for name in ("critical", "warning", "info") if counts[name])
     label = f"Alerts: {told}" if told else "No alert fires"
     label += f", {len(soon):,} pending: not long enough to fire" if soon else ""
@@ -57,10 +56,6 @@ def shown(active: Sequence[AlertView], status: DeskStatus, now: float, search: s
     body = body or [tag("span", "no alerts", class_="count")]
     href = f"/alerts{address.kept(search, *address.VIEWER, *address.TIME)}"
     return tag("a", body, href=href, data_link=True, title=label, aria_label=label)
-
-
-def _is_kept_quiet(alert: AlertView) -> bool:
-    return alertwords.is_quiet(alert) or bool(alert.inhibited_by)
 
 
 def _beside(notes: int, pending: int) -> list[Markup]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 from datetime import tzinfo
+from typing import Literal
 from urllib.parse import quote
 
 from dashboard import address, words
@@ -16,6 +17,9 @@ WATCHDOG_SEVERITY = "none"
 """Of what fires all the time so that one knows that alerts arrive: no trouble, and never counted."""
 
 TIMES = "\N{MULTIPLICATION SIGN}"
+
+Standing = Literal["tells", "caused", "silenced", "pending"]
+"""Of an alert, exactly one: it speaks, its cause or somebody's silence keeps it quiet, or it has not held for long enough."""
 
 _LEVELS = {"critical": Level.CRITICAL, "warning": Level.WARNING}
 _WORDS = {"critical": "Critical", "warning": "Warning", "info": "Info", "none": "Watchdog"}
@@ -58,6 +62,24 @@ def is_trouble(alert: AlertView) -> bool:
 def is_quiet(alert: AlertView) -> bool:
     """Somebody does not want to hear of it."""
     return bool(alert.silenced_by)
+
+
+def standing(alert: AlertView) -> Standing:
+    """Where an alert stands and is counted, on every page; what has a cause stands below it, whatever else holds of it."""
+    if alert.inhibited_by:
+        return "caused"
+    if alert.silenced_by:
+        return "silenced"
+    return "pending" if alert.state == "pending" else "tells"
+
+
+def standings(alerts: Iterable[AlertView]) -> Mapping[Standing, list[AlertView]]:
+    """All that is trouble, each in exactly one of the four."""
+    found: dict[Standing, list[AlertView]] = {"tells": [], "caused": [], "silenced": [], "pending": []}
+    for alert in alerts:
+        if is_trouble(alert):
+            found[standing(alert)].append(alert)
+    return found
 
 
 def firing(alerts: Iterable[AlertView]) -> list[AlertView]:

@@ -35,17 +35,20 @@ def shown(alerts: Iterable[AlertView], search: str) -> list[AlertView]:
 
 
 def filters(alerts: Iterable[AlertView], search: str) -> list[Markup]:
-    """A chip for each component that something is wrong with."""
-    listed = [alert for alert in alerts if alertwords.is_trouble(alert) and alert.state == "firing"]
+    """A chip for each component that something is wrong with; it counts what speaks."""
+    listed = alertwords.firing(alerts)
     counts: dict[str, int] = {}
     for alert in listed:
         if component := alert.labels.get("component", ""):
-            counts[component] = counts.get(component, 0) + 1
+            counts[component] = counts.get(component, 0) + (alertwords.standing(alert) == "tells")
     chosen = address.given(search).get("component", "")
     if len(counts) < 2 and not chosen:
         return []
     ordered = sorted({**dict.fromkeys([chosen] if chosen else [], 0), **counts}.items(), key=lambda one: (-one[1], one[0]))
-    return [_chip("All", len(listed), search, ""), *(_chip(name, count, search, name) for name, count in ordered)]
+    return [
+        _chip("All", len(alertwords.standings(listed)["tells"]), search, ""),
+        *(_chip(name, count, search, name) for name, count in ordered),
+    ]
 
 
 def _chip(label: str, count: int, search: str, component: str) -> Markup:
@@ -143,30 +146,26 @@ def _inner(alerts: Sequence[AlertView], chosen: str, seen: Viewed, row: Callable
 
 def figures(alerts: Sequence[AlertView], status: DeskStatus | None, now: float) -> list[Markup]:
     """What one reads from five metres: how many of each kind, and whether anybody is told."""
-    loud = [alert for alert in alertwords.firing(alerts) if not alertwords.is_quiet(alert)]
-    own = [alert for alert in loud if not alert.inhibited_by]
-    found = [_of_severity(name, own, loud, now) for name in ("critical", "warning", "info")]
-    pending = [alert for alert in alerts if alert.state == "pending"]
-    silenced = [alert for alert in alertwords.firing(alerts) if alertwords.is_quiet(alert)]
-    note = "not long enough to fire" if pending else "nothing is about to fire"
-    if silenced:
-        note += f"; {words.plural(len(silenced), 'alert')} silenced"
-    found.append(parts.key_figure("Pending", (f"{len(pending):,}", ""), note))
+    standings = alertwords.standings(alerts)
+    silent = {alert.severity for alert in (*standings["caused"], *standings["silenced"])}
+    calm = {name: "only what is kept quiet" if name in silent else text for name, text in _CALM.items()}
+    found = [_of_severity(name, standings["tells"], calm[name], now) for name in ("critical", "warning", "info")]
+    quiet = [f"{len(standings['caused']):,} kept quiet by their cause"] * bool(standings["caused"])
+    quiet += [f"{len(standings['silenced']):,} silenced"] * bool(standings["silenced"])
+    pending = len(standings["pending"])
+    note = ", ".join(["not long enough to fire" if pending else "nothing is about to fire", *quiet])
+    found.append(parts.key_figure("Pending", (f"{pending:,}", ""), note))
     found.append(_messages(status, now))
     return found
 
 
-def _of_severity(name: str, own: Sequence[AlertView], loud: Sequence[AlertView], now: float) -> Markup:
-    of_it = [alert for alert in own if alert.severity == name]
-    effects = sum(alert.severity == name for alert in loud) - len(of_it)
-    label = _ASKS[name]
-    if not of_it and not effects:
-        return parts.key_figure(label, ("0", ""), _CALM[name])
+def _of_severity(name: str, telling: Sequence[AlertView], calm: str, now: float) -> Markup:
+    of_it = [alert for alert in telling if alert.severity == name]
     began = min((alert.fired_at or alert.active_at for alert in of_it), default=None)
-    note = "" if began is None else f"the oldest for {words.duration(now - began)}"
-    if effects:
-        note = f"and {effects:,} that these keep quiet" if of_it else f"{effects:,} kept quiet by their cause"
-    return parts.key_figure(label, (f"{len(of_it):,}", ""), note, level=alertwords.level(name) if of_it else Level.OK)
+    if began is None:
+        return parts.key_figure(_ASKS[name], ("0", ""), calm)
+    note = f"the oldest for {words.duration(now - began)}"
+    return parts.key_figure(_ASKS[name], (f"{len(of_it):,}", ""), note, level=alertwords.level(name))
 
 
 def _messages(status: DeskStatus | None, now: float) -> Markup:

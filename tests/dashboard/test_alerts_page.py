@@ -127,7 +127,32 @@ async def test_what_is_silenced_is_apart_and_not_counted():
 
     assert "Nothing fires" not in found["alerts-list"]
     assert found["alerts-list"].index("1 silenced") > found["alerts-list"].index("scratch")
-    assert "6 and 3 that these keep quiet" in found["alerts-figures"]
+    assert "In working hours Warning 6 the oldest for" in found["alerts-figures"]
+    assert "3 kept quiet by their cause, 1 silenced" in found["alerts-figures"]
+
+
+def test_an_alert_is_counted_once_and_the_same_in_figures_list_and_header():
+    feed = alert("FeedLost", "rack R02", severity="critical")
+    effect = alert("PsuFailed", "node n1", inhibited_by=(feed.fingerprint,))
+    effects = [
+        effect,
+        replace(effect, fingerprint="e2", state="pending"),
+        replace(effect, fingerprint="e3", silenced_by=("s",)),
+    ]
+    soon = alert("FanFailed", "node n1", state="pending")
+    hushed = replace(soon, fingerprint="h1", silenced_by=("s",))
+    alerts = [feed, *effects, soon, hushed]
+
+    status = replace(ToldDesk().state, last_evaluation=NOW)
+    figures = text_of("".join(str(each) for each in alertlist.figures(alerts, status, NOW)))
+    listed = text_of(alertlist.listing(alerts, {}, "", OPERATOR))
+
+    assert "Pending 1 not long enough to fire, 3 kept quiet by their cause, 1 silenced" in figures
+    assert "In working hours 0 only what is kept quiet" in figures
+    assert "1 pending" in listed
+    assert "keeps 3 others quiet" in listed
+    assert "1 silenced" in listed
+    assert text_of(alertbell.shown(alerts, status, NOW, "")) == "1 1 pending"
 
 
 async def test_the_worst_is_open_while_nobody_has_chosen():

@@ -103,7 +103,7 @@ def test_an_alert_is_silenced_by_keyboard_after_it_was_shown_what_goes_quiet(sit
 
     expect(page.get_by_role("table", name="Silences")).to_contain_text("its card is on order")
     assert site.desk.quiet[-1].created_by == "local"
-    expect(page.get_by_text("2 silenced")).to_be_visible()
+    expect(page.get_by_text("2 silenced", exact=True)).to_be_visible()
     page.get_by_role("row", name=re.compile("its card is on order")).get_by_role("button", name="End").click()
     page.get_by_role("dialog", name="End this silence").get_by_role("button", name="End it now").click()
     expect(page.get_by_role("dialog", name="Silence")).to_contain_text("Done: it is over")
