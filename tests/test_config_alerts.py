@@ -145,3 +145,10 @@ def test_what_is_wrong_with_a_receiver_names_its_setting_once(tmp_path, pager):
 
     assert "alerts.receivers.crew: has neither urls nor on_call" in said
     assert said.count("alerts.receivers") == 1
+
+
+def test_an_address_in_clear_is_refused_with_where_to_put_it_and_not_repeated(tmp_path):
+    (said,) = found(tmp_path, {"receivers": {"pager": {"urls": ["json://user:secret-token@127.0.0.1/x"]}}})
+
+    assert "put the address in a file: {file: /etc/wattstat/pager.url}" in said
+    assert "secret-token" not in said

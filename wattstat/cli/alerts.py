@@ -14,6 +14,7 @@ from wattstat.cli import alert_words as words
 from wattstat.cli.asking import TokenOption, UrlOption
 from wattstat.cli.options import ConfigOption, JsonOption, config_path
 from wattstat.cli.output import FAILED, WRONG_USE, fail, print_json, print_table
+from wattstat.cli.rule_notes import warnings
 from wattstat.cli.site import Site
 
 app = typer.Typer(help="Alerts: what fires and why, silences, rules.", no_args_is_help=True)
@@ -319,12 +320,18 @@ def rules(*, config: ConfigOption = None, url: UrlOption = "", token: TokenOptio
 def check(
     files: Annotated[list[Path], typer.Argument(help="Rule files.")],
 ) -> None:
-    """Whether rule files can be evaluated here; says what is wrong, and where."""
+    """Whether rule files can be evaluated here; says what is wrong, and where. Warnings leave the exit code 0."""
     from alerts.evaluation.loader import load_rules
 
+    for path in files:
+        if not path.is_file():
+            fail(f"{path}: no such file; check the path", WRONG_USE)
     groups = load_rules(files)
+    for said in warnings(groups):
+        typer.echo(f"warning: {said}", err=True)
     count = sum(len(group.rules) for group in groups)
-    typer.echo(f"{count} rules in {len(groups)} groups are good.")
+    inside = f"{len(groups)} {'group' if len(groups) == 1 else 'groups'}"
+    typer.echo(f"{count} {'rule' if count == 1 else 'rules'} in {inside} can be evaluated.")
 
 
 @app.command()

@@ -20,6 +20,16 @@ class SecretUrl(Strict):
     env: VariableName | None = None
     """Name of the environment variable that holds the address."""
 
+    @model_validator(mode="before")
+    @classmethod
+    def _is_not_written_out(cls, given: object) -> object:
+        if isinstance(given, str):
+            raise ValueError(  # noqa: TRY004 - what pydantic takes for a refusal
+                "is an address in clear; expected {file: …} or {env: …}; "
+                "put the address in a file: {file: /etc/wattstat/pager.url}"
+            )
+        return given
+
     @model_validator(mode="after")
     def _one_place(self) -> Self:
         if (self.file is None) == (self.env is None):
