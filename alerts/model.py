@@ -82,6 +82,8 @@ class Notice:
     """Where in Wattstat one sees it."""
     active_at: float | None = None
     """Since when it holds, which is before it fires; None where that is not known."""
+    keep_firing_since: float | None = None
+    """As the alert's."""
     unconfirmed_since: float | None = None
     """As the alert's."""
 

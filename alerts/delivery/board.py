@@ -2,6 +2,8 @@
 
 Groups behave as Alertmanager's do (group_wait, group_interval, repeat_interval, one message for all that is new). Beyond that,
 an alert that comes back after its end is always new, and one that ended before anybody could be told is told nevertheless.
+Where all of a group was kept quiet, the first that may be told waits for group_wait alone; what is over but for
+`keep_firing_for` is no news; and who was told of an alert is told of its end, whatever keeps it quiet by then.
 """
 
 from __future__ import annotations
@@ -16,6 +18,11 @@ from alerts.delivery.inhibition import Inhibitions
 from alerts.delivery.matchers import Labels
 from alerts.delivery.receivers import Destination
 from alerts.delivery.routing import Route, Routing
+
+LOOK_SECONDS = 15.0
+"""How often a group is looked at of which all is kept quiet: silences, causes and quiet hours end at any time."""
+FLAP_SECONDS = 60.0
+"""A condition that nothing kept quiet may come and go within this, and is told: else one that flaps would never be."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +41,8 @@ class Known:
     last_seen: float
     active_at: float | None = None
     """Since when it holds; not on disk, and None until an evaluation has told of it."""
+    keep_firing_since: float | None = None
+    """Since when its condition is over; not on disk."""
 
     @property
     def fires(self) -> bool:
@@ -53,6 +62,11 @@ class Group:
     told: set[str] = field(default_factory=set)
     """Fingerprints of the members that it was told fire."""
     told_at: float = 0.0
+    looked_at: float = 0.0
+    heard_since: float | None = None
+    """Since when there is something to tell, of a group that has told nothing."""
+    quiet: set[str] = field(default_factory=set)
+    """Fingerprints of the members that something has kept quiet."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -179,20 +193,23 @@ class Board:
     def flush(self, group: Group, now: float, is_silenced: IsSilenced, tells: Tells) -> None:
         """Decide what of a group has to be said, and queue it. `tells`: whether of an alert that fires; of ends as of it."""
         group.flush_at = now + group.route.group_interval_seconds
-        if self._routing.is_mute(group.route, now):
+        is_mute = self._routing.is_mute(group.route, now)
+        members = [self.alerts[each] for each in group.members]
+        heard = [each for each in members if each.fires and not (is_mute or self.quieted(each.labels, now, is_silenced))]
+        group.quiet |= group.members.keys() - {each.fingerprint for each in heard}
+        news = [each for each in heard if _is_told_of(group, each, now)]
+        if self._waits(group, news, now) or is_mute:
             self._drop(group, [each for each in self._ended(group) if each not in group.told])
             return
-        members = [self.alerts[each] for each in group.members]
-        heard = [each for each in members if not self.quieted(each.labels, now, is_silenced)]
-        firing = {each.fingerprint for each in heard if each.fires and tells(each)}
-        over = [each.fingerprint for each in heard if not each.fires and each.fingerprint in group.told]
+        firing = {each.fingerprint for each in news if tells(each)}
+        over = [each.fingerprint for each in members if not each.fires and each.fingerprint in group.told]
         said = [each for each in group.members if each in firing - group.told] + over
         if not said and firing and now - group.told_at >= group.route.repeat_interval_seconds:
             said = [each for each in group.members if each in firing]
         if said:
             self._queue(group, said, now)
             group.told |= firing
-            group.told_at = now
+            group.told_at, group.heard_since = now, None
             self.changes.groups.add(group.id)
         self._drop(group, self._ended(group))
 
@@ -253,9 +270,28 @@ class Board:
             if not group.members:
                 # Counted from when it was first heard of, also after a restart: what has waited then has waited enough.
                 group.flush_at = known.first_seen + route.group_wait_seconds
+            elif group.heard_since is None and not group.told:
+                at = max(known.first_seen + route.group_wait_seconds, group.told_at + route.group_interval_seconds)
+                group.flush_at = min(group.flush_at, at)
             if known.fingerprint not in group.members:
                 group.members[known.fingerprint] = None
                 self._owed[known.fingerprint] += 1
+
+    def _waits(self, group: Group, news: Sequence[Known], now: float) -> bool:
+        """Whether a group of which its receiver knows nothing has nothing to tell, or waits for more of it."""
+        looked_at, group.looked_at = group.looked_at, now
+        if group.told or now - group.told_at < group.route.group_interval_seconds:
+            return False
+        if not news:
+            group.heard_since = None
+            group.flush_at = now + min(LOOK_SECONDS, group.route.group_interval_seconds)
+            return True
+        if group.heard_since is None:  # what was there before was quiet then
+            group.heard_since = min(each.first_seen if each.first_seen > looked_at else now for each in news)
+        at = group.heard_since + group.route.group_wait_seconds
+        if now < at:
+            group.flush_at = at
+        return now < at
 
     def _queue(self, group: Group, fingerprints: Iterable[str], now: float) -> None:
         via = group.route.receiver
@@ -271,6 +307,7 @@ class Board:
         """They have left the group; what is still to be said of them waits by itself."""
         for fingerprint in fingerprints:
             del group.members[fingerprint]
+            group.quiet.discard(fingerprint)
             self._forget_told(group, fingerprint)
             self._pay(fingerprint)
         self._close(group.id)
@@ -304,3 +341,11 @@ class Board:
             self._owed[entry.fingerprint] += 1
         entries[entry.fingerprint] = entry if before is None else replace(entry, since=before.since)
         self.changes.waiting[entry.destination, entry.group, entry.fingerprint] = None
+
+
+def _is_told_of(group: Group, known: Known, now: float) -> bool:
+    """Whether a group's receiver is told, or was, that an alert fires: nobody hears first of a condition that is over."""
+    since = known.keep_firing_since
+    if since is None or known.fingerprint in group.told:
+        return True
+    return known.fingerprint not in group.quiet and now - since < FLAP_SECONDS

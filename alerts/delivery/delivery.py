@@ -321,4 +321,5 @@ def _known(notice: Notice, now: float, labels: Mapping[str, str], zone: ZoneInfo
         first_seen=now,
         last_seen=now,
         active_at=notice.active_at,
+        keep_firing_since=notice.keep_firing_since,
     )

@@ -55,8 +55,9 @@ class Sending:
             return False
         alerts = [each for entry in parcel.entries if (each := self.board.alerts.get(entry.fingerprint)) is not None]
         message = None
+        told = await self._told_before([each.fingerprint for each in alerts if not each.fires])
         with self.alone.trying("wording", "; ".join(parcel.groups)):
-            if self._tidy(outbox, parcel, now):
+            if self._tidy(outbox, parcel, told, now):
                 await self.mirror.write()
                 return True
             said = await self._said(parcel, outbox)
@@ -94,19 +95,21 @@ class Sending:
                 refusal = str(err) or type(err).__name__
         return refusal
 
-    def _tidy(self, outbox: Outbox, parcel: Parcel, now: float) -> bool:
+    def _tidy(self, outbox: Outbox, parcel: Parcel, told: set[tuple[str, float]], now: float) -> bool:
         """What has waited may have become another's duty, or quiet; whether anything of the parcel has."""
         duties = {via: self.receivers.now(via, now) for via in {entry.via for entry in parcel.entries}}
         passed = [each for each in parcel.entries if outbox.destination not in duties[each.via]]
         gone = set(passed)
-        quiet = [each for each in parcel.entries if each not in gone and self._is_quiet(each, now)]
+        quiet = [each for each in parcel.entries if each not in gone and self._is_quiet(each, told, now)]
         self.board.move(passed, now)
         self.board.unsaid(quiet)
         outbox.dropped += len({each.group for each in quiet} - set(outbox.waiting(self.board)))
         return bool(passed or quiet)
 
-    def _is_quiet(self, entry: Waiting, now: float) -> bool:
+    def _is_quiet(self, entry: Waiting, told: set[tuple[str, float]], now: float) -> bool:
         alert = self.board.alerts[entry.fingerprint]
+        if not alert.fires and (alert.fingerprint, alert.starts_at) in told:
+            return False  # who was told of it waits for its end: a pager keeps the incident open until then
         if alert.fires and not self.stand_in.tells(alert):
             return True
         return self.board.quieted(alert.labels, now, self.quiet.is_silenced)

@@ -135,5 +135,6 @@ def notice(alert: Alert, public_url: str, *, ended_at: float | None = None) -> N
         value=alert.value,
         generator_url=f"{public_url.rstrip('/')}/alerts?alert={alert.fingerprint}",
         active_at=alert.active_at,
+        keep_firing_since=alert.keep_firing_since,
         unconfirmed_since=alert.unconfirmed_since,
     )

@@ -288,6 +288,7 @@ async def test_an_alert_that_waits_and_is_silenced_meanwhile_is_not_told_until_t
         assert delivery.status().dropped == {"pager": 1}
 
         await site.tell(delivery, alert(), after=1800)
+        await site.tell(delivery, alert(), after=11)
         assert site.subjects == ["[CRIT] GpuLost gpu-1"]
 
 
