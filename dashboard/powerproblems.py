@@ -113,7 +113,8 @@ def _of_findings(status: Status) -> Iterator[Problem]:
         for each in by_server(found, status["devices"]):
             name = _capital(WHY.get(why, why)) + (f" ({words.plural(each['count'], 'GPU')})" if each["count"] > 1 else "")
             place = "" if each["node"] else "power control"
-            what = f"{name}: {each['detail']}" if each["detail"] else name
+            detail = each["detail"].strip().rstrip(":")
+            what = f"{name}: {detail}" if detail else name
             yield Problem(
                 level=level,
                 kind=f"cap_{why}",

@@ -50,7 +50,23 @@ def problems(hall: HallState) -> list[Problem]:
     silent = {problem.node for problem in found if problem.kind == "collector"}
     for server in hall.nodes:
         found += _of_node(server, is_blind=server.name in silent and not server.gpus)
-    return in_order(found)
+    return in_order(_of_work(hall, found))
+
+
+def _of_work(hall: HallState, found: Iterable[Problem]) -> Iterator[Problem]:
+    """In place of all that planned work brings about, one line for its server: nothing of it is wrong."""
+    works = {server.name: server.entry.maintenance for server in hall.nodes}
+    at_work = {name: work for name, work in works.items() if work is not None and work.until.timestamp() > hall.taken_at}
+    meanwhile: defaultdict[str, list[str]] = defaultdict(list)
+    for problem in found:
+        if problem.node in at_work:
+            meanwhile[problem.node].append(problem.what)
+        else:
+            yield problem
+    for name, work in at_work.items():
+        what, others = f"In planned work: {work.reason.strip().rstrip('.')}", meanwhile[name]
+        what += f"; meanwhile: {''.join(others[:1])}" * bool(others) + f", and {len(others) - 1} more" * (len(others) > 1)
+        yield Problem(level=Level.OK, kind="maintenance", node=name, what=what)
 
 
 def in_order(found: Iterable[Problem]) -> list[Problem]:
@@ -126,13 +142,9 @@ def _of_node(server: NodeState, *, is_blind: bool) -> Iterator[Problem]:
     if server.is_on is False:
         yield Problem(level=Level.WARNING, kind="power_off", node=name, what="Server is switched off")
         return
-    if server.health:
-        parts = f" ({', '.join(server.ill_components)})" if server.ill_components else ""
-        faults = "; ".join(message for _, message in server.faults) or f"BMC reports {_HEALTH[int(server.health)]}"
+    if server.health or server.faults:
         # the other supplies carry it, or its jobs fail and that is told: the BMC's "Critical" alone wakes nobody
-        yield Problem(level=Level.WARNING, kind="health", node=name, what=f"{faults}{parts}")
-    elif server.faults:
-        yield Problem(level=Level.WARNING, kind="health", node=name, what="; ".join(message for _, message in server.faults))
+        yield Problem(level=Level.WARNING, kind="health", node=name, what=_ill(server))
     if server.redundancy_lost:
         which = f" ({', '.join(server.ill_psus)})" if server.ill_psus else ""
         yield Problem(level=Level.WARNING, kind="redundancy", node=name, what=f"Power supplies not redundant{which}")
@@ -148,6 +160,14 @@ def _of_node(server: NodeState, *, is_blind: bool) -> Iterator[Problem]:
         problem = _of_gpu(entry)
         if problem:
             yield replace(problem, node=name, gpu=entry.index)
+
+
+def _ill(server: NodeState) -> str:
+    """What the BMC says, sentence by sentence; which parts are ill only where it says nothing else."""
+    if server.faults:
+        return "; ".join(message.strip().rstrip(".;") for _, message in server.faults)
+    parts = f" ({', '.join(server.ill_components)})" if server.ill_components else ""
+    return f"BMC reports {_HEALTH[int(server.health or 0)]}{parts}"
 
 
 def _of_gpu(entry: GpuState) -> Problem | None:

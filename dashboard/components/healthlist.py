@@ -65,10 +65,14 @@ def filters(found: Sequence[HealthView], search: str) -> list[Markup]:
     chips = [("", "All", sum(ill.values()), sum(counts.values()))]
     chips += [(kind, kind_word(kind), ill[kind], counts[kind]) for kind in ordered]
     return [
-        tag("a", [label, tag("span", f"{few:,} of {many:,}", class_="quiet")], data_link=True, class_="chip",
+        tag("a", [label, tag("span", _ill_of(few, many), class_="quiet")], data_link=True, class_="chip",
             href=f"/health{address.changed(search, kind=kind or None)}", aria_current="true" if kind == chosen else None)
         for kind, label, few, many in chips
     ]  # fmt: skip
+
+
+def _ill_of(few: int, many: int) -> str:
+    return f"{few:,} of {many:,} lose points" if few else f"{words.plural(many, 'device')}, all at 100"
 
 
 def listing(found: Sequence[HealthView], seen: Viewed) -> list[Markup | None]:
@@ -109,9 +113,11 @@ def _points(lost: int) -> Markup:
 
 
 def _reasons(deductions: Sequence[Deduction], seen: Viewed) -> Markup:
-    rows = [_reason(each, seen) for each in deductions[:MOST_REASONS]]
-    if len(deductions) > MOST_REASONS:
-        rows.append(tag("li", f"and {len(deductions) - MOST_REASONS:,} more", class_="quiet"))
+    # of many in one category the last take nothing more
+    taking = [each for each in deductions if each.points]
+    rows = [_reason(each, seen) for each in taking[:MOST_REASONS]]
+    if len(deductions) > len(rows):
+        rows.append(tag("li", f"and {len(deductions) - len(rows):,} more", class_="quiet"))
     return tag("ul", rows, class_="reasons")
 
 

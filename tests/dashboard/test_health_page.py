@@ -58,6 +58,18 @@ def test_a_kind_can_be_looked_at_alone():
     assert "n1" not in shown
 
 
+def test_what_takes_no_more_points_is_counted_and_not_a_line():
+    shown = text_of(health.bodies([device("n1", 10, 0, 0)], SEEN)["health-list"])
+
+    assert f"{words.MINUS}0" not in shown
+    assert "and 2 more" in shown
+
+
+def test_a_healthy_hall_is_said_to_be_at_100():
+    assert text_of(healthlist.filters([device("n1"), device("n2")], "")).startswith("All 2 devices, all at 100")
+    assert text_of(healthlist.filters([device("n1", 5), device("n2")], "")).startswith("All 1 of 2 lose points")
+
+
 def test_each_category_counts_its_devices_and_names_the_worst():
     shown = text_of(healthlist.figures([device("n1", 10), device("n2", 30), device("n3")]))
 

@@ -1,6 +1,7 @@
 """Overview calls critical what wakes somebody: its levels are the severities of the alert rules."""
 
 import re
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -104,3 +105,32 @@ def test_an_emergency_and_a_controller_without_leader_are_as_bad_as_their_alerts
     }  # fmt: skip
     found = {each.kind: each.level for each in powerproblems.problems(status)}
     assert found == {"emergency": severity_of("PowerEmergency"), "power_control": severity_of("NobodyControlsPower")}
+
+
+@pytest.mark.parametrize(("until", "level"), [(NOW + 60, Level.OK), (NOW - 60, Level.CRITICAL)])
+def test_a_server_in_planned_work_is_not_wrong_until_its_work_should_be_over(until, level):
+    work = {"reason": "riser exchanged.", "until": datetime.fromtimestamp(until, UTC)}
+    found = problems.problems(hall((gpu.GPU_LOST, 1, GPU), maintenance=work))
+
+    assert [each.level for each in found] == [level]
+    assert found[0].what.startswith("In planned work: riser exchanged; meanwhile: GPU lost") == (level is Level.OK)
+
+
+def test_what_a_bmc_says_is_joined_without_its_full_stops():
+    said = [
+        (node.NODE_FAULT_INFO, 1, {"node": "n1", "severity": "Critical", "message": message})
+        for message in ("The power input for power supply 1 is lost.", "Power supply redundancy is lost.")
+    ]
+    (found,) = problems.problems(hall((node.NODE_HEALTH, 2, {"node": "n1", "component": "ps"}), *said))
+
+    assert found.what == "The power input for power supply 1 is lost; Power supply redundancy is lost"
+
+
+def test_a_cap_finding_does_not_end_in_a_colon():
+    finding = {"why": "unreachable", "node": "n1", "uuid": "", "detail": "http://n1:9837/cap:", "since": "2026-11-23T10:00:00Z"}
+    status = {
+        "emergencies": [], "budgets": [], "troubles": [], "findings": [finding], "devices": [], "mode": "off",
+        "leader": {"leads": True, "holder": "a"},
+    }  # fmt: skip
+
+    assert [each.what for each in powerproblems.problems(status)] == ["Cannot be reached for capping: http://n1:9837/cap"]
