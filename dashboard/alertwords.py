@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable, Mapping
 from datetime import tzinfo
 from typing import Literal
@@ -96,7 +97,8 @@ def name_of(subject: str) -> tuple[str, str]:
 def where(alert: AlertView) -> str:
     """`gpu-017 · GPU 3`, `switch ib-leaf-1 · port 12`, `site`: servers need no word before their name."""
     kind, name = name_of(alert.subject)
-    place = name if kind == "node" and name else alert.subject or "site"
+    says_itself = kind == "node" or (kind == "rack" and name.lower().startswith("rack"))
+    place = name if name and says_itself else alert.subject or "site"
     return f"{place} · {alert.part}" if alert.part else place
 
 
@@ -166,6 +168,11 @@ def summary(alert: AlertView) -> str:
 def description(alert: AlertView) -> str:
     """Device, value, limit and what to do first."""
     return alert.annotations.get("description") or summary(alert)
+
+
+def coded(text: str) -> list[Markup | str]:
+    """A sentence with its `commands` set as such."""
+    return [tag("code", piece) if odd % 2 else piece for odd, piece in enumerate(re.split(r"`([^`]+)`", text)) if piece]
 
 
 def told(alert: AlertView, now: float, zone: tzinfo) -> str:

@@ -10,7 +10,7 @@ from typing import Literal
 from zoneinfo import ZoneInfo
 
 from alerts.delivery.board import Known
-from alerts.subject import subject
+from alerts.subject import Subject, subject
 from wattstat.api.alerts import SEVERITIES
 
 MOST_SHOWN = 12
@@ -171,7 +171,7 @@ def _entry(said: Said, zone: ZoneInfo) -> str:
     known = said.known
     about = subject(known.own_labels)
     lines = [
-        f"{said.severity.upper()} {said.name} {about}{f' {about.part}' if about.part else ''}",
+        f"{said.severity.upper()} {said.name} {_device(about)}{f' {about.part}' if about.part else ''}",
         known.annotations.get("summary", ""),
         "" if said.how == "ended" else known.annotations.get("description", ""),
         _when(said, zone),
@@ -181,6 +181,11 @@ def _entry(said: Said, zone: ZoneInfo) -> str:
         _link("Look", known.annotations.get("dashboard_url", "") or known.generator_url),
     ]
     return "\n".join(line for line in lines if line)
+
+
+def _device(about: Subject) -> str:
+    """`rack r12`, but `rack-01`: a rack that is named as one is not called so twice."""
+    return about.name if about.kind == "rack" and about.name.lower().startswith("rack") else str(about)
 
 
 def _when(said: Said, zone: ZoneInfo) -> str:

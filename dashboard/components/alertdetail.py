@@ -49,7 +49,7 @@ def body(alert: AlertView, known: Mapping[str, AlertView], seen: Viewed) -> list
         tag("p", f"{doubt[:1].upper()}{doubt[1:]}; it is held until data are back.", class_="doubt") if doubt else None,
         # Its words are those of when it fires: "for 10 minutes" is not true before.
         tag("p", "When it fires it will say:", class_="quiet") if alert.state == "pending" else None,
-        tag("p", alertwords.description(alert), class_="says"),
+        tag("p", alertwords.coded(alertwords.description(alert)), class_="says"),
         _causes(alert, known, seen),
         _jobs(alert, seen),
         _ways(alert),

@@ -126,7 +126,8 @@ def _reason(each: Deduction, seen: Viewed) -> Markup:
         tag("span", f"{words.MINUS}{each.points}", class_="points"),
         alertwords.mark(each.severity),
         tag("span", [
-            tag("a", each.what or each.name, href=alertwords.to_alert(each.fingerprint, seen.search), data_link=True),
+            tag("a", alertwords.coded(each.what or each.name), data_link=True,
+                href=alertwords.to_alert(each.fingerprint, seen.search)),
             tag("span", f" {each.name}, since {words.clock(each.since, seen.now, seen.zone)}", class_="quiet"),
         ]),
     ])  # fmt: skip

@@ -407,3 +407,15 @@ def test_the_words_of_a_pending_alert_are_said_to_be_those_of_when_it_fires():
     assert "When it fires it will say: No answer for 10 minutes." in text_of(alertdetail.body(pending, {}, VIEWER))
     firing = replace(pending, state="firing", fired_at=NOW)
     assert "When it fires" not in text_of(alertdetail.body(firing, {}, VIEWER))
+
+
+def test_a_command_in_a_sentence_is_set_as_code_and_cannot_be_markup():
+    one = alert("FeedLost", "rack rack-01", description="Look at `wattstat power status`, <b>then</b> at the breaker.")
+    body = "".join(str(each or "") for each in alertdetail.body(one, {}, VIEWER))
+
+    assert "Look at <code>wattstat power status</code>, &lt;b&gt;then" in body
+
+
+def test_a_rack_that_is_named_as_one_is_not_called_so_twice():
+    assert alertwords.where(alert("FeedLost", "rack rack-01")) == "rack-01"
+    assert alertwords.where(alert("FeedLost", "rack R02")) == "rack R02"
