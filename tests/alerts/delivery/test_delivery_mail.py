@@ -60,7 +60,7 @@ async def test_the_shipped_configuration_reaches_pager_tickets_and_dead_man_with
     with mail_server() as server, webhook() as hook:
         text = (SHIPPED / "alertmanager.yml").read_text()
         text = text.replace("127.0.0.1:25", f"127.0.0.1:{server.port}").replace("127.0.0.1:9095", f"127.0.0.1:{hook.port}")
-        text = text.replace("group_wait: 30s", "group_wait: 1s").replace("group_wait: 10s", "group_wait: 1s")
+        text = text.replace("group_wait: 30s", "group_wait: 3s").replace("group_wait: 10s", "group_wait: 3s")
         (tmp_path / "alertmanager.yml").write_text(text)
         with alertmanager(tmp_path, tmp_path / "alertmanager.yml") as url:
             client = AlertmanagerClient(Alertmanager(url=url), {})
