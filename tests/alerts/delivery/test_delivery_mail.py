@@ -48,7 +48,7 @@ def posted(name, *, ends_in, **labels):
             "description": "Exchange it.",
             "runbook_url": "http://w/runbooks/FanFailed",
         },
-        starts_at=now - 60,
+        starts_at=now,  # of what began before its group_wait, Alertmanager tells at once, with what has come by then
         ends_at=now + ends_in,
         generator_url="",
     )
