@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from alerts.file import connected, readable, refusal, set_aside_if_damaged
+from alerts.file import connected, readable, refusal, set_aside_if_damaged, transaction
 from alerts.model import Alert, Notice
 from wattstat.api.alerts import AlertsUnavailable, EvidenceLine
 
@@ -91,15 +91,8 @@ class Memory:
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
-        with self._lock, self._failing("written"):
-            self._database.execute("BEGIN IMMEDIATE")
-            try:
-                yield self._database
-            except BaseException:  # whatever ends the body, an open transaction must not outlive it
-                if self._database.in_transaction:  # a full disk has ended it already
-                    self._database.execute("ROLLBACK")
-                raise
-            self._database.execute("COMMIT")
+        with self._lock, self._failing("written"), transaction(self._database):
+            yield self._database
 
     def _rows(self, query: str, parameters: Sequence[Any] = ()) -> list[Any]:
         with self._lock, self._failing("read"):

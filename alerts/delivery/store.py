@@ -13,7 +13,7 @@ from typing import Any
 
 from alerts.delivery.board import Board, Known, Waiting
 from alerts.delivery.receivers import Destination, destination
-from alerts.file import connected, readable
+from alerts.file import connected, readable, transaction
 
 MOST_KNOWN = 50_000
 """Of so many alerts it is kept in memory who was told."""
@@ -137,14 +137,8 @@ class DeliveryStore:
     def write(self, batch: Batch) -> None:
         """One transaction."""
         with self._lock:
-            self._connection.execute("BEGIN IMMEDIATE")
-            try:
+            with transaction(self._connection):
                 self._write(batch)
-            except BaseException:
-                if self._connection.in_transaction:  # a full disk has ended it already
-                    self._connection.execute("ROLLBACK")
-                raise
-            self._connection.execute("COMMIT")
             for each in batch.told:
                 self._told.pop(each.fingerprint, None)
 
@@ -209,16 +203,10 @@ class DeliveryStore:
     def forget(self, before: float) -> None:
         """Take away what was sent, and silences that ended, before a moment."""
         with self._lock:
-            self._connection.execute("BEGIN IMMEDIATE")
-            try:
+            with transaction(self._connection):
                 self._connection.execute("DELETE FROM delivery_messages WHERE at < ?", (before,))
                 self._connection.execute("DELETE FROM delivery_told WHERE at < ?", (before,))
                 self._connection.execute("DELETE FROM delivery_silences WHERE ends_at < ?", (before,))
-            except BaseException:
-                if self._connection.in_transaction:  # a full disk has ended it already
-                    self._connection.execute("ROLLBACK")
-                raise
-            self._connection.execute("COMMIT")
             self._told = {}
 
     def _rows(self, sql: str, parameters: Sequence[Any] = ()) -> list[Any]:
